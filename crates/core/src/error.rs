@@ -1,0 +1,75 @@
+//! Errors: what a caller can be told, and nothing that a caller could not act on.
+
+use core::fmt;
+
+macro_rules! errors {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? })+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $text),+ })
+            }
+        }
+
+        impl core::error::Error for $name {}
+    )+};
+}
+
+errors! {
+    /// Why a thread did not get an M.
+    EnterError {
+        /// The pool has not been started.
+        NotStarted = "the pool has not been started",
+        /// No M is spare right now (or admission would block), and the call may not wait.
+        WouldBlock = "no M is spare and the call may not wait",
+        /// The time ran out.
+        TimedOut = "no M became free in time",
+        /// No M is spare, and the pool's limit allows no more of them.
+        Exhausted = "all Ms that the limit allows are in use",
+        /// The runtime could not make another M.
+        CreationFailed = "the runtime could not make another M",
+        /// The pool has been closed.
+        Closed = "the pool is closed",
+    }
+
+    /// Why a pool did not start, or could not be warmed up.
+    StartError {
+        /// It is running already, or somebody else is starting or closing it.
+        AlreadyStarted = "the pool is already started",
+        /// The runtime could not make the M.
+        CreationFailed = "the runtime could not make an M",
+        /// The limit (or the number of slots) allows no more Ms.
+        Exhausted = "the limit allows no more Ms",
+        /// The slots belong to another pool.
+        SlotsInUse = "the slots belong to another pool",
+        /// `prewarm` on a pool that is not running.
+        NotStarted = "the pool is not running",
+    }
+
+    /// Why a call of leave was refused. Nothing has changed.
+    LeaveError {
+        /// A call that was entered later has not been left yet.
+        NotInnermost = "a later entry of this thread has not been left yet",
+        /// The calling thread does not hold this M.
+        NotHeld = "the calling thread does not hold this M",
+    }
+}
+
+/// An M is in use, being made or waited for: the pool cannot be closed yet. It refuses newcomers
+/// from now on; call `close` again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an M is still in use")
+    }
+}
+
+impl core::error::Error for Busy {}

@@ -1,0 +1,176 @@
+//! The seam below: what an operating system, or the lack of one, has to offer.
+
+use crate::sync::AtomicU32;
+use core::ops::Range;
+use core::time::Duration;
+
+/// What a port gives its pools: time, thread-local storage, threads and waiting.
+///
+/// A port crate implements it for a unit type; the core calls it through the type alone, so a pool
+/// stores no port. A port never touches the list of spare Ms and knows nothing of Ms: a
+/// thread-local value is a pointer that it stores and hands back.
+///
+/// # Safety
+///
+/// The core's memory safety rests on these promises:
+///
+/// - **Own thread.** [`tls_get`](Port::tls_get) returns what the calling thread last stored with
+///   [`tls_set`](Port::tls_set) for that `Local` since its latest [`tls_open`](Port::tls_open), or
+///   null. No thread ever sees what another one stored.
+/// - **Token.** [`thread_token`](Port::thread_token) is never zero, its low four bits are zero, it
+///   never changes while a thread lives, and no two threads that live at the same time share it.
+/// - **Exit hook.** Where [`exit_hook`](Port::exit_hook) returned `true`, the function given to
+///   `tls_open` runs on that very thread, with the thread's value, before the thread's identity
+///   can be reused, if the value is not null then. It never runs after
+///   [`tls_close`](Port::tls_close) has returned.
+/// - **Barrier.** If [`heavy_barrier_init`](Port::heavy_barrier_init) returned `true`, a
+///   [`heavy_barrier`](Port::heavy_barrier) acts as if every other thread executed a sequentially
+///   consistent fence at some moment during the call.
+/// - **Wake.** [`wake`](Port::wake) does not access the memory behind its pointer.
+/// - **Signal.** `tls_get`, `tls_set`, `thread_token`, `thread_id`, `osyield` and `fork_generation`
+///   may be called from a signal handler (or an interrupt handler) that interrupted any of them.
+pub unsafe trait Port: Sized + Send + Sync + 'static {
+    /// Sleeps for about `micros` microseconds.
+    #[doc(alias = "nanosleep")]
+    fn usleep(micros: u32);
+
+    /// Lets another thread run.
+    #[doc(alias = "sched_yield")]
+    fn osyield();
+
+    /// Where one pool's thread-local value lives: a key, a slot number.
+    type Local: Sync + 'static;
+
+    /// A `Local` that is not open yet. A constant is a fresh copy at each use.
+    #[allow(clippy::declare_interior_mutable_const)]
+    const LOCAL: Self::Local;
+
+    /// Opens the thread-local value of a pool: from now on it is null on every thread.
+    /// `at_exit` is what [`exit_hook`](Port::exit_hook) promises to run.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread-local storage left. The pool works without: every call is then
+    /// unbound, and nested calls do not share an M.
+    fn tls_open(
+        local: &'static Self::Local,
+        at_exit: unsafe extern "C" fn(*mut ()),
+    ) -> Result<(), Refused>;
+
+    /// Closes it. When this returns, `at_exit` is not running for it and never will again.
+    fn tls_close(local: &'static Self::Local);
+
+    /// The calling thread's value; null when it has none or `local` is not open.
+    fn tls_get(local: &Self::Local) -> *mut ();
+
+    /// Stores the calling thread's value.
+    ///
+    /// # Errors
+    ///
+    /// Refused where it would need memory that is not there (or `local` is not open).
+    fn tls_set(local: &Self::Local, value: *mut ()) -> Result<(), Refused>;
+
+    /// Makes sure that the exit hook runs for the calling thread; `true` if it will. Called again
+    /// and again by the same thread, so the second call is to be cheap. Never called from a signal
+    /// handler.
+    ///
+    /// Without a hook (the default) an M stays with its thread only until the end of a call.
+    fn exit_hook(local: &'static Self::Local) -> bool {
+        let _ = local;
+        false
+    }
+
+    /// A number that tells the calling thread from every other living one, cheaply: an address in
+    /// its thread control block, the number of a core plus one, shifted by four.
+    fn thread_token() -> usize;
+
+    /// The thread's number as the system's debuggers and tools show it. Makes no system call after
+    /// the first on a thread.
+    fn thread_id() -> u64;
+
+    /// A thread that [`newosproc`](Port::newosproc) created.
+    type Thread;
+
+    /// Creates a thread (on bare metal: starts a core or a context) that runs `entry(arg)`.
+    /// `stack` is the least size of its stack in bytes, zero for the system's default.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses another thread.
+    fn newosproc(
+        entry: extern "C" fn(*mut ()),
+        arg: *mut (),
+        stack: usize,
+    ) -> Result<Self::Thread, Refused>;
+
+    /// Waits until the thread has ended (its exit hooks included).
+    fn join(thread: Self::Thread);
+
+    /// Waits until somebody wakes `word`, if it still holds `expected`, for `timeout` at most.
+    /// May return early for any reason.
+    ///
+    /// The default polls, as Go's `lockextra` does.
+    #[doc(alias = "futexsleep")]
+    fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        let _ = (word, expected, timeout);
+        Self::usleep(1);
+    }
+
+    /// Wakes up to `count` threads that wait on the word at this address. The memory may be gone
+    /// already (a waiter that was served in the meantime closed and freed the pool), which is why
+    /// it is a pointer.
+    #[doc(alias = "futexwakeup")]
+    fn wake(word: *const AtomicU32, count: u32) {
+        let _ = (word, count);
+    }
+
+    /// The stack that holds the address `sp`, which lies in the calling thread's current frame:
+    /// lowest address and one past the highest, in bytes. Asked once per binding, and again when
+    /// the thread comes in on another stack. `None` where the system does not tell.
+    fn stack_bounds(sp: usize) -> Option<Range<usize>> {
+        let _ = sp;
+        None
+    }
+
+    /// A clock that never goes back, from any origin. Without one, a time-out is counted in waits.
+    fn now() -> Option<Duration> {
+        None
+    }
+
+    /// How often this process has become a forked child. A change tells a pool that all other
+    /// threads are gone.
+    fn fork_generation() -> u32 {
+        0
+    }
+
+    /// Prepares [`heavy_barrier`](Port::heavy_barrier); `false` where there is none. Then a bound
+    /// thread pays for a compare-exchange at each entry.
+    fn heavy_barrier_init() -> bool {
+        false
+    }
+
+    /// A full memory barrier on every thread of the process (Linux: `membarrier`).
+    fn heavy_barrier() {}
+}
+
+/// The system refused a resource: a thread, a thread-local key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Refused;
+
+impl core::fmt::Display for Refused {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the system refused a thread or thread-local storage")
+    }
+}
+
+impl core::error::Error for Refused {}
+
+/// How a spinning lock of the core passes the time: it lets other threads run.
+pub(crate) struct OsYield<P>(core::marker::PhantomData<P>);
+
+impl<P: Port> spin::RelaxStrategy for OsYield<P> {
+    fn relax() {
+        P::osyield();
+    }
+}
