@@ -27,8 +27,8 @@ use core::time::Duration;
 ///   [`heavy_barrier`](Port::heavy_barrier) acts as if every other thread executed a sequentially
 ///   consistent fence at some moment during the call.
 /// - **Wake.** [`wake`](Port::wake) does not access the memory behind its pointer.
-/// - **Signal.** `tls_get`, `tls_set`, `thread_token`, `thread_id`, `osyield` and `fork_generation`
-///   may be called from a signal handler (or an interrupt handler) that interrupted any of them.
+/// - **Signal.** `tls_get`, `tls_set`, `thread_token`, `thread_id` and `osyield` may be called from
+///   a signal handler (or an interrupt handler) that interrupted any of them.
 pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// Sleeps for about `micros` microseconds.
     #[doc(alias = "nanosleep")]
@@ -52,10 +52,7 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     ///
     /// The system has no thread-local storage left. The pool works without: every call is then
     /// unbound, and nested calls do not share an M.
-    fn tls_open(
-        local: &'static Self::Local,
-        at_exit: unsafe extern "C" fn(*mut ()),
-    ) -> Result<(), Refused>;
+    fn tls_open(local: &'static Self::Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused>;
 
     /// Closes it. When this returns, `at_exit` is not running for it and never will again.
     fn tls_close(local: &'static Self::Local);
@@ -97,11 +94,7 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// The system refuses another thread.
-    fn newosproc(
-        entry: extern "C" fn(*mut ()),
-        arg: *mut (),
-        stack: usize,
-    ) -> Result<Self::Thread, Refused>;
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused>;
 
     /// Waits until the thread has ended (its exit hooks included).
     fn join(thread: Self::Thread);
@@ -137,10 +130,10 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
         None
     }
 
-    /// How often this process has become a forked child. A change tells a pool that all other
-    /// threads are gone.
-    fn fork_generation() -> u32 {
-        0
+    /// From now on until `tls_close`: runs `repair(pool)` in a forked child, on the thread that
+    /// forked, before `fork` returns there. The default is for systems without `fork`.
+    fn fork_hook(local: &'static Self::Local, repair: unsafe extern "C" fn(*mut ()), pool: *mut ()) {
+        let _ = (local, repair, pool);
     }
 
     /// Prepares [`heavy_barrier`](Port::heavy_barrier); `false` where there is none. Then a bound

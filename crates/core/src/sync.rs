@@ -7,18 +7,16 @@
 pub use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence,
 };
-#[cfg(all(not(loom), not(target_has_atomic = "ptr")))]
-pub use portable_atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence,
-};
 #[cfg(loom)]
 pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+#[cfg(all(not(loom), not(target_has_atomic = "ptr")))]
+pub use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence};
 
+#[cfg(all(not(loom), not(target_has_atomic = "64")))]
+pub(crate) use AtomicU32 as AtomicWord;
 /// The word of a tagged list: 64 bits where the processor exchanges 64 bits at once, else 32.
 #[cfg(all(not(loom), target_has_atomic = "64"))]
 pub(crate) use core::sync::atomic::AtomicU64 as AtomicWord;
-#[cfg(all(not(loom), not(target_has_atomic = "64")))]
-pub(crate) use AtomicU32 as AtomicWord;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::AtomicU64 as AtomicWord;
 

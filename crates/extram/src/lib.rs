@@ -1,1 +1,21 @@
-//! .
+//! extram lends an execution context, an **M**, to any thread that calls into a language runtime
+//! without having been created by it.
+#![no_std]
+
+pub use extram_core::{
+    Binding, Busy, EnterError, Event, LeaveError, M, MState, Observed, Port, Refused, Runtime, Slots,
+    StartError, Stats,
+};
+
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        /// The port to the operating system that this was built for.
+        pub type Native = extram_port_linux::Linux;
+        /// [`extram_core::Pool`] with the port of the target unless another one is named.
+        pub type Pool<R, P = Native> = extram_core::Pool<R, P>;
+        /// [`extram_core::Entered`] with the port of the target unless another one is named.
+        pub type Entered<R, P = Native> = extram_core::Entered<R, P>;
+    } else {
+        pub use extram_core::{Entered, Pool};
+    }
+}

@@ -1,1 +1,218 @@
-//! .
+//! One small block of thread-local words, reached in one instruction.
+//!
+//! `pthread_getspecific` costs a call into the C library; a compiler's own `thread_local!` costs one
+//! load, but exists only with `std`, and becomes a call again in a shared library. This crate
+//! declares the block in assembly, as a C compiler would declare a `static __thread` variable, and
+//! addresses it by the *initial-exec* model, which every ELF system offers to programs and to
+//! libraries whose block is small: 80 bytes, below the 128 that FreeBSD's linker sets aside for
+//! libraries loaded later (glibc: 1,664).
+//!
+//! A second copy of this crate in the same program shares the block and the incarnation counter
+//! (weak, hidden symbols), so numbers handed out by either stay unique.
+//!
+//! [`AVAILABLE`] is false where this crate knows no way (processors other than x86-64 and AArch64,
+//! object formats other than ELF); ports then use their C library's keys.
+#![no_std]
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many pools have a pair of words of their own.
+pub const PAIRS: usize = 4;
+
+/// The calling thread's block. All words are 0 in a new thread.
+///
+/// Plain memory of one thread. A signal handler on that thread sees each word before or after a
+/// store, never half of one.
+#[repr(C, align(16))]
+pub struct Block {
+    /// For each pool with a pair: which incarnation of it the second word belongs to, and the word.
+    pub pairs: [Pair; PAIRS],
+    /// For the port's own use: a cached thread number.
+    pub thread_id: core::cell::Cell<u64>,
+    _reserved: u64,
+}
+
+/// See [`Block::pairs`].
+#[repr(C)]
+pub struct Pair {
+    /// The incarnation that wrote `value`, from [`next_incarnation`], shifted left by one; bit 0 is
+    /// the port's own.
+    pub incarnation: core::cell::Cell<usize>,
+    /// The word.
+    pub value: core::cell::Cell<*mut ()>,
+}
+
+#[cfg(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "freebsd"),
+))]
+mod elf {
+    use super::{Block, PAIRS};
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    // The size is that of `Block`, asserted below.
+    core::arch::global_asm!(
+        ".pushsection .tbss,\"awT\",@nobits",
+        ".weak extram_tls_block_v1",
+        ".hidden extram_tls_block_v1",
+        ".type extram_tls_block_v1, @object",
+        ".p2align 4",
+        "extram_tls_block_v1:",
+        ".zero 80",
+        ".size extram_tls_block_v1, 80",
+        ".popsection",
+        ".pushsection .bss.extram_tls_incarnation_v1,\"aw\",@nobits",
+        ".weak extram_tls_incarnation_v1",
+        ".hidden extram_tls_incarnation_v1",
+        ".type extram_tls_incarnation_v1, @object",
+        ".p2align 3",
+        "extram_tls_incarnation_v1:",
+        ".zero 8",
+        ".size extram_tls_incarnation_v1, 8",
+        ".popsection",
+        ".pushsection .bss.extram_tls_owners_v1,\"aw\",@nobits",
+        ".weak extram_tls_owners_v1",
+        ".hidden extram_tls_owners_v1",
+        ".type extram_tls_owners_v1, @object",
+        ".p2align 3",
+        "extram_tls_owners_v1:",
+        ".zero 32",
+        ".size extram_tls_owners_v1, 32",
+        ".popsection",
+    );
+
+    const _: () = assert!(size_of::<Block>() == 80 && size_of::<[AtomicUsize; PAIRS]>() == 32);
+
+    unsafe extern "C" {
+        static extram_tls_incarnation_v1: AtomicUsize;
+        static extram_tls_owners_v1: [AtomicUsize; PAIRS];
+    }
+
+    #[inline(always)]
+    pub(crate) fn block() -> *const Block {
+        let address: usize;
+        // SAFETY: reads the thread pointer and the block's offset from it, which the linker fills
+        // in; no memory that Rust knows of. Not `pure`: a coroutine may go on on another thread
+        // between two calls.
+        unsafe {
+            #[cfg(target_arch = "x86_64")]
+            core::arch::asm!(
+                "mov {a}, qword ptr fs:[0]",
+                "add {a}, qword ptr [rip + extram_tls_block_v1@GOTTPOFF]",
+                a = out(reg) address,
+                options(nostack, readonly),
+            );
+            #[cfg(target_arch = "aarch64")]
+            core::arch::asm!(
+                "mrs {a}, tpidr_el0",
+                "adrp {o}, :gottprel:extram_tls_block_v1",
+                "ldr {o}, [{o}, :gottprel_lo12:extram_tls_block_v1]",
+                "add {a}, {a}, {o}",
+                a = out(reg) address,
+                o = out(reg) _,
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+        core::ptr::with_exposed_provenance(address)
+    }
+
+    pub(crate) fn next_incarnation() -> usize {
+        // SAFETY: defined above, 8 zero bytes, aligned.
+        let counter = unsafe { &*core::ptr::addr_of!(extram_tls_incarnation_v1) };
+        // Relaxed: numbers only have to differ.
+        counter.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn owners() -> &'static [AtomicUsize; PAIRS] {
+        // SAFETY: defined above, 32 zero bytes, aligned.
+        unsafe { &*core::ptr::addr_of!(extram_tls_owners_v1) }
+    }
+}
+
+#[cfg(not(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "freebsd"),
+)))]
+mod elf {
+    pub(crate) fn block() -> *const super::Block {
+        unreachable!("callers look at AVAILABLE first")
+    }
+
+    pub(crate) fn next_incarnation() -> usize {
+        unreachable!("callers look at AVAILABLE first")
+    }
+
+    pub(crate) fn owners() -> &'static [core::sync::atomic::AtomicUsize; super::PAIRS] {
+        unreachable!("callers look at AVAILABLE first")
+    }
+}
+
+/// Whether this target has the block.
+pub const AVAILABLE: bool = cfg!(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "freebsd"),
+));
+
+/// The calling thread's block, for the duration of `f`. Only where [`AVAILABLE`].
+#[inline(always)]
+pub fn with<T>(f: impl FnOnce(&Block) -> T) -> T {
+    // SAFETY: the block lives as long as the thread, its words are plain integers and pointers
+    // that are valid when zero, and the reference cannot leave `f`, hence not the thread.
+    f(unsafe { &*elf::block() })
+}
+
+/// A number that tells the calling thread from every other living one: the block's address.
+#[inline(always)]
+pub fn token() -> usize {
+    elf::block().addr()
+}
+
+/// A number for [`Pair::incarnation`] that was never handed out before in this program; not 0.
+pub fn next_incarnation() -> usize {
+    elf::next_incarnation()
+}
+
+/// Reserves a pair of words in every thread's block for one owner; `None` when all are taken, or
+/// where the block is not [`AVAILABLE`].
+pub fn claim_pair(incarnation: usize) -> Option<usize> {
+    if !AVAILABLE {
+        return None;
+    }
+    let free = |owner: &AtomicUsize| {
+        // Relaxed: the words themselves tell their owner by its incarnation.
+        owner.compare_exchange(0, incarnation, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    };
+    elf::owners().iter().position(free)
+}
+
+/// Lets somebody else have the pair.
+pub fn release_pair(pair: usize) {
+    elf::owners()[pair].store(0, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    #[test]
+    fn every_thread_has_its_own_block() {
+        if !super::AVAILABLE {
+            return;
+        }
+        let here = super::token();
+        super::with(|block| block.pairs[1].value.set(core::ptr::without_provenance_mut(42)));
+        let there = std::thread::spawn(|| {
+            assert!(super::with(|block| block.pairs[1].value.get().is_null()));
+            super::token()
+        })
+        .join()
+        .unwrap();
+        assert_ne!(here, there);
+        assert_eq!((here % 16, there % 16), (0, 0));
+        assert_eq!(super::with(|block| block.pairs[1].value.get().addr()), 42);
+        assert_ne!(super::next_incarnation(), super::next_incarnation());
+    }
+}

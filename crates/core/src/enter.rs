@@ -1,0 +1,630 @@
+//! Entering and leaving, from the caller's side.
+//!
+//! ```text
+//! enter ─ own M? ─ yes ─ inside? ─ yes ────────────────────────────── depth + 1
+//!            │              └───── no ── still mine? ─ yes ─ admit ── callback
+//!            │                                └─ no (taken back) ┐       │
+//!            └─ no ──────────────────────────────────────────────┤       │
+//!               take a spare M, or line up and wait ◄────────────┘       │
+//!                       └─ install ─ admit ─ refill if it owes ─ callback┤
+//! leave ─ outermost? ─ no ── depth − 1                                   ▼
+//!             └─ yes ─ retire ─ bound? ─ yes ─ wanted? ─ no ── keep it, idle
+//!                                 └─ no ───────────┴─ yes ──── give it back
+//! ```
+//!
+//! # Signals
+//!
+//! A handler may interrupt any of this and call `enter_from_signal` on the same thread. It nests on
+//! the thread's own M if that has been admitted. In between, while the interrupted code is taking,
+//! installing, admitting or letting go of an M, the handler takes another one from the list,
+//! stores it as the thread's value, and puts the old value back when it leaves. For that to work an
+//! M is complete before it becomes the thread's value, and is not the thread's value any more
+//! before it is given back; and a handler leaves `depth` as it found it.
+
+use crate::hold::{self, BUSY, PLAIN, REVOKED, WANTED};
+use crate::list::{LinedUp, Taken, Waited};
+use crate::m::{ADMITTED, CALLS, HELD, SPARE, UNBOUND};
+use crate::port::Port;
+use crate::sync::{Ordering, compiler_fence};
+use crate::{Binding, EnterError, Event, LeaveError, M, Pool, Runtime};
+use core::marker::PhantomData;
+use core::time::Duration;
+
+/// The thread-local value of a thread whose exit hook has run: what it enters with from now on goes
+/// back at the end of the call, because the hook may not come again.
+pub(crate) const EXITED: usize = 1;
+
+/// What the caller puts up with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Waits, for this long at most.
+    Wait(Option<Duration>),
+    /// The same, and gives the M back at the end of the call.
+    WaitUnbound,
+    /// Never waits.
+    Try,
+    /// Never waits, makes, allocates or binds.
+    Signal,
+}
+
+/// A call that is inside, with the M it runs on. Leaves on drop.
+///
+/// Guards are left innermost first, which scoping does by itself. A guard dropped out of order
+/// leaves nothing: its call goes on counting until the inner ones have been left, and the M stays
+/// with the thread until then. It cannot go to another thread:
+///
+/// ```compile_fail
+/// fn send<R: extram_core::Runtime, P: extram_core::Port>(guard: extram_core::Entered<R, P>) {
+///     fn needs_send<T: Send>(_: T) {}
+///     needs_send(guard);
+/// }
+/// ```
+#[must_use = "dropping it leaves at once"]
+pub struct Entered<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+    /// `M::depth` of this call.
+    depth: u32,
+    /// Not `Send`, not `Sync`: the M is the thread's.
+    _own_thread: PhantomData<*mut ()>,
+}
+
+impl<R: Runtime, P: Port> Entered<R, P> {
+    /// Leaves, and says if it could not.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaveError::NotInnermost`] if a call that was entered later has not been left. Nothing has
+    /// changed; the guard comes back.
+    #[doc(alias = "dropm")]
+    pub fn leave(self) -> Result<(), (Self, LeaveError)> {
+        if self.m.depth() != self.depth {
+            return Err((self, LeaveError::NotInnermost));
+        }
+        drop(self);
+        Ok(())
+    }
+
+    /// Whether the M goes back to the list when this call is left.
+    pub(crate) fn goes_back(entered: &Self) -> bool {
+        entered.depth == 1 && entered.m.depth.load(Ordering::Relaxed) & UNBOUND != 0
+    }
+}
+
+impl<R: Runtime, P: Port> core::ops::Deref for Entered<R, P> {
+    type Target = M<R>;
+
+    #[inline]
+    fn deref(&self) -> &M<R> {
+        self.m
+    }
+}
+
+impl<R: Runtime, P: Port> Drop for Entered<R, P> {
+    #[inline]
+    fn drop(&mut self) {
+        self.pool.leave_call(self.m, self.depth);
+    }
+}
+
+impl<R: Runtime, P: Port> core::fmt::Debug for Entered<R, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Entered").field("m", &self.m.id()).field("depth", &self.depth).finish()
+    }
+}
+
+impl<R: Runtime, P: Port> Pool<R, P> {
+    /// Lends the calling thread an M, waiting for one as long as it takes. A thread that is inside
+    /// already gets its own again, one level deeper.
+    ///
+    /// # Errors
+    ///
+    /// [`NotStarted`](EnterError::NotStarted), [`Closed`](EnterError::Closed), or
+    /// [`CreationFailed`](EnterError::CreationFailed) for one of the threads that wait when an M
+    /// could not be made, and for newcomers while nobody would make one.
+    #[doc(alias = "needm")]
+    #[doc(alias = "cgocallback")]
+    #[inline]
+    pub fn enter(&'static self) -> Result<Entered<R, P>, EnterError> {
+        self.enter_as(Manner::Wait(None))
+    }
+
+    /// The same, and never waits for an M. It may still make one for others, if it owes that.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Pool::enter), and [`WouldBlock`](EnterError::WouldBlock) if none is spare or
+    /// the runtime does not admit now, [`Exhausted`](EnterError::Exhausted) if moreover the limit
+    /// is reached.
+    #[doc(alias = "nilokay")]
+    #[inline]
+    pub fn try_enter(&'static self) -> Result<Entered<R, P>, EnterError> {
+        self.enter_as(Manner::Try)
+    }
+
+    /// The same, waiting for `limit` at most. Admission is not counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Pool::enter), and [`TimedOut`](EnterError::TimedOut).
+    #[inline]
+    pub fn enter_timeout(&'static self, limit: Duration) -> Result<Entered<R, P>, EnterError> {
+        self.enter_as(Manner::Wait(Some(limit)))
+    }
+
+    /// The same for a signal or interrupt handler: async-signal-safe as long as
+    /// [`try_admit`](Runtime::try_admit), [`retire`](Runtime::retire) and
+    /// [`observe`](Runtime::observe) are. Never waits, makes or allocates, and never binds. If it
+    /// took the last M, whoever enters next with that M makes the next one.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_enter`](Pool::try_enter).
+    #[inline]
+    pub fn enter_from_signal(&'static self) -> Result<Entered<R, P>, EnterError> {
+        self.enter_as(Manner::Signal)
+    }
+
+    /// Enters, runs `f` with the M and leaves. If `f` panics, the M is left while unwinding.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Pool::enter).
+    #[doc(alias = "cgocallbackg")]
+    #[inline]
+    pub fn callback<T>(&'static self, f: impl FnOnce(&M<R>) -> T) -> Result<T, EnterError> {
+        Ok(f(&*self.enter()?))
+    }
+
+    /// Enters for the end of the call only.
+    pub(crate) fn enter_unbound(&'static self) -> Result<Entered<R, P>, EnterError> {
+        self.enter_as(Manner::WaitUnbound)
+    }
+
+    #[inline]
+    fn enter_as(&'static self, manner: Manner) -> Result<Entered<R, P>, EnterError> {
+        // Its address lies in the caller's frame, on whatever stack the thread runs.
+        let here = 0u8;
+        let sp = (&raw const here).addr();
+        let own = P::tls_get(&self.local).cast::<M<R>>();
+        if own.addr() > EXITED {
+            // SAFETY: Invariant Own.
+            let m = unsafe { &*own };
+            if let Some(depth) = self.hold_again(m, manner) {
+                return self.let_in(m, depth, manner, sp);
+            }
+        }
+        let m = match self.list.take(&self.table) {
+            Taken::M { id, last } => self.taken(id, last),
+            none => self.without_spare(none, manner)?,
+        };
+        self.install(m, manner);
+        self.let_in(m, 1, manner, sp)
+    }
+
+    /// Makes the thread's own M busy again and returns the depth of the new call; `None` if it is
+    /// not the thread's any more, or (for a handler) is just changing hands.
+    #[inline]
+    fn hold_again(&'static self, m: &M<R>, manner: Manner) -> Option<u32> {
+        let depth = m.depth.load(Ordering::Relaxed);
+        // Relaxed: PLAIN is set by this thread; REVOKED is looked for below.
+        if m.hold.load(Ordering::Relaxed) & (PLAIN | REVOKED) == PLAIN && depth == 0 {
+            m.depth.store(1, Ordering::Relaxed);
+            // The light side of the barrier: partner of `heavy_barrier` in `revoke_bound`.
+            compiler_fence(Ordering::SeqCst);
+            if m.hold.load(Ordering::Relaxed) & REVOKED == 0 {
+                return Some(1);
+            }
+            // Release: `close` may drop the context when it sees this.
+            m.depth.store(0, Ordering::Release);
+            return None;
+        }
+        self.hold_again_slowly(m, depth, manner)
+    }
+
+    fn hold_again_slowly(&'static self, m: &M<R>, depth: u32, manner: Manner) -> Option<u32> {
+        let token = P::thread_token();
+        // Relaxed: the thread's own token was stored by itself.
+        let mut now = m.hold.load(Ordering::Relaxed);
+        loop {
+            if hold::token(now) != token {
+                // Taken back. A handler that interrupted the interrupted code's own discovery of
+                // that does no harm: both store null.
+                let _ = P::tls_set(&self.local, core::ptr::null_mut());
+                return None;
+            }
+            if now & (BUSY | PLAIN) != 0 {
+                // Inside a call; or just about to be, when only a handler or the runtime's own
+                // `admit` can come here.
+                let may_nest = depth & CALLS > 0 && (depth & ADMITTED != 0 || manner != Manner::Signal);
+                if !may_nest {
+                    return None;
+                }
+                m.depth.store(depth + 1, Ordering::Relaxed);
+                return Some((depth & CALLS) + 1);
+            }
+            // Acquire: for the case that the M was away and came back to this thread.
+            match m.hold.compare_exchange_weak(now, now | BUSY, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => {
+                    m.depth.store(1, Ordering::Relaxed);
+                    return Some(1);
+                }
+                Err(other) => now = other,
+            }
+        }
+    }
+
+    #[inline]
+    fn taken(&'static self, id: u32, last: bool) -> &'static M<R> {
+        let m = self.table.get(id);
+        if last {
+            // Relaxed: this thread holds the M now.
+            m.needextram.store(1, Ordering::Relaxed);
+        }
+        m
+    }
+
+    #[cold]
+    fn without_spare(&'static self, mut none: Taken, manner: Manner) -> Result<&'static M<R>, EnterError> {
+        loop {
+            match none {
+                Taken::M { id, last } => return Ok(self.taken(id, last)),
+                Taken::Closed if self.was_started() => return Err(EnterError::Closed),
+                Taken::Closed => return Err(EnterError::NotStarted),
+                Taken::Failed => return Err(EnterError::CreationFailed),
+                Taken::Crowded => return Err(EnterError::Exhausted),
+                Taken::Empty => {}
+            }
+            let limit = match manner {
+                Manner::Wait(limit) => limit,
+                Manner::WaitUnbound => None,
+                Manner::Try | Manner::Signal => {
+                    let idle = self.table.iter().find(|m| self.takes_back() && self.take_back(m));
+                    return idle.ok_or(if self.limit_reached() {
+                        EnterError::Exhausted
+                    } else {
+                        EnterError::WouldBlock
+                    });
+                }
+            };
+            match self.list.line_up(&self.table) {
+                LinedUp::Instead(taken) => none = taken,
+                LinedUp::Waiting => return self.wait(limit),
+            }
+        }
+    }
+
+    fn wait(&'static self, limit: Option<Duration>) -> Result<&'static M<R>, EnterError> {
+        self.runtime.observe(Event::Waiting);
+        if self.takes_back() {
+            self.ask_for_idle();
+        }
+        let start = P::now();
+        let mut waits = 0;
+        let waited = self.list.wait::<P>(&self.table, || {
+            let limit = limit?;
+            match (start, P::now()) {
+                (Some(start), Some(now)) => Some(limit.saturating_sub(now.saturating_sub(start))),
+                // No clock: waits of a microsecond are counted.
+                _ => {
+                    waits += 1;
+                    let over = Duration::from_micros(waits) > limit;
+                    Some(if over { Duration::ZERO } else { Duration::from_micros(1) })
+                }
+            }
+        });
+        let error = match waited {
+            Waited::M(id) => {
+                self.runtime.observe(Event::Granted { m: id });
+                return Ok(self.table.get(id));
+            }
+            Waited::TimedOut => EnterError::TimedOut,
+            Waited::Failed => EnterError::CreationFailed,
+            // The pool may be gone: no event.
+            Waited::Closed => return Err(EnterError::Closed),
+        };
+        self.runtime.observe(Event::Refused);
+        Err(error)
+    }
+
+    /// Takes one idle M back for those who wait, and asks the holders of all others to look before
+    /// they go idle (Invariant Mark).
+    fn ask_for_idle(&'static self) {
+        for m in self.table.iter() {
+            if self.take_back(m) {
+                self.runtime.observe(Event::Returned { m: m.id() });
+                self.list.give::<P>(&self.table, m.id());
+                return;
+            }
+            // Release: partner of the acquire in `let_go`; the holder that clears the mark sees
+            // this thread counted.
+            let was = m.hold.fetch_or(WANTED, Ordering::Release);
+            if hold::idle(was) && self.take_back(m) {
+                // It went idle between the two, and may stay so.
+                self.runtime.observe(Event::Returned { m: m.id() });
+                self.list.give::<P>(&self.table, m.id());
+                return;
+            }
+        }
+    }
+
+    /// Makes an M that came from the list the thread's own.
+    #[inline]
+    fn install(&'static self, m: &'static M<R>, manner: Manner) {
+        let token = P::thread_token();
+        let outer = P::tls_get(&self.local);
+        m.stage.store(HELD, Ordering::Relaxed);
+        m.set_thread(P::thread_id());
+        m.outer.store(outer, Ordering::Relaxed);
+        // With the hook, an M comes home even if the thread exits inside the call.
+        let hook = manner != Manner::Signal && P::exit_hook(&self.local);
+        let stays = matches!(manner, Manner::Wait(_) | Manner::Try) && self.binding == Binding::Thread;
+        let bound = stays && hook && outer.is_null();
+        // Before `hold`: whoever revokes what `hold` says must find the call counted.
+        m.depth.store(if bound { 1 } else { 1 | UNBOUND }, Ordering::Relaxed);
+        if bound && self.plain.load(Ordering::Relaxed) {
+            // Release: partner of the exchange in `revoke_bound`.
+            m.hold.store(token | PLAIN, Ordering::Release);
+        } else if self.takes_back() {
+            // Not a store: a mark must not be lost (Invariant Mark).
+            m.hold.fetch_or(token | BUSY, Ordering::AcqRel);
+        } else {
+            m.hold.store(token | BUSY, Ordering::Relaxed);
+        }
+        let value = (&raw const *m).cast_mut().cast();
+        if P::tls_set(&self.local, value).is_err() && bound {
+            // Refused: the call works, unbound, and nested calls will not find this M.
+            self.unbind_at_once(m);
+        }
+    }
+
+    #[cold]
+    fn unbind_at_once(&'static self, m: &M<R>) {
+        // `close` may have revoked it in between; then it drops the context when the call is over.
+        if self.seize(m, true) {
+            m.depth.store(1 | UNBOUND, Ordering::Relaxed);
+        }
+    }
+
+    /// Admits a call at `depth` and does what its M owes.
+    #[inline]
+    fn let_in(
+        &'static self,
+        m: &'static M<R>,
+        depth: u32,
+        manner: Manner,
+        sp: usize,
+    ) -> Result<Entered<R, P>, EnterError> {
+        // From here on a panic, or an early return, leaves.
+        let entered = Entered { pool: self, m, depth, _own_thread: PhantomData };
+        if self.binding == Binding::Thread && m.came_in_elsewhere(sp) {
+            self.ask_stack(m, depth, sp);
+        }
+        if depth == 1 {
+            match manner {
+                Manner::Wait(_) | Manner::WaitUnbound => self.runtime.admit(m),
+                Manner::Try | Manner::Signal => {
+                    if !self.runtime.try_admit(m) {
+                        return Err(EnterError::WouldBlock);
+                    }
+                }
+            }
+            // Relaxed: for this thread and its handlers.
+            m.depth.store(m.depth.load(Ordering::Relaxed) | ADMITTED, Ordering::Relaxed);
+            self.runtime.observe(Event::Entered { m: m.id() });
+            if m.needextram.load(Ordering::Relaxed) != 0 && manner != Manner::Signal {
+                self.refill(m);
+            }
+        }
+        Ok(entered)
+    }
+
+    #[cold]
+    fn ask_stack(&'static self, m: &M<R>, depth: u32, sp: usize) {
+        m.set_stack(P::stack_bounds(sp).filter(|stack| stack.contains(&sp)), depth);
+    }
+
+    /// Leaves the innermost call of an M by hand; for callers that have no guard, such as C.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaveError::NotHeld`] if the calling thread is in no call with this M,
+    /// [`LeaveError::NotInnermost`] if it entered with another one since. Nothing has changed.
+    #[doc(hidden)]
+    pub fn leave(&'static self, m: &'static M<R>) -> Result<(), LeaveError> {
+        if !core::ptr::eq(m.pool.load(Ordering::Relaxed).cast(), self) {
+            return Err(LeaveError::NotHeld);
+        }
+        let depth = m.depth();
+        // Relaxed: only the thread itself stores its token.
+        if hold::token(m.hold.load(Ordering::Relaxed)) != P::thread_token() || depth == 0 {
+            return Err(LeaveError::NotHeld);
+        }
+        let own = P::tls_get(&self.local).cast_const().cast::<M<R>>();
+        if own.addr() > EXITED && !core::ptr::eq(own, m) {
+            return Err(LeaveError::NotInnermost);
+        }
+        self.leave_call(m, depth);
+        Ok(())
+    }
+
+    /// Leaves the call at `depth`, or lets it count on if it is not the innermost one.
+    #[inline]
+    fn leave_call(&'static self, m: &'static M<R>, depth: u32) {
+        let now = m.depth.load(Ordering::Relaxed);
+        if now & CALLS == 1 {
+            self.leave_outermost(m, now);
+        } else {
+            self.leave_nested(m, now, depth);
+        }
+    }
+
+    /// `depth` counts the calls that have not been left in order, `deferred` those of them that have
+    /// been left out of order; the difference is inside.
+    fn leave_nested(&'static self, m: &'static M<R>, now: u32, depth: u32) {
+        let mut left = now;
+        let mut deferred = m.deferred.load(Ordering::Relaxed);
+        if now & CALLS == depth {
+            m.restore_stack(depth);
+            left -= 1;
+        } else {
+            deferred += 1;
+        }
+        if left & CALLS == deferred {
+            m.deferred.store(0, Ordering::Relaxed);
+            return self.leave_outermost(m, (left & !CALLS) | 1);
+        }
+        m.deferred.store(deferred, Ordering::Relaxed);
+        m.depth.store(left, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn leave_outermost(&'static self, m: &'static M<R>, depth: u32) {
+        let letting_go = LettingGo { pool: self, m };
+        // A handler must not nest any more: retiring is under way.
+        m.depth.store(depth & !ADMITTED, Ordering::Relaxed);
+        if depth & ADMITTED != 0 {
+            self.runtime.retire(m);
+            self.runtime.observe(Event::Left { m: m.id() });
+        }
+        drop(letting_go);
+    }
+
+    /// The outermost call is over: the M stays with its thread, idle, or goes back.
+    #[inline]
+    fn let_go(&'static self, m: &'static M<R>) {
+        // Relaxed: PLAIN is set by this thread alone.
+        if m.hold.load(Ordering::Relaxed) & PLAIN != 0 {
+            // Release: partner of the acquire in `revoke_bound`. The last access to the pool.
+            m.depth.store(0, Ordering::Release);
+        } else if m.depth.load(Ordering::Relaxed) & UNBOUND != 0 {
+            self.give_back(m, m.outer.load(Ordering::Relaxed));
+        } else {
+            self.let_go_shared(m);
+        }
+    }
+
+    fn let_go_shared(&'static self, m: &'static M<R>) {
+        loop {
+            let mut now = m.hold.load(Ordering::Relaxed);
+            if now & WANTED != 0 {
+                // Acquire: whoever set the mark was counted before; the look below sees that.
+                now = m.hold.fetch_and(!WANTED, Ordering::Acquire) & !WANTED;
+                if self.list.glance().waiting() > 0 {
+                    // The mark goes on with the M: others may wait, too.
+                    return self.give_back(m, core::ptr::null_mut());
+                }
+            }
+            m.depth.store(0, Ordering::Relaxed);
+            // Release: partner of the acquire in `take_back`. The last access to the pool, if it
+            // succeeds; it fails if a mark was set since.
+            if m.hold.compare_exchange(now, now & !BUSY, Ordering::Release, Ordering::Relaxed).is_ok() {
+                return;
+            }
+            m.depth.store(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives back an M that this thread holds; `outer` becomes the thread's value.
+    #[inline]
+    fn give_back(&'static self, m: &'static M<R>, outer: *mut ()) {
+        let id = m.id();
+        let _ = P::tls_set(&self.local, outer);
+        m.depth.store(0, Ordering::Relaxed);
+        m.deferred.store(0, Ordering::Relaxed);
+        if self.takes_back() {
+            // Nobody else's access fails on this: marks alone are added by others, and this sets
+            // the mark.
+            m.hold.store(WANTED, Ordering::Relaxed);
+        } else {
+            m.hold.store(0, Ordering::Relaxed);
+        }
+        m.stage.store(SPARE, Ordering::Relaxed);
+        self.runtime.observe(Event::Returned { m: id });
+        self.list.give::<P>(&self.table, id);
+    }
+
+    /// Gives the calling thread's M back now, if it has one and is outside; `false` if not. Inside
+    /// a call it does nothing.
+    pub fn unbind(&'static self) -> bool {
+        let own = P::tls_get(&self.local).cast::<M<R>>();
+        if own.addr() <= EXITED {
+            return false;
+        }
+        // SAFETY: Invariant Own.
+        let m = unsafe { &*own };
+        if !self.seize(m, false) {
+            return false;
+        }
+        self.give_back(m, core::ptr::null_mut());
+        true
+    }
+
+    /// Makes sure that the calling thread holds `m`, and nobody can take it back or revoke it any
+    /// more. An M inside a call is left alone unless `inside` says otherwise.
+    fn seize(&'static self, m: &M<R>, inside: bool) -> bool {
+        let token = P::thread_token();
+        loop {
+            let now = m.hold.load(Ordering::Relaxed);
+            if hold::token(now) != token || now & REVOKED != 0 {
+                return false;
+            }
+            if !inside && (now & BUSY != 0 || m.depth.load(Ordering::Relaxed) != 0) {
+                return false;
+            }
+            // Acquire: as in `hold_again_slowly`.
+            let busy = (now & !PLAIN) | BUSY;
+            if m.hold.compare_exchange(now, busy, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                return true;
+            }
+        }
+    }
+}
+
+/// Lets go even if `retire` panics.
+struct LettingGo<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+}
+
+impl<R: Runtime, P: Port> Drop for LettingGo<R, P> {
+    #[inline]
+    fn drop(&mut self) {
+        self.pool.let_go(self.m);
+    }
+}
+
+/// The exit hook: the M comes home, even if the thread exits inside a call.
+///
+/// # Safety
+///
+/// For `Port::tls_open`: `value` is what the calling thread stored for a pool of these types that
+/// is not closed.
+#[doc(alias = "cgoBindM")]
+pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(value: *mut ()) {
+    let mut value = value;
+    while value.addr() > EXITED {
+        // SAFETY: Invariant Own.
+        let m: &'static M<R> = unsafe { &*value.cast::<M<R>>() };
+        // SAFETY: stored when the M was made, and the pool is not closed.
+        let pool = unsafe { &*m.pool.load(Ordering::Relaxed).cast::<Pool<R, P>>() };
+        let depth = m.depth.load(Ordering::Relaxed);
+        let outer = m.outer.load(Ordering::Relaxed);
+        let _ = P::tls_set(&pool.local, core::ptr::without_provenance_mut(EXITED));
+        if pool.seize(m, true) {
+            if depth & ADMITTED != 0 {
+                m.depth.store(1, Ordering::Relaxed);
+                pool.runtime.retire(m);
+            }
+            pool.give_back(m, core::ptr::without_provenance_mut(EXITED));
+        } else if hold::token(m.hold.load(Ordering::Relaxed)) == P::thread_token() {
+            // Revoked while the thread was inside: `close` waits for this.
+            if depth & ADMITTED != 0 {
+                pool.runtime.retire(m);
+            }
+            m.depth.store(0, Ordering::Release);
+            return;
+        }
+        value = if depth & UNBOUND != 0 { outer } else { core::ptr::null_mut() };
+    }
+}

@@ -1,0 +1,348 @@
+//! The pool: its configuration, and its life from `start` to `close`.
+
+#[cfg(not(loom))]
+use crate::Slots;
+use crate::enter::at_exit;
+use crate::hold::{self, PLAIN, REVOKED, WANTED};
+use crate::list::{List, Taken};
+use crate::m::{BARE, SPARE};
+use crate::port::Port;
+use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::table::Table;
+use crate::{Busy, M, Runtime, StartError};
+
+/// How long an M stays with a thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Binding {
+    /// Until the thread exits, or `unbind`s: every call after the first is one thread-local read.
+    /// Where the port has no exit hook it is as `Call`.
+    #[default]
+    Thread,
+    /// Until the end of the call.
+    Call,
+}
+
+/// Spare Ms for threads that the runtime did not create.
+///
+/// A pool lives in a `static` (or is leaked), because threads that it knows nothing of refer to it:
+///
+/// ```ignore
+/// static POOL: Pool<MyRuntime> = Pool::new(MyRuntime);
+///
+/// POOL.start()?;
+/// // on any thread, created by whomever:
+/// let sum = POOL.callback(|m| m.context().add(1, 2))?;
+/// ```
+///
+/// Unless its documentation says otherwise, a function may be called by any thread, in
+/// thread-local destructors and before `main` too, but not in signal or interrupt handlers: those
+/// have [`enter_from_signal`](Pool::enter_from_signal), [`ms`](Pool::ms) and
+/// [`stats`](Pool::stats).
+pub struct Pool<R: Runtime, P: Port> {
+    pub(crate) list: List,
+    pub(crate) table: Table<R, P>,
+    pub(crate) local: P::Local,
+    pub(crate) runtime: R,
+    pub(crate) limit: u32,
+    pub(crate) binding: Binding,
+    /// Bound Ms are bound the plain way; settled by `start`.
+    pub(crate) plain: AtomicBool,
+    /// One of the states below.
+    phase: AtomicU32,
+    /// Somebody is in `start` or `close`.
+    switching: AtomicBool,
+    pub(crate) failures: AtomicU32,
+}
+
+// SAFETY: the runtime is `Sync`; contexts, which are `Send`, are reached by one holder at a time
+// (Invariant Hold); everything else is atomic.
+unsafe impl<R: Runtime, P: Port> Sync for Pool<R, P> {}
+
+// A panic in a callback leaves the pool whole: the guard leaves. What it does to a context is the
+// runtime's business.
+impl<R: Runtime + core::panic::RefUnwindSafe, P: Port> core::panic::RefUnwindSafe for Pool<R, P> {}
+
+/// Never started.
+const FRESH: u32 = 0;
+/// Open, or closed but not to the end.
+const STARTED: u32 = 1;
+/// Closed to the end.
+const CLOSED: u32 = 2;
+
+/// As many Ms as are needed.
+const UNLIMITED: u32 = u32::MAX;
+
+impl<R: Runtime, P: Port> Pool<R, P> {
+    const_unless_loom! {
+        /// A pool that makes its Ms on the heap, as many as are needed. It has none before
+        /// [`start`](Pool::start).
+        #[cfg(feature = "alloc")]
+        pub fn new(runtime: R) -> Self {
+            Self::over(runtime, Table::new(None))
+        }
+    }
+
+    /// A pool that has room for `N` Ms and needs no allocator.
+    #[cfg(not(loom))]
+    pub const fn with_slots<const N: usize>(runtime: R, slots: &'static Slots<R, N>) -> Self {
+        Self::over(runtime, Table::new(Some(slots.borrow())))
+    }
+
+    const_unless_loom! {
+        fn over(runtime: R, table: Table<R, P>) -> Self {
+            Pool {
+                list: List::new(),
+                table,
+                local: P::LOCAL,
+                runtime,
+                limit: UNLIMITED,
+                binding: Binding::Thread,
+                plain: AtomicBool::new(false),
+                phase: AtomicU32::new(FRESH),
+                switching: AtomicBool::new(false),
+                failures: AtomicU32::new(0),
+            }
+        }
+    }
+
+    const_unless_loom! {
+        /// Never more than `max` Ms at once. A limit of 0 cannot be started.
+        pub fn limit(mut self, max: u32) -> Self {
+            self.limit = max;
+            self
+        }
+    }
+
+    const_unless_loom! {
+        /// How long an M stays with a thread.
+        pub fn binding(mut self, binding: Binding) -> Self {
+            self.binding = binding;
+            self
+        }
+    }
+
+    /// The runtime that the pool was made with.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
+    }
+
+    /// Makes the first M and lets threads in. A pool that was closed can be started again.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]. The pool is as before.
+    pub fn start(&'static self) -> Result<(), StartError> {
+        let _switching = Switching::begin(&self.switching).ok_or(StartError::AlreadyStarted)?;
+        if self.phase.load(Ordering::Relaxed) == STARTED {
+            return Err(StartError::AlreadyStarted);
+        }
+        if !self.table.claim_slots() {
+            return Err(StartError::SlotsInUse);
+        }
+        self.failures.store(0, Ordering::Relaxed);
+        let plain = self.unlimited() && self.binding == Binding::Thread && P::heavy_barrier_init();
+        self.plain.store(plain, Ordering::Relaxed);
+        if let Err(error) = self.make_first() {
+            self.table.return_slots();
+            return Err(error);
+        }
+        // Refused thread-local storage is no error: the port then answers null, and calls are
+        // unbound.
+        let _ = P::tls_open(&self.local, at_exit::<R, P>);
+        P::fork_hook(&self.local, in_forked_child::<R, P>, (&raw const *self).cast_mut().cast());
+        // Relaxed: read by those who were turned away, to tell why; `open` is what lets them in.
+        self.phase.store(STARTED, Ordering::Relaxed);
+        self.list.open();
+        Ok(())
+    }
+
+    /// Turns newcomers away with [`EnterError::Closed`](crate::EnterError) and wakes waiters with
+    /// it. Once no M is in use, drops every context, and from then on nothing of the pool is
+    /// touched by the threads that used it, not even when they exit: its memory, and the code of
+    /// `Runtime`, may go.
+    ///
+    /// Closing a pool that was never started, or is closed, does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] while an M is in use or being made, or somebody else is starting or closing the
+    /// pool. Call again when those threads have left; `close` does not wait for them.
+    pub fn close(&'static self) -> Result<(), Busy> {
+        let _switching = Switching::begin(&self.switching).ok_or(Busy)?;
+        if self.phase.load(Ordering::Relaxed) != STARTED {
+            return Ok(());
+        }
+        self.list.close::<P>();
+        self.revoke_bound();
+        if !self.list.quiet() {
+            return Err(Busy);
+        }
+        if !self.drop_contexts() {
+            return Err(Busy);
+        }
+        P::tls_close(&self.local);
+        self.table.return_slots();
+        self.phase.store(CLOSED, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes every idle bound M away from its thread.
+    fn revoke_bound(&'static self) {
+        for m in self.table.iter() {
+            if !self.take_back(m) {
+                // Relaxed: the barrier below orders it. An exchange, because the thread may be
+                // unbinding the M for good; then it is not ours.
+                let hold = m.hold.load(Ordering::Relaxed);
+                if hold & (PLAIN | REVOKED) == PLAIN {
+                    let _ =
+                        m.hold.compare_exchange(hold, hold | REVOKED, Ordering::AcqRel, Ordering::Relaxed);
+                }
+            } else {
+                self.list.give::<P>(&self.table, m.id());
+            }
+        }
+        if !self.plain.load(Ordering::Relaxed) {
+            return;
+        }
+        P::heavy_barrier();
+        for m in self.table.iter() {
+            let hold = m.hold.load(Ordering::Relaxed);
+            // Acquire: synchronises with the release in `leave` by which the thread wrote 0. A
+            // thread that enters from now on sees REVOKED: it writes `depth` before it looks, and
+            // the barrier lies between our mark and this look (see `hold`).
+            if hold & REVOKED != 0 && hold::token(hold) != 0 && m.depth.load(Ordering::Acquire) == 0 {
+                // Nobody's for ever: the slot is not used again.
+                m.hold.store(PLAIN | REVOKED, Ordering::Relaxed);
+                // SAFETY: revoked while the thread was outside, so it is ours (Invariant Hold).
+                unsafe { m.drop_context() };
+                self.table.retire(m.id());
+            }
+        }
+    }
+
+    /// Takes an idle M, bound the shared way, back from its thread; `false` if it is not idle.
+    pub(crate) fn take_back(&'static self, m: &M<R>) -> bool {
+        // Relaxed: a hint for the exchange.
+        let mut now = m.hold.load(Ordering::Relaxed);
+        while hold::idle(now) {
+            // Acquire: synchronises with the release by which the thread went idle.
+            match m.hold.compare_exchange_weak(now, WANTED, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => {
+                    m.stage.store(SPARE, Ordering::Relaxed);
+                    return true;
+                }
+                Err(other) => now = other,
+            }
+        }
+        false
+    }
+
+    /// In a closed pool: drops all contexts if every M that exists is on the list.
+    fn drop_contexts(&'static self) -> bool {
+        // A chain of our own, linked as the list is.
+        let (mut first, mut count) = (0, 0);
+        while let Some(id) = self.list.drain(&self.table) {
+            self.table.get(id).schedlink.store(first, Ordering::Relaxed);
+            first = id;
+            count += 1;
+        }
+        let complete = count == self.table.live();
+        while first != 0 {
+            let id = first;
+            first = self.table.get(id).schedlink.load(Ordering::Relaxed);
+            if complete {
+                // SAFETY: taken off the list, so it is ours alone (One place).
+                unsafe { self.table.get(id).drop_context() };
+                self.table.release(id);
+            } else {
+                self.list.give::<P>(&self.table, id);
+            }
+        }
+        complete
+    }
+
+    /// Drops the contexts of spare Ms until `keep` are spare (one always is: the list must not run
+    /// dry without anybody noticing). Returns how many it dropped. Stops early when a thread waits.
+    pub fn trim(&'static self, keep: u32) -> u32 {
+        let Taken::M { id: anchor, .. } = self.list.take(&self.table) else {
+            return 0;
+        };
+        // The M at hand makes sure that slots which come back are noticed: a thread that found the
+        // limit reached has dropped its duty, and this M takes it on (see `refill`).
+        let anchor = self.table.get(anchor);
+        let mut dropped = 0;
+        while self.table.spare() > keep.max(1) && self.list.glance().waiting() == 0 {
+            let Taken::M { id, .. } = self.list.take(&self.table) else {
+                break;
+            };
+            // SAFETY: taken off the list, so it is ours alone (One place).
+            unsafe { self.table.get(id).drop_context() };
+            self.table.release(id);
+            dropped += 1;
+        }
+        anchor.needextram.store(1, Ordering::Relaxed);
+        self.list.give::<P>(&self.table, anchor.id());
+        dropped
+    }
+
+    /// Whether a bound but idle M can be taken back for a waiter.
+    pub(crate) fn takes_back(&self) -> bool {
+        !self.unlimited() && self.binding == Binding::Thread
+    }
+
+    fn unlimited(&self) -> bool {
+        self.limit == UNLIMITED && !self.table.is_fixed()
+    }
+
+    /// The limit, or the number of slots, is reached.
+    pub(crate) fn limit_reached(&'static self) -> bool {
+        self.table.full(self.limit)
+    }
+
+    /// Whether the pool was started at some time.
+    pub(crate) fn was_started(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) != FRESH
+    }
+}
+
+/// In a forked child: the threads that did not come along are forgotten, the Ms they had are
+/// written off (their contexts are neither used again nor dropped: somebody was in the middle of
+/// something), and the pool works again.
+///
+/// # Safety
+///
+/// For `Port::fork_hook`: `pool` is a started `Pool<R, P>`, and the calling thread is the only one
+/// in the process.
+unsafe extern "C" fn in_forked_child<R: Runtime, P: Port>(pool: *mut ()) {
+    // SAFETY: by the contract above.
+    let pool = unsafe { &*pool.cast::<Pool<R, P>>() };
+    let token = P::thread_token();
+    let mine = |m: &M<R>| hold::token(m.hold.load(Ordering::Relaxed)) == token;
+    // A slot of mine without a context is one that I was filling when I forked.
+    let making = |m: &M<R>| mine(m) && m.stage.load(Ordering::Relaxed) == BARE;
+    let creating = pool.table.iter().filter(|m| making(m)).count() as u32;
+    pool.list.reset_after_fork(&pool.table, creating);
+    pool.table.reset_after_fork(|m| mine(m) || pool.list.numbers(&pool.table).any(|id| id == m.id()));
+    for m in pool.table.iter().filter(|m| mine(m) && !making(m)) {
+        m.set_thread_id(P::thread_id());
+    }
+    // Whoever was switching the pool has vanished, unless a context forks while it is dropped.
+    pool.switching.store(false, Ordering::Relaxed);
+}
+
+/// One thread at a time starts or closes a pool; a second one is told so and does not wait.
+struct Switching<'a>(&'a AtomicBool);
+
+impl<'a> Switching<'a> {
+    fn begin(switching: &'a AtomicBool) -> Option<Self> {
+        // Acquire and the release below: what the last one did comes before.
+        (!switching.swap(true, Ordering::Acquire)).then_some(Switching(switching))
+    }
+}
+
+impl Drop for Switching<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

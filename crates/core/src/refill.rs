@@ -1,0 +1,208 @@
+//! The duty to refill, which travels with an M.
+//!
+//! An M owes a refill (`needextram`) if it was the last on the list when it was taken, or is newly
+//! made; an M that comes back and is handed on owes nothing. A thread that entered with an owing M
+//! makes at most two, once it has been admitted:
+//!
+//! 1. claim: if fewer Ms are being made than threads wait (or none is, and none is spare), one more
+//!    is now;
+//! 2. make it, owing in its turn;
+//! 3. publish it and withdraw the claim, in one exchange; back to 1.
+//!
+//! So the Ms for a herd are made by a doubling tree of the threads just admitted, and no callback
+//! pays for more than two.
+//!
+//! **Invariant Duty.** If a thread waits, then an M that owes a refill is granted or in the hands of
+//! a thread that has not begun its callback, or an M is being made; or the limit is reached. It
+//! holds because only `claim` ends a duty, by a look at the very word that counts the waiters: it
+//! finds as many creators as waiters (and each creator, after publishing, has both its own duty and
+//! the new M's to go on with), or becomes a creator itself. A creator that fails tells one waiter,
+//! who is not counted any more, and keeps its duty while others wait.
+//!
+//! Under a limit a claim can turn out to be void: no slot is left. A slot comes back in three ways.
+//! A creator failed: it still has its duty. `trim` dropped a context: it holds one M all the while,
+//! and gives it back owing. `close`: nobody waits any more.
+
+use crate::enter::Entered;
+use crate::hold::{BUSY, WANTED};
+use crate::list::GaveUp;
+use crate::m::SPARE;
+use crate::port::Port;
+use crate::sync::Ordering;
+use crate::table::NoSlot;
+use crate::{Event, M, Pool, Runtime, StartError};
+
+/// The most Ms that one callback pays for.
+const MOST: u32 = 2;
+
+/// Why no M was made.
+enum NotMade {
+    /// No slot is left; the claim is withdrawn.
+    Limit,
+    /// Making it failed; the claim is withdrawn, and this is what it means for the duty.
+    Failed(GaveUp),
+}
+
+impl<R: Runtime, P: Port> Pool<R, P> {
+    /// Does what the M at hand owes. Runs on an admitted thread.
+    #[doc(alias = "newextram")]
+    #[cold]
+    pub(crate) fn refill(&'static self, m: &M<R>) {
+        let mut made = 0;
+        let mut duty = false;
+        while made < MOST && self.list.claim() {
+            match self.make() {
+                Ok(_) => made += 1,
+                Err(NotMade::Failed(GaveUp::Told)) => {}
+                Err(NotMade::Failed(GaveUp::KeepDuty)) => {
+                    duty = true;
+                    break;
+                }
+                Err(NotMade::Limit | NotMade::Failed(GaveUp::Covered)) => break,
+            }
+        }
+        // Relaxed: the holder's own; whoever holds the M next acquires it through the list.
+        m.needextram.store(duty as u32, Ordering::Relaxed);
+    }
+
+    /// Makes an M under a claim that the caller has made, and publishes it.
+    #[doc(alias = "oneNewExtraM")]
+    fn make(&'static self) -> Result<u32, NotMade> {
+        let id = match self.table.reserve(self.limit) {
+            Ok(id) => id,
+            Err(NoSlot::Limit) => {
+                self.list.withdraw();
+                return Err(NotMade::Limit);
+            }
+            #[cfg(feature = "alloc")]
+            Err(NoSlot::Memory) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                return Err(NotMade::Failed(self.list.give_up::<P>()));
+            }
+        };
+        // A panic in `new_context` counts as a failure of that creation.
+        let claim = Claim { pool: self, id };
+        // Ours while it is being filled, should `new_context` fork.
+        self.table.get(id).hold.store(P::thread_token() | BUSY | WANTED, Ordering::Relaxed);
+        self.runtime.observe(Event::Making);
+        match self.runtime.new_context() {
+            Ok(context) => {
+                core::mem::forget(claim);
+                self.complete(id, context);
+                self.runtime.observe(Event::Made { m: id });
+                self.list.publish::<P>(&self.table, id);
+                Ok(id)
+            }
+            Err(_) => {
+                core::mem::forget(claim);
+                Err(NotMade::Failed(self.failed(id)))
+            }
+        }
+    }
+
+    /// Puts a new M's parts together. It owes a refill, as every new one does.
+    fn complete(&'static self, id: u32, context: R::Context) {
+        let m = self.table.get(id);
+        // SAFETY: the number came from `reserve`, so this thread alone has it (One place), bare.
+        unsafe { m.put_context(context) };
+        m.pool.store((&raw const *self).cast_mut().cast(), Ordering::Relaxed);
+        m.needextram.store(1, Ordering::Relaxed);
+        // The mark makes the first holder look whether somebody waits (Invariant Mark).
+        m.hold.store(WANTED, Ordering::Relaxed);
+        // Release: partner of the acquire of an observer.
+        m.stage.store(SPARE, Ordering::Release);
+    }
+
+    #[cold]
+    fn failed(&'static self, id: u32) -> GaveUp {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.table.release(id);
+        self.runtime.observe(Event::Failed);
+        self.list.give_up::<P>()
+    }
+
+    /// Makes the first M, before anybody can enter.
+    pub(crate) fn make_first(&'static self) -> Result<(), StartError> {
+        let id = self.table.reserve(self.limit).map_err(|none| match none {
+            NoSlot::Limit => StartError::Exhausted,
+            #[cfg(feature = "alloc")]
+            NoSlot::Memory => StartError::CreationFailed,
+        })?;
+        self.runtime.observe(Event::Making);
+        let unused = Unused { pool: self, id };
+        let context = self.runtime.new_context().map_err(|_| StartError::CreationFailed)?;
+        core::mem::forget(unused);
+        self.complete(id, context);
+        self.runtime.observe(Event::Made { m: id });
+        self.list.give::<P>(&self.table, id);
+        Ok(())
+    }
+
+    /// Makes Ms until `spare` of them are spare, so that as many threads at once wait for nothing.
+    /// The calling thread enters meanwhile (Ms are made by admitted threads only), and waits as
+    /// [`enter`](Pool::enter) does. Not for signal handlers.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::NotStarted`] if the pool is not running, [`StartError::Exhausted`] if the limit
+    /// allows no more, [`StartError::CreationFailed`]. The Ms made so far stay.
+    pub fn prewarm(&'static self, spare: u32) -> Result<(), StartError> {
+        use crate::EnterError;
+        let inside = self.enter_unbound().map_err(|error| match error {
+            EnterError::Exhausted => StartError::Exhausted,
+            EnterError::CreationFailed => StartError::CreationFailed,
+            _ => StartError::NotStarted,
+        })?;
+        // The M at hand will be spare again, unless the thread was inside already.
+        let mine = Entered::goes_back(&inside) as u32;
+        while self.table.spare() + mine < spare {
+            if self.list.glance().closed() {
+                return Err(StartError::NotStarted);
+            }
+            if !self.list.claim_extra() {
+                // More creators than can be counted are at work: their Ms count as well.
+                P::osyield();
+                continue;
+            }
+            match self.make() {
+                Ok(_) => {}
+                Err(NotMade::Limit) => return Err(StartError::Exhausted),
+                Err(NotMade::Failed(outcome)) => {
+                    // Others may have counted on this claim: what is owed now is owed here.
+                    match outcome {
+                        GaveUp::Told => self.refill(&inside),
+                        GaveUp::KeepDuty => inside.needextram.store(1, Ordering::Relaxed),
+                        GaveUp::Covered => {}
+                    }
+                    return Err(StartError::CreationFailed);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A slot that is being filled under a claim.
+struct Claim<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    id: u32,
+}
+
+impl<R: Runtime, P: Port> Drop for Claim<R, P> {
+    fn drop(&mut self) {
+        self.pool.failed(self.id);
+    }
+}
+
+/// A slot that is being filled before the pool is open.
+struct Unused<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    id: u32,
+}
+
+impl<R: Runtime, P: Port> Drop for Unused<R, P> {
+    fn drop(&mut self) {
+        self.pool.failures.fetch_add(1, Ordering::Relaxed);
+        self.pool.table.release(self.id);
+    }
+}

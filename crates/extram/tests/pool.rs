@@ -1,0 +1,396 @@
+//! Scenarios of the pool on the port of the host.
+
+use extram::{Binding, EnterError, M, Pool, Runtime, StartError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+/// Counts what it makes, and how many creations each callback paid for.
+#[derive(Default)]
+struct Counting {
+    made: AtomicU32,
+    dropped: &'static DropCount,
+    cost: Duration,
+    /// Creations that fail, by number.
+    failing: Option<(u32, u32)>,
+    attempts: AtomicU32,
+}
+
+#[derive(Default)]
+struct DropCount(AtomicU32);
+
+impl Default for &'static DropCount {
+    fn default() -> Self {
+        Box::leak(Box::default())
+    }
+}
+
+struct Context {
+    owner: AtomicUsize,
+    dropped: &'static DropCount,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.dropped.0.fetch_add(1, SeqCst);
+    }
+}
+
+impl Runtime for Counting {
+    type Context = Context;
+    type Error = ();
+
+    fn new_context(&self) -> Result<Context, ()> {
+        let end = Instant::now() + self.cost;
+        while Instant::now() < end {}
+        let attempt = self.attempts.fetch_add(1, SeqCst);
+        if self.failing.is_some_and(|(from, to)| (from..to).contains(&attempt)) {
+            return Err(());
+        }
+        self.made.fetch_add(1, SeqCst);
+        Ok(Context { owner: AtomicUsize::new(0), dropped: self.dropped })
+    }
+}
+
+fn leak(pool: Pool<Counting>) -> &'static Pool<Counting> {
+    Box::leak(Box::new(pool))
+}
+
+fn started(pool: Pool<Counting>) -> &'static Pool<Counting> {
+    let pool = leak(pool);
+    pool.start().expect("starts");
+    pool
+}
+
+/// The M is in no other hands for as long as `f` runs.
+fn alone<T>(m: &M<Counting>, f: impl FnOnce() -> T) -> T {
+    let me = &raw const m as usize;
+    assert_eq!(m.context().owner.swap(me, SeqCst), 0, "M {} in two hands", m.id());
+    let result = f();
+    assert_eq!(m.context().owner.swap(0, SeqCst), me, "M {} changed hands", m.id());
+    result
+}
+
+fn at_rest(pool: &'static Pool<Counting>) {
+    let stats = pool.stats();
+    assert_eq!((stats.waiting, stats.creating), (0, 0), "{stats:?}");
+    assert_eq!(stats.created, stats.spare + stats.in_use + stats.bound_idle, "{stats:?}");
+}
+
+#[test]
+fn not_started_is_an_error_and_a_started_pool_has_one_spare() {
+    let pool = leak(Pool::new(Counting::default()));
+    assert_eq!(pool.enter().unwrap_err(), EnterError::NotStarted);
+    assert_eq!(pool.try_enter().unwrap_err(), EnterError::NotStarted);
+    assert_eq!(pool.enter_timeout(Duration::ZERO).unwrap_err(), EnterError::NotStarted);
+    assert_eq!(pool.enter_from_signal().unwrap_err(), EnterError::NotStarted);
+    assert!(!pool.unbind());
+    pool.start().unwrap();
+    assert_eq!(pool.start().unwrap_err(), StartError::AlreadyStarted);
+    assert_eq!((pool.stats().created, pool.stats().spare), (1, 1));
+}
+
+#[test]
+fn a_thousand_threads_one_after_another_make_two() {
+    for binding in [Binding::Thread, Binding::Call] {
+        let pool = started(Pool::new(Counting::default()).binding(binding));
+        for _ in 0..1000 {
+            std::thread::spawn(|| pool.callback(|m| alone(m, || ())).unwrap()).join().unwrap();
+        }
+        at_rest(pool);
+        assert!(pool.runtime().made.load(SeqCst) <= 2);
+        assert_eq!(pool.stats().spare, pool.stats().created);
+    }
+}
+
+fn herd(pool: &'static Pool<Counting>, threads: usize, all_inside: bool) {
+    let inside = Arc::new(Barrier::new(threads));
+    let threads: Vec<_> = (0..threads)
+        .map(|_| {
+            let inside = inside.clone();
+            std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
+                let entered = pool.enter().unwrap();
+                alone(&entered, || {
+                    if all_inside {
+                        inside.wait();
+                    }
+                });
+            })
+        })
+        .map(Result::unwrap)
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn a_herd_that_is_all_inside_needs_one_each_and_one_spare() {
+    for threads in [4, 100, 1024] {
+        let pool = started(Pool::new(Counting::default()));
+        herd(pool, threads, true);
+        at_rest(pool);
+        let made = pool.runtime().made.load(SeqCst) as usize;
+        assert!((threads..=threads + 1).contains(&made), "{made} for {threads}");
+        assert_eq!(pool.stats().spare as usize, made);
+    }
+}
+
+#[test]
+fn short_callbacks_make_few() {
+    let cost = Duration::from_micros(500);
+    let pool = started(Pool::new(Counting { cost, ..Default::default() }));
+    herd(pool, 200, false);
+    at_rest(pool);
+    let made = pool.runtime().made.load(SeqCst);
+    assert!(made < 100, "{made} Ms for 200 short callbacks");
+}
+
+#[test]
+fn a_limit_holds_and_idle_ms_are_taken_back_for_those_who_wait() {
+    for binding in [Binding::Thread, Binding::Call] {
+        let pool = started(Pool::new(Counting::default()).limit(8).binding(binding));
+        let done = Arc::new(Barrier::new(64));
+        let threads: Vec<_> = (0..64)
+            .map(|_| {
+                let done = done.clone();
+                std::thread::spawn(move || {
+                    for _ in 0..200 {
+                        pool.callback(|m| alone(m, std::thread::yield_now)).unwrap();
+                    }
+                    // All stay alive until the last one has been served.
+                    done.wait();
+                    pool.callback(|m| alone(m, || ())).unwrap();
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        at_rest(pool);
+        assert!(pool.runtime().made.load(SeqCst) <= 8);
+    }
+}
+
+#[test]
+fn under_a_limit_trying_is_exhausted() {
+    let pool = started(Pool::new(Counting::default()).limit(1));
+    let inside = pool.enter().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(pool.try_enter().unwrap_err(), EnterError::Exhausted));
+        scope.spawn(|| {
+            let begin = Instant::now();
+            let limit = Duration::from_millis(30);
+            assert_eq!(pool.enter_timeout(limit).unwrap_err(), EnterError::TimedOut);
+            assert!(begin.elapsed() >= limit);
+        });
+    });
+    drop(inside);
+    at_rest(pool);
+    // Bound to this thread and idle: another thread may have it.
+    std::thread::spawn(|| pool.try_enter().map(drop).unwrap()).join().unwrap();
+}
+
+#[test]
+fn time_outs_race_grants_and_lose_nothing() {
+    let pool = started(Pool::new(Counting::default()).limit(1).binding(Binding::Call));
+    let timed_out = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for round in 0..10_000 {
+                    match pool.enter_timeout(Duration::from_nanos(round * 7 % 30_000)) {
+                        Ok(m) => alone(&m, || ()),
+                        Err(EnterError::TimedOut) => _ = timed_out.fetch_add(1, SeqCst),
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            });
+        }
+    });
+    at_rest(pool);
+    assert_eq!(pool.stats().spare, 1);
+}
+
+#[test]
+fn each_failure_is_one_callers_and_the_rest_are_served() {
+    for failures in [1, 3, 10] {
+        for from in 1..8 {
+            let failing = Some((from, from + failures));
+            let pool = started(Pool::new(Counting { failing, ..Default::default() }));
+            let failed = AtomicU32::new(0);
+            // Joined one by one: a scope does not wait for exit hooks.
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..32)
+                    .map(|_| {
+                        scope.spawn(|| match pool.enter() {
+                            Ok(m) => alone(&m, || std::thread::sleep(Duration::from_micros(100))),
+                            Err(EnterError::CreationFailed) => _ = failed.fetch_add(1, SeqCst),
+                            Err(other) => panic!("{other}"),
+                        })
+                    })
+                    .collect();
+                threads.into_iter().for_each(|thread| thread.join().unwrap());
+            });
+            at_rest(pool);
+            for _ in 0..20 {
+                drop(pool.enter());
+            }
+            assert!(pool.enter().is_ok());
+            pool.close().unwrap();
+            assert_eq!(pool.runtime().made.load(SeqCst), pool.runtime().dropped.0.load(SeqCst));
+        }
+    }
+}
+
+#[test]
+fn closing_wakes_waiters_drops_contexts_once_and_can_be_started_again() {
+    let pool = started(Pool::new(Counting::default()).limit(1));
+    for round in 1..=3 {
+        let inside = pool.enter().unwrap();
+        let waiter = std::thread::spawn(|| pool.enter().map(drop));
+        while pool.stats().waiting == 0 {
+            std::thread::yield_now();
+        }
+        pool.close().unwrap_err();
+        assert_eq!(waiter.join().unwrap().unwrap_err(), EnterError::Closed);
+        drop(inside);
+        while pool.close().is_err() {}
+        assert_eq!(pool.enter().unwrap_err(), EnterError::Closed);
+        assert_eq!(pool.runtime().dropped.0.load(SeqCst), round);
+        pool.start().unwrap();
+    }
+}
+
+#[test]
+fn closing_takes_bound_ms_from_threads_that_live_on() {
+    for limit in [u32::MAX, 16] {
+        let pool = started(Pool::new(Counting::default()).limit(limit));
+        let meet = Arc::new(Barrier::new(5));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let meet = meet.clone();
+                std::thread::spawn(move || {
+                    pool.callback(|_| ()).unwrap();
+                    meet.wait();
+                    meet.wait();
+                    assert_eq!(pool.enter().unwrap_err(), EnterError::Closed);
+                    meet.wait();
+                    meet.wait();
+                    pool.callback(|m| alone(m, || ())).unwrap();
+                })
+            })
+            .collect();
+        meet.wait();
+        pool.close().unwrap();
+        meet.wait();
+        meet.wait();
+        assert_eq!(pool.runtime().made.load(SeqCst), pool.runtime().dropped.0.load(SeqCst));
+        pool.start().unwrap();
+        meet.wait();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        at_rest(pool);
+    }
+}
+
+#[test]
+fn trim_and_prewarm() {
+    let pool = started(Pool::new(Counting::default()));
+    pool.prewarm(10).unwrap();
+    assert_eq!(pool.stats().spare, 10);
+    let made = pool.runtime().made.load(SeqCst);
+    herd(pool, 9, true);
+    assert_eq!(pool.runtime().made.load(SeqCst), made, "a warm herd makes nothing");
+    assert_eq!(pool.trim(4), 6);
+    assert_eq!(pool.stats().spare, 4);
+    assert_eq!(pool.runtime().dropped.0.load(SeqCst), 6);
+    herd(pool, 20, true);
+    at_rest(pool);
+    let limited = started(Pool::new(Counting::default()).limit(3));
+    assert_eq!(limited.prewarm(4).unwrap_err(), StartError::Exhausted);
+    assert_eq!(limited.stats().spare, 3);
+}
+
+#[test]
+fn a_bound_thread_keeps_its_m_and_gives_it_back_at_exit() {
+    let pool = started(Pool::new(Counting::default()));
+    let ids = std::thread::spawn(|| (0..100).map(|_| pool.callback(|m| m.id()).unwrap()).collect::<Vec<_>>())
+        .join()
+        .unwrap();
+    assert!(ids.iter().all(|id| *id == ids[0]));
+    assert_eq!(pool.stats().bound_idle, 0);
+    let again = std::thread::spawn(|| pool.callback(|m| m.id()).unwrap()).join().unwrap();
+    assert_eq!(again, ids[0], "the M that came back last is taken first");
+}
+
+#[test]
+fn unbind_gives_an_idle_m_back_and_does_nothing_inside() {
+    for limit in [u32::MAX, 4] {
+        let pool = started(Pool::new(Counting::default()).limit(limit));
+        pool.callback(|_| assert!(!pool.unbind())).unwrap();
+        assert_eq!(pool.stats().bound_idle, 1);
+        assert!(pool.unbind());
+        assert!(!pool.unbind());
+        assert_eq!(pool.stats().bound_idle, 0);
+        pool.callback(|m| alone(m, || ())).unwrap();
+    }
+}
+
+#[test]
+fn nested_calls_share_the_m_and_unwind() {
+    for binding in [Binding::Thread, Binding::Call] {
+        let pool = started(Pool::new(Counting::default()).binding(binding));
+        for _ in 0..1000 {
+            let outer = pool.enter().unwrap();
+            let inner = pool.try_enter().unwrap();
+            let signal = pool.enter_from_signal().unwrap();
+            assert_eq!((outer.id(), outer.depth()), (inner.id(), 3));
+            drop(signal);
+            drop(inner);
+            assert_eq!(outer.depth(), 1);
+        }
+        at_rest(pool);
+        assert_eq!(pool.stats().in_use, 0);
+        assert_eq!(pool.stats().created, 2);
+    }
+}
+
+#[test]
+fn leaving_out_of_order_is_refused_and_loses_nothing() {
+    for binding in [Binding::Thread, Binding::Call] {
+        let pool = started(Pool::new(Counting::default()).binding(binding));
+        let outer = pool.enter().unwrap();
+        let inner = pool.enter().unwrap();
+        let (outer, error) = outer.leave().unwrap_err();
+        assert_eq!(error, extram::LeaveError::NotInnermost);
+        assert_eq!(inner.depth(), 2);
+        drop(outer);
+        assert_eq!(inner.depth(), 2, "the dropped guard counts until the inner one is left");
+        let third = pool.enter().unwrap();
+        drop(inner);
+        assert_eq!(pool.stats().in_use, 1);
+        drop(third);
+        at_rest(pool);
+        assert_eq!(pool.stats().in_use, 0);
+    }
+}
+
+#[test]
+fn a_panic_gives_the_m_back() {
+    let pool = started(Pool::new(Counting::default()).binding(Binding::Call));
+    let panicked = std::panic::catch_unwind(|| pool.callback(|_| panic!("on purpose")));
+    assert!(panicked.is_err());
+    at_rest(pool);
+    assert_eq!(pool.stats().in_use, 0);
+}
+
+#[test]
+fn the_stack_is_known() {
+    let pool = started(Pool::new(Counting::default()));
+    std::thread::spawn(|| {
+        let entered = pool.enter().unwrap();
+        let here = 0u8;
+        let stack = entered.stack().unwrap();
+        assert!(stack.contains(&(&raw const here).addr()));
+        assert_ne!(entered.thread_id(), u64::from(std::process::id()));
+        assert!(pool.ms().any(|m| m.id == entered.id() && m.stack == Some(stack.clone())));
+    })
+    .join()
+    .unwrap();
+}

@@ -1,0 +1,103 @@
+//! Threads: creating them, and telling them apart.
+
+use crate::errno::Preserved;
+use extram_core::Refused;
+
+/// A thread that `newosproc` created.
+#[derive(Debug)]
+pub struct Thread(libc::pthread_t);
+
+// SAFETY: a thread's handle may be joined from any thread.
+unsafe impl Send for Thread {}
+
+struct Start {
+    entry: extern "C" fn(*mut ()),
+    arg: *mut (),
+}
+
+extern "C" fn start(start: *mut libc::c_void) -> *mut libc::c_void {
+    // SAFETY: `newosproc` handed over this allocation, written, and nobody else has it.
+    let Start { entry, arg } = unsafe {
+        let start = start.cast::<Start>();
+        let value = start.read();
+        libc::free(start.cast());
+        value
+    };
+    entry(arg);
+    core::ptr::null_mut()
+}
+
+pub(crate) fn newosproc(
+    entry: extern "C" fn(*mut ()),
+    arg: *mut (),
+    stack: usize,
+) -> Result<Thread, Refused> {
+    let _errno = Preserved::new();
+    // SAFETY: the attribute object is initialised before use and destroyed once; the allocation is
+    // written before the new thread reads it, and freed by that thread or, if there is none, here.
+    unsafe {
+        let handed = libc::malloc(size_of::<Start>()).cast::<Start>();
+        if handed.is_null() {
+            return Err(Refused);
+        }
+        handed.write(Start { entry, arg });
+        let mut attr = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+        if libc::pthread_attr_init(attr.as_mut_ptr()) != 0 {
+            libc::free(handed.cast());
+            return Err(Refused);
+        }
+        let page = libc::sysconf(libc::_SC_PAGESIZE).max(4096) as usize;
+        let least = (libc::PTHREAD_STACK_MIN as usize).max(stack).next_multiple_of(page);
+        let mut thread = core::mem::MaybeUninit::uninit();
+        let refused = (stack != 0 && libc::pthread_attr_setstacksize(attr.as_mut_ptr(), least) != 0)
+            || libc::pthread_create(thread.as_mut_ptr(), attr.as_ptr(), start, handed.cast()) != 0;
+        libc::pthread_attr_destroy(attr.as_mut_ptr());
+        if refused {
+            libc::free(handed.cast());
+            return Err(Refused);
+        }
+        Ok(Thread(thread.assume_init()))
+    }
+}
+
+pub(crate) fn join(thread: Thread) {
+    // SAFETY: the handle is joined once, because it is consumed.
+    unsafe { libc::pthread_join(thread.0, core::ptr::null_mut()) };
+}
+
+#[inline(always)]
+pub(crate) fn token() -> usize {
+    if extram_elf_tls::AVAILABLE {
+        extram_elf_tls::token()
+    } else {
+        // SAFETY: no arguments. Rounded down: a thread's control block is larger than 16 bytes.
+        (unsafe { libc::pthread_self() }) as usize & !15
+    }
+}
+
+/// The number that `ps -L` and debuggers show.
+#[inline(always)]
+pub(crate) fn id() -> u64 {
+    if !extram_elf_tls::AVAILABLE {
+        return ask_id();
+    }
+    extram_elf_tls::with(|block| {
+        if block.thread_id.get() == 0 {
+            block.thread_id.set(ask_id());
+        }
+        block.thread_id.get()
+    })
+}
+
+#[cold]
+fn ask_id() -> u64 {
+    // SAFETY: no arguments; never fails.
+    (unsafe { libc::syscall(libc::SYS_gettid) }) as u64
+}
+
+/// In a forked child the same thread has another number.
+pub(crate) fn forget_id() {
+    if extram_elf_tls::AVAILABLE {
+        extram_elf_tls::with(|block| block.thread_id.set(0));
+    }
+}

@@ -1,0 +1,34 @@
+//! Sleeping, yielding and the clock.
+
+use crate::errno::Preserved;
+use core::time::Duration;
+
+pub(crate) fn usleep(micros: u32) {
+    let _errno = Preserved::new();
+    let time = timespec(Duration::from_micros(u64::from(micros)));
+    // SAFETY: a valid timespec; the remaining time is not asked for.
+    unsafe { libc::nanosleep(&time, core::ptr::null_mut()) };
+}
+
+pub(crate) fn osyield() {
+    // SAFETY: no arguments; never fails on Linux.
+    unsafe { libc::sched_yield() };
+}
+
+pub(crate) fn now() -> Option<Duration> {
+    let _errno = Preserved::new();
+    let mut time = timespec(Duration::ZERO);
+    // SAFETY: a valid place for the answer.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) } != 0;
+    (!failed).then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// As much of `duration` as the type holds.
+pub(crate) fn timespec(duration: Duration) -> libc::timespec {
+    // SAFETY: a plain C structure, for which all zero is a value. (On some targets it has padding
+    // fields that cannot be named.)
+    let mut time: libc::timespec = unsafe { core::mem::zeroed() };
+    time.tv_sec = duration.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    time.tv_nsec = duration.subsec_nanos() as _;
+    time
+}
