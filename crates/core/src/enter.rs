@@ -101,7 +101,7 @@ impl<R: Runtime, P: Port> core::ops::Deref for Entered<R, P> {
 }
 
 impl<R: Runtime, P: Port> Drop for Entered<R, P> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         self.pool.leave_call(self.m, self.depth);
     }
@@ -181,17 +181,61 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.enter_as(Manner::WaitUnbound)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter_as(&'static self, manner: Manner) -> Result<Entered<R, P>, EnterError> {
         // Its address lies in the caller's frame, on whatever stack the thread runs.
         let here = 0u8;
         let sp = (&raw const here).addr();
+        if let Some((m, depth)) = self.hold_again() {
+            return self.let_in(m, depth, manner, sp);
+        }
+        let m = self.acquire(manner)?;
+        self.let_in(m, m.depth(), manner, sp)
+    }
+
+    /// Makes the thread's own M busy again if it is bound the plain way, and returns the depth of
+    /// the new call. This is all there is to a call after the first.
+    #[inline(always)]
+    fn hold_again(&'static self) -> Option<(&'static M<R>, u32)> {
+        let own = P::tls_get(&self.local).cast::<M<R>>();
+        if own.addr() <= EXITED {
+            return None;
+        }
+        // SAFETY: Invariant Own.
+        let m = unsafe { &*own };
+        // Relaxed: PLAIN is set by this thread; REVOKED is looked for below.
+        if m.hold.load(Ordering::Relaxed) & PLAIN == 0 {
+            return None;
+        }
+        let depth = m.depth.load(Ordering::Relaxed);
+        if depth & ADMITTED != 0 {
+            m.depth.store(depth + 1, Ordering::Relaxed);
+            return Some((m, (depth & CALLS) + 1));
+        }
+        if depth != 0 {
+            return None;
+        }
+        m.depth.store(1, Ordering::Relaxed);
+        // The light side of the barrier: partner of `heavy_barrier` in `revoke_bound`.
+        compiler_fence(Ordering::SeqCst);
+        if m.hold.load(Ordering::Relaxed) & REVOKED == 0 {
+            return Some((m, 1));
+        }
+        // Release: `close` may drop the context when it sees this.
+        m.depth.store(0, Ordering::Release);
+        None
+    }
+
+    /// Everything else: an M bound the shared way, a spare one, or a wait. The M that comes back
+    /// is the thread's, with the new call counted.
+    #[inline(never)]
+    fn acquire(&'static self, manner: Manner) -> Result<&'static M<R>, EnterError> {
         let own = P::tls_get(&self.local).cast::<M<R>>();
         if own.addr() > EXITED {
             // SAFETY: Invariant Own.
             let m = unsafe { &*own };
-            if let Some(depth) = self.hold_again(m, manner) {
-                return self.let_in(m, depth, manner, sp);
+            if self.hold_shared(m, manner) {
+                return Ok(m);
             }
         }
         let m = match self.list.take(&self.table) {
@@ -199,30 +243,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             none => self.without_spare(none, manner)?,
         };
         self.install(m, manner);
-        self.let_in(m, 1, manner, sp)
+        Ok(m)
     }
 
-    /// Makes the thread's own M busy again and returns the depth of the new call; `None` if it is
-    /// not the thread's any more, or (for a handler) is just changing hands.
+    /// Counts one more call on the thread's own M; `false` if it is not the thread's any more, or
+    /// (for a handler) is just changing hands.
     #[inline]
-    fn hold_again(&'static self, m: &M<R>, manner: Manner) -> Option<u32> {
-        let depth = m.depth.load(Ordering::Relaxed);
-        // Relaxed: PLAIN is set by this thread; REVOKED is looked for below.
-        if m.hold.load(Ordering::Relaxed) & (PLAIN | REVOKED) == PLAIN && depth == 0 {
-            m.depth.store(1, Ordering::Relaxed);
-            // The light side of the barrier: partner of `heavy_barrier` in `revoke_bound`.
-            compiler_fence(Ordering::SeqCst);
-            if m.hold.load(Ordering::Relaxed) & REVOKED == 0 {
-                return Some(1);
-            }
-            // Release: `close` may drop the context when it sees this.
-            m.depth.store(0, Ordering::Release);
-            return None;
-        }
-        self.hold_again_slowly(m, depth, manner)
-    }
-
-    fn hold_again_slowly(&'static self, m: &M<R>, depth: u32, manner: Manner) -> Option<u32> {
+    fn hold_shared(&'static self, m: &M<R>, manner: Manner) -> bool {
         let token = P::thread_token();
         // Relaxed: the thread's own token was stored by itself.
         let mut now = m.hold.load(Ordering::Relaxed);
@@ -231,23 +258,23 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 // Taken back. A handler that interrupted the interrupted code's own discovery of
                 // that does no harm: both store null.
                 let _ = P::tls_set(&self.local, core::ptr::null_mut());
-                return None;
+                return false;
             }
             if now & (BUSY | PLAIN) != 0 {
                 // Inside a call; or just about to be, when only a handler or the runtime's own
                 // `admit` can come here.
+                let depth = m.depth.load(Ordering::Relaxed);
                 let may_nest = depth & CALLS > 0 && (depth & ADMITTED != 0 || manner != Manner::Signal);
-                if !may_nest {
-                    return None;
+                if may_nest {
+                    m.depth.store(depth + 1, Ordering::Relaxed);
                 }
-                m.depth.store(depth + 1, Ordering::Relaxed);
-                return Some((depth & CALLS) + 1);
+                return may_nest;
             }
             // Acquire: for the case that the M was away and came back to this thread.
             match m.hold.compare_exchange_weak(now, now | BUSY, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => {
                     m.depth.store(1, Ordering::Relaxed);
-                    return Some(1);
+                    return true;
                 }
                 Err(other) => now = other,
             }
@@ -336,7 +363,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 self.list.give::<P>(&self.table, m.id());
                 return;
             }
-            // Release: partner of the acquire in `let_go`; the holder that clears the mark sees
+            // Release: partner of the acquire in `go_idle`; the holder that clears the mark sees
             // this thread counted.
             let was = m.hold.fetch_or(WANTED, Ordering::Release);
             if hold::idle(was) && self.take_back(m) {
@@ -387,7 +414,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Admits a call at `depth` and does what its M owes.
-    #[inline]
+    #[inline(always)]
     fn let_in(
         &'static self,
         m: &'static M<R>,
@@ -395,12 +422,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         manner: Manner,
         sp: usize,
     ) -> Result<Entered<R, P>, EnterError> {
-        // From here on a panic, or an early return, leaves.
-        let entered = Entered { pool: self, m, depth, _own_thread: PhantomData };
         if self.binding == Binding::Thread && m.came_in_elsewhere(sp) {
             self.ask_stack(m, depth, sp);
         }
         if depth == 1 {
+            // From here on a panic, or an early return, leaves.
+            let leaving = Leaving { pool: self, m };
             match manner {
                 Manner::Wait(_) | Manner::WaitUnbound => self.runtime.admit(m),
                 Manner::Try | Manner::Signal => {
@@ -415,8 +442,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             if m.needextram.load(Ordering::Relaxed) != 0 && manner != Manner::Signal {
                 self.refill(m);
             }
+            core::mem::forget(leaving);
         }
-        Ok(entered)
+        // Made last, from registers: a guard put together in memory and then moved costs more than
+        // all of the above.
+        Ok(Entered { pool: self, m, depth, _own_thread: PhantomData })
     }
 
     #[cold]
@@ -448,8 +478,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         Ok(())
     }
 
+    #[cold]
+    #[inline(never)]
+    fn leave_early(&'static self, m: &'static M<R>) {
+        self.leave_call(m, 1);
+    }
+
     /// Leaves the call at `depth`, or lets it count on if it is not the innermost one.
-    #[inline]
+    #[inline(always)]
     fn leave_call(&'static self, m: &'static M<R>, depth: u32) {
         let now = m.depth.load(Ordering::Relaxed);
         if now & CALLS == 1 {
@@ -478,7 +514,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         m.depth.store(left, Ordering::Relaxed);
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave_outermost(&'static self, m: &'static M<R>, depth: u32) {
         let letting_go = LettingGo { pool: self, m };
         // A handler must not nest any more: retiring is under way.
@@ -491,20 +527,27 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// The outermost call is over: the M stays with its thread, idle, or goes back.
-    #[inline]
+    #[inline(always)]
     fn let_go(&'static self, m: &'static M<R>) {
         // Relaxed: PLAIN is set by this thread alone.
         if m.hold.load(Ordering::Relaxed) & PLAIN != 0 {
             // Release: partner of the acquire in `revoke_bound`. The last access to the pool.
             m.depth.store(0, Ordering::Release);
-        } else if m.depth.load(Ordering::Relaxed) & UNBOUND != 0 {
-            self.give_back(m, m.outer.load(Ordering::Relaxed));
         } else {
-            self.let_go_shared(m);
+            self.let_go_of_shared(m);
         }
     }
 
-    fn let_go_shared(&'static self, m: &'static M<R>) {
+    #[inline(never)]
+    fn let_go_of_shared(&'static self, m: &'static M<R>) {
+        if m.depth.load(Ordering::Relaxed) & UNBOUND != 0 {
+            self.give_back(m, m.outer.load(Ordering::Relaxed));
+        } else {
+            self.go_idle(m);
+        }
+    }
+
+    fn go_idle(&'static self, m: &'static M<R>) {
         loop {
             let mut now = m.hold.load(Ordering::Relaxed);
             if now & WANTED != 0 {
@@ -581,6 +624,19 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 }
 
+/// Leaves a call whose admission ends early.
+struct Leaving<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+}
+
+impl<R: Runtime, P: Port> Drop for Leaving<R, P> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.pool.leave_early(self.m);
+    }
+}
+
 /// Lets go even if `retire` panics.
 struct LettingGo<R: Runtime, P: Port> {
     pool: &'static Pool<R, P>,
@@ -588,7 +644,7 @@ struct LettingGo<R: Runtime, P: Port> {
 }
 
 impl<R: Runtime, P: Port> Drop for LettingGo<R, P> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         self.pool.let_go(self.m);
     }

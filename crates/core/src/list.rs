@@ -144,6 +144,7 @@ impl List {
     }
 
     /// One moment of the word. Relaxed: for figures and hints; who acts on it exchanges the word.
+    #[inline]
     pub(crate) fn glance(&self) -> Word {
         Word(self.word.0.load(Ordering::Relaxed))
     }

@@ -265,6 +265,7 @@ impl<R: Runtime, P: Port> Table<R, P> {
 }
 
 #[cfg(feature = "alloc")]
+#[inline]
 fn position(index: u32) -> (usize, usize) {
     let shifted = index + FIRST;
     let log = shifted.ilog2();
