@@ -30,12 +30,7 @@ pub(crate) enum Ended {
 
 impl Command {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
-        Self {
-            program: program.as_ref().to_owned(),
-            args: Vec::new(),
-            env: Vec::new(),
-            dir: None,
-        }
+        Self { program: program.as_ref().to_owned(), args: Vec::new(), env: Vec::new(), dir: None }
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -44,14 +39,12 @@ impl Command {
     }
 
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
+        self.env.push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
         self
     }
 
@@ -78,17 +71,9 @@ impl Command {
 
     /// Runs the command without printing it and returns what it wrote to its standard output.
     pub(crate) fn read(&self) -> Result<String> {
-        let output = self
-            .std()
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| self.cannot_start())?;
+        let output = self.std().stdin(Stdio::null()).output().with_context(|| self.cannot_start())?;
         if !output.status.success() {
-            bail!(
-                "{}: {self}\n{}",
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            );
+            bail!("{}: {self}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -96,11 +81,7 @@ impl Command {
     /// Prints the command, runs it for `limit` at most, and hands each chunk of its standard
     /// output and standard error to `sink` as it comes. Whatever happens, the process is gone when
     /// this returns.
-    pub(crate) fn stream(
-        &self,
-        limit: Duration,
-        mut sink: impl FnMut(Stream, &[u8]),
-    ) -> Result<Ended> {
+    pub(crate) fn stream(&self, limit: Duration, mut sink: impl FnMut(Stream, &[u8])) -> Result<Ended> {
         self.echo();
         let mut child = Guard(
             self.std()
@@ -176,11 +157,7 @@ impl Drop for Guard {
     }
 }
 
-fn pump(
-    from: Option<impl Read + Send + 'static>,
-    stream: Stream,
-    to: mpsc::Sender<(Stream, Vec<u8>)>,
-) {
+fn pump(from: Option<impl Read + Send + 'static>, stream: Stream, to: mpsc::Sender<(Stream, Vec<u8>)>) {
     let Some(from) = from else { return };
     std::thread::spawn(move || {
         let mut from = BufReader::new(from);
@@ -235,9 +212,7 @@ fn quote(word: &OsStr) -> String {
 
 /// Where a program is, if it is in one of the directories of `PATH`.
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|dir| dir.join(program))
-        .find(|path| path.is_file())
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(program)).find(|path| path.is_file())
 }
 
 #[cfg(test)]
@@ -246,15 +221,9 @@ mod tests {
 
     #[test]
     fn a_command_prints_as_a_shell_line() {
-        let command = Command::new("cargo")
-            .args(["build", "a b", "it's"])
-            .env("A", "1 2")
-            .env_remove("B")
-            .dir("/tmp");
-        assert_eq!(
-            command.to_string(),
-            r"cd /tmp && env -u B A='1 2' cargo build 'a b' 'it'\''s'"
-        );
+        let command =
+            Command::new("cargo").args(["build", "a b", "it's"]).env("A", "1 2").env_remove("B").dir("/tmp");
+        assert_eq!(command.to_string(), r"cd /tmp && env -u B A='1 2' cargo build 'a b' 'it'\''s'");
     }
 
     #[test]

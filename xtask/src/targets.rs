@@ -29,22 +29,11 @@ pub(crate) struct Target {
     pub(crate) machine: &'static str,
 }
 
-const BARE: Target = Target {
-    triple: "",
-    tier: Tier::Runs,
-    std: "core",
-    emulator: None,
-    machine: "",
-};
+const BARE: Target = Target { triple: "", tier: Tier::Runs, std: "core", emulator: None, machine: "" };
 
 /// Every target, the most used first.
 pub(crate) const TARGETS: &[Target] = &[
-    Target {
-        triple: "x86_64-unknown-linux-gnu",
-        std: "std",
-        machine: "this machine",
-        ..BARE
-    },
+    Target { triple: "x86_64-unknown-linux-gnu", std: "std", machine: "this machine", ..BARE },
     Target {
         triple: "x86_64-unknown-freebsd",
         std: "std,panic_abort",
@@ -112,10 +101,7 @@ pub(crate) struct Args {
 pub(crate) fn targets(args: &Args) -> Result<()> {
     let mut lacking = Vec::new();
     for target in TARGETS {
-        println!(
-            "{:<30} {:<7} {}",
-            target.triple, target.tier, target.machine
-        );
+        println!("{:<30} {:<7} {}", target.triple, target.tier, target.machine);
         match toolchain::for_target(target.triple, target.std) {
             Ok(toolchain) => println!("{:<30} builds here: {toolchain}", ""),
             Err(missing) => {
@@ -157,12 +143,7 @@ mod tests {
     #[test]
     fn a_bare_metal_target_that_runs_names_its_emulator() {
         for target in TARGETS.iter().filter(|t| t.triple.contains("-none")) {
-            assert_eq!(
-                target.emulator.is_some(),
-                target.tier == Tier::Runs,
-                "{}",
-                target.triple
-            );
+            assert_eq!(target.emulator.is_some(), target.tier == Tier::Runs, "{}", target.triple);
             assert_eq!(target.std, "core");
         }
     }

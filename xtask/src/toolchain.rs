@@ -74,10 +74,7 @@ impl Toolchain {
             command = command.env(format!("CARGO_TARGET_{upper}_LINKER"), linker);
         }
         if !rustflags.is_empty() {
-            command = command.env(
-                format!("CARGO_TARGET_{upper}_RUSTFLAGS"),
-                rustflags.join(" "),
-            );
+            command = command.env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), rustflags.join(" "));
         }
         if let Libraries::Source(_) = self.libraries {
             command = command.env("RUSTC_BOOTSTRAP", "1");
@@ -151,9 +148,9 @@ fn choose(
         seen: candidates.iter().map(Candidate::to_string).collect(),
         what,
     };
-    let (candidate, libraries) = installed.or_else(from_source).ok_or_else(|| {
-        missing("no recent enough toolchain has the target installed or brings rust-src")
-    })?;
+    let (candidate, libraries) = installed
+        .or_else(from_source)
+        .ok_or_else(|| missing("no recent enough toolchain has the target installed or brings rust-src"))?;
     let linker = match (needs_lld && !candidate.has_rust_lld, lld) {
         (false, _) => None,
         (true, Some(lld)) => Some(lld),
@@ -237,27 +234,14 @@ fn look(bin: &Path, target: &str) -> Option<Candidate> {
     let version = rustc(&["-V"])?.trim().to_owned();
     let sysroot = PathBuf::from(rustc(&["--print", "sysroot"])?.trim());
     let rustlib = sysroot.join("lib/rustlib");
-    let has_target = rustlib
-        .join(target)
-        .join("lib")
-        .read_dir()
-        .is_ok_and(|mut files| {
-            files.any(|file| {
-                file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
-            })
-        });
-    let has_source = rustlib.join("src/rust/library/core/Cargo.toml").is_file();
-    let has_rust_lld = rustlib.read_dir().is_ok_and(|mut dirs| {
-        dirs.any(|dir| dir.is_ok_and(|dir| dir.path().join("bin/rust-lld").is_file()))
+    let has_target = rustlib.join(target).join("lib").read_dir().is_ok_and(|mut files| {
+        files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libcore-")))
     });
-    Some(Candidate {
-        bin: bin.to_owned(),
-        sysroot,
-        version,
-        has_target,
-        has_source,
-        has_rust_lld,
-    })
+    let has_source = rustlib.join("src/rust/library/core/Cargo.toml").is_file();
+    let has_rust_lld = rustlib
+        .read_dir()
+        .is_ok_and(|mut dirs| dirs.any(|dir| dir.is_ok_and(|dir| dir.path().join("bin/rust-lld").is_file())));
+    Some(Candidate { bin: bin.to_owned(), sysroot, version, has_target, has_source, has_rust_lld })
 }
 
 /// The system's lld, under its plain name or with a version in its name (newest first).
@@ -282,49 +266,27 @@ mod tests {
 
     #[test]
     fn an_installed_target_is_preferred_to_building_the_library() {
-        let source = Candidate {
-            has_source: true,
-            ..candidate("/a", "1.95.0")
-        };
-        let target = Candidate {
-            has_target: true,
-            ..candidate("/b", "1.88.0-nightly")
-        };
+        let source = Candidate { has_source: true, ..candidate("/a", "1.95.0") };
+        let target = Candidate { has_target: true, ..candidate("/b", "1.88.0-nightly") };
         let chosen = choose("thumbv7m-none-eabi", "core", &[source, target], None).unwrap();
         assert_eq!(chosen.libraries, Libraries::Installed);
         assert_eq!(
             chosen.cargo("build", &[]).to_string(),
-            Toolchain {
-                bin: "/b".into(),
-                ..chosen
-            }
-            .cargo("build", &[])
-            .to_string()
+            Toolchain { bin: "/b".into(), ..chosen }.cargo("build", &[]).to_string()
         );
     }
 
     #[test]
     fn an_old_compiler_is_passed_over() {
-        let old = Candidate {
-            has_target: true,
-            ..candidate("/a", "1.63.0")
-        };
+        let old = Candidate { has_target: true, ..candidate("/a", "1.63.0") };
         let missing = choose("thumbv7m-none-eabi", "core", &[old], None).unwrap_err();
         assert!(missing.to_string().contains("too old"), "{missing}");
-        assert!(
-            missing
-                .to_string()
-                .contains("rustup target add thumbv7m-none-eabi")
-        );
+        assert!(missing.to_string().contains("rustup target add thumbv7m-none-eabi"));
     }
 
     #[test]
     fn debian_builds_the_library_and_links_with_its_own_lld() {
-        let debian = Candidate {
-            has_source: true,
-            has_rust_lld: false,
-            ..candidate("/usr/bin", "1.96.0")
-        };
+        let debian = Candidate { has_source: true, has_rust_lld: false, ..candidate("/usr/bin", "1.96.0") };
         let lld = PathBuf::from("/usr/bin/ld.lld");
         let target = "thumbv8m.main-none-eabi";
         let chosen = choose(target, "core", &[debian.clone()], Some(lld)).unwrap();
@@ -344,11 +306,7 @@ mod tests {
 
     #[test]
     fn an_operating_system_has_a_linker_of_its_own() {
-        let debian = Candidate {
-            has_source: true,
-            has_rust_lld: false,
-            ..candidate("/usr/bin", "1.96.0")
-        };
+        let debian = Candidate { has_source: true, has_rust_lld: false, ..candidate("/usr/bin", "1.96.0") };
         let std = "std,panic_abort";
         let chosen = choose("x86_64-unknown-freebsd", std, &[debian], None).unwrap();
         assert_eq!(chosen.linker, None);
@@ -358,9 +316,6 @@ mod tests {
     #[test]
     fn the_compiler_that_builds_this_test_is_found() {
         let found = candidates("x86_64-unknown-linux-gnu");
-        assert!(
-            found.iter().any(|candidate| recent(&candidate.version)),
-            "{found:?}"
-        );
+        assert!(found.iter().any(|candidate| recent(&candidate.version)), "{found:?}");
     }
 }

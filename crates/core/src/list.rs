@@ -33,8 +33,8 @@
 //!
 //! - **Either.** While a thread waits no M is spare, and the other way round: both live in the
 //!   same bits of one word.
-//! - **Exact.** Threads between their `waiting + 1` and the end of their wait = `waiting` + tokens
-//!   + tokens about to be added. Who takes the count down by one either adds one token (give, give
+//! - **Exact.** Threads between their `waiting + 1` and the end of their wait = `waiting`, plus the
+//!   tokens, plus the tokens about to be added. Who takes the count down by one either adds one token (give, give
 //!   up, close) or stops waiting itself (cancel).
 //! - **Token.** Ms on `granted` + `refusals` ≥ `wakeups` + threads that took a token and have not
 //!   picked up what it stands for. The push comes before the token (release), the token before the
