@@ -2,8 +2,11 @@
 
 #[allow(dead_code)] // its users follow
 mod command;
+mod setup;
+mod summary;
 #[allow(dead_code)]
 mod targets;
+mod test;
 #[allow(dead_code)]
 mod toolchain;
 
@@ -19,13 +22,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Install what the tests need (on Debian as root), or say what is missing.
+    Setup(setup::Args),
     /// List every target: what is proved for it, and how it is built and run on this machine.
     Targets(targets::Args),
+    /// Run the tests: the host's, another target's, or further lanes.
+    Test(test::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
+        Verb::Setup(args) => setup::setup(&args),
         Verb::Targets(args) => targets::targets(&args),
+        Verb::Test(args) => test::test(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -84,7 +84,7 @@ impl Local {
         }
         let incarnation = if extram_elf_tls::AVAILABLE { extram_elf_tls::next_incarnation() } else { 1 };
         let pair = extram_elf_tls::claim_pair(incarnation).unwrap_or(NO_PAIR);
-        self.key.store(u32::from(key) + 1, Ordering::Relaxed);
+        self.key.store(key + 1, Ordering::Relaxed);
         self.pair.store(pair, Ordering::Relaxed);
         // Release: partner of the acquire in `get`, for a thread that comes by another way than
         // through the opened list.

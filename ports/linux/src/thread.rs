@@ -47,7 +47,7 @@ pub(crate) fn newosproc(
             return Err(Refused);
         }
         let page = libc::sysconf(libc::_SC_PAGESIZE).max(4096) as usize;
-        let least = (libc::PTHREAD_STACK_MIN as usize).max(stack).next_multiple_of(page);
+        let least = libc::PTHREAD_STACK_MIN.max(stack).next_multiple_of(page);
         let mut thread = core::mem::MaybeUninit::uninit();
         let refused = (stack != 0 && libc::pthread_attr_setstacksize(attr.as_mut_ptr(), least) != 0)
             || libc::pthread_create(thread.as_mut_ptr(), attr.as_ptr(), start, handed.cast()) != 0;

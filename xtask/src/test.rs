@@ -1,0 +1,116 @@
+//! `cargo xtask test`: every check, in lanes.
+//!
+//! Without an option the host's tests run. Each option adds a lane, `--all` all of them. Lanes are
+//! functions that print what they do and return how many checks passed, failed and were skipped;
+//! a lane that cannot run here says why and counts as skipped, which `--require` turns into a
+//! failure.
+
+use crate::command::{Command, Ended, Stream};
+use crate::summary::Summary;
+use anyhow::{Result, bail};
+use clap::Args as ClapArgs;
+use std::time::{Duration, Instant};
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Run the tests of another target, as `cargo xtask targets` lists them.
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+    /// Formatting, clippy and documentation.
+    #[arg(long)]
+    lint: bool,
+    /// All lanes.
+    #[arg(long)]
+    all: bool,
+    /// What is skipped counts as failed.
+    #[arg(long)]
+    require: bool,
+}
+
+/// What the lanes have in common.
+pub(crate) type Lane = fn() -> Result<Summary>;
+
+/// How long one `cargo test` may take before it is taken for hung.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+pub(crate) fn test(args: &Args) -> Result<()> {
+    if let Some(target) = &args.target {
+        bail!("no tests for {target} yet");
+    }
+    let wanted: &[(&str, bool, Lane)] =
+        &[("lint", args.lint || args.all, lint), ("host", args.all || !args.lint, host)];
+    let mut total = Summary::default();
+    let mut table = Vec::new();
+    for (name, wanted, lane) in wanted {
+        if !wanted {
+            continue;
+        }
+        println!("\n== {name}");
+        let begin = Instant::now();
+        let summary = lane().unwrap_or_else(|error| Summary::of(name, Err(error)));
+        table.push((name, summary, begin.elapsed()));
+        total += summary;
+    }
+    println!();
+    for (name, summary, took) in table {
+        println!("{name:12} {:5} s   {summary}", took.as_secs());
+    }
+    println!("{total}");
+    if !total.good(args.require) {
+        bail!("not all good");
+    }
+    Ok(())
+}
+
+/// Runs a `cargo test` and adds up what its test programs report. A run that ends badly without a
+/// failed test (it does not build, a test program crashes) counts as one failure.
+pub(crate) fn cargo_test(command: &Command) -> Result<Summary> {
+    let mut summary = Summary::default();
+    let mut line = Vec::new();
+    let ended = command.stream(LIMIT, |stream, chunk| {
+        use std::io::Write as _;
+        let _ = std::io::stdout().write_all(chunk);
+        if stream == Stream::Err {
+            return;
+        }
+        for &byte in chunk {
+            if byte == b'\n' {
+                summary.read_libtest_line(&String::from_utf8_lossy(&line));
+                line.clear();
+            } else {
+                line.push(byte);
+            }
+        }
+    })?;
+    match ended {
+        Ended::Exited(status) if status.success() => {}
+        Ended::Exited(status) => {
+            println!("FAILED: {status}: {command}");
+            summary.failed = summary.failed.max(1);
+        }
+        Ended::TimedOut(limit) => {
+            println!("FAILED: no end after {} s: {command}", limit.as_secs());
+            summary.failed += 1;
+        }
+    }
+    Ok(summary)
+}
+
+fn host() -> Result<Summary> {
+    let mut summary = cargo_test(&Command::new("cargo").args(["test", "--workspace", "--no-fail-fast"]))?;
+    // The core without an allocator.
+    let bare = Command::new("cargo").args(["build", "-p", "extram-core", "--no-default-features"]);
+    summary += Summary::of("the core builds without std and alloc", bare.run());
+    Ok(summary)
+}
+
+fn lint() -> Result<Summary> {
+    let cargo = |args: &[&str]| Command::new("cargo").args(args);
+    let mut summary = Summary::default();
+    summary += Summary::of("rustfmt", cargo(&["fmt", "--all", "--check"]).run());
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    summary += Summary::of("clippy", cargo(&clippy).run());
+    let doc = cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    summary += Summary::of("documentation", doc.run());
+    Ok(summary)
+}
