@@ -529,20 +529,30 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// The outermost call is over: the M stays with its thread, idle, or goes back.
     #[inline(always)]
     fn let_go(&'static self, m: &'static M<R>) {
-        // Relaxed: PLAIN is set by this thread alone.
-        if m.hold.load(Ordering::Relaxed) & PLAIN != 0 {
+        // Relaxed: PLAIN is set by this thread alone, `needextram` too.
+        let plain = m.hold.load(Ordering::Relaxed) & PLAIN != 0;
+        if plain && m.needextram.load(Ordering::Relaxed) == 0 {
             // Release: partner of the acquire in `revoke_bound`. The last access to the pool.
             m.depth.store(0, Ordering::Release);
         } else {
-            self.let_go_of_shared(m);
+            self.let_go_slowly(m, plain);
         }
     }
 
     #[inline(never)]
-    fn let_go_of_shared(&'static self, m: &'static M<R>) {
+    fn let_go_slowly(&'static self, m: &'static M<R>, plain: bool) {
         if m.depth.load(Ordering::Relaxed) & UNBOUND != 0 {
             self.give_back(m, m.outer.load(Ordering::Relaxed));
-        } else {
+        } else if m.needextram.load(Ordering::Relaxed) != 0 {
+            // The duty could not be done (admission was refused, or making failed). It must not sit
+            // idle with this thread while others wait: it goes on with the M (Invariant Duty).
+            if self.seize(m, true) {
+                self.give_back(m, core::ptr::null_mut());
+            } else {
+                // Revoked by `close`: nobody waits. Release: as in `let_go`.
+                m.depth.store(0, Ordering::Release);
+            }
+        } else if !plain {
             self.go_idle(m);
         }
     }

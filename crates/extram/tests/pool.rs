@@ -394,3 +394,43 @@ fn the_stack_is_known() {
     .join()
     .unwrap();
 }
+
+/// Turns callers that may not wait away while `closed`.
+#[derive(Default)]
+struct Gated {
+    closed: std::sync::atomic::AtomicBool,
+}
+
+impl Runtime for Gated {
+    type Context = ();
+    type Error = ();
+
+    fn new_context(&self) -> Result<(), ()> {
+        Ok(())
+    }
+
+    fn try_admit(&self, _: &M<Self>) -> bool {
+        !self.closed.load(SeqCst)
+    }
+}
+
+#[test]
+fn a_thread_that_is_not_admitted_passes_its_duty_on() {
+    let pool: &'static Pool<Gated> = Box::leak(Box::new(Pool::new(Gated::default())));
+    pool.start().unwrap();
+    pool.runtime().closed.store(true, SeqCst);
+    // Takes the last M, which owes a refill, and is turned away.
+    assert_eq!(pool.try_enter().unwrap_err(), EnterError::WouldBlock);
+    assert_eq!(pool.stats().spare, 1, "the M is not kept idle while it owes");
+    std::thread::spawn(|| pool.callback(|_| ()).unwrap()).join().unwrap();
+}
+
+#[test]
+fn a_failed_creation_is_tried_again_by_the_next_callback() {
+    let failing = Some((1, 2));
+    let pool = started(Pool::new(Counting { failing, ..Default::default() }));
+    drop(pool.enter().unwrap());
+    assert_eq!((pool.stats().spare, pool.stats().failed), (1, 1));
+    std::thread::spawn(|| pool.callback(|_| ()).unwrap()).join().unwrap();
+    assert_eq!(pool.stats().created, 2);
+}

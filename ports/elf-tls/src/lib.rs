@@ -35,8 +35,8 @@ pub struct Block {
 /// See [`Block::pairs`].
 #[repr(C)]
 pub struct Pair {
-    /// The incarnation that wrote `value`, from [`next_incarnation`], shifted left by one; bit 0 is
-    /// the port's own.
+    /// The incarnation that wrote `value`, from [`next_incarnation`], shifted left by two; the
+    /// two bits below are the port's own.
     pub incarnation: core::cell::Cell<usize>,
     /// The word.
     pub value: core::cell::Cell<*mut ()>,

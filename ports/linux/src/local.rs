@@ -38,7 +38,7 @@ type Destructor = unsafe extern "C" fn(*mut libc::c_void);
 pub struct Local {
     /// Which pair of the block; [`NO_PAIR`] if the key holds the word.
     pair: AtomicUsize,
-    /// Tells this opening from earlier ones; shifted left by one. 0 = not open.
+    /// Tells this opening from earlier ones; shifted left by two. 0 = not open.
     incarnation: AtomicUsize,
     /// The POSIX key plus one. 0 = none.
     key: AtomicU32,
@@ -50,8 +50,12 @@ pub struct Local {
 
 const NO_PAIR: usize = usize::MAX;
 
-/// Bit 0 of a pair's incarnation: the thread's hook is set.
+/// In a pair's incarnation: the thread's hook is set.
 const HOOKED: usize = 1;
+/// In a pair's incarnation: the hook has run. It is not set again, because nobody knows whether the
+/// C library makes another round.
+const EXITING: usize = 2;
+const BITS: usize = HOOKED | EXITING;
 
 impl Local {
     pub(crate) const fn new() -> Self {
@@ -88,7 +92,7 @@ impl Local {
         self.pair.store(pair, Ordering::Relaxed);
         // Release: partner of the acquire in `get`, for a thread that comes by another way than
         // through the opened list.
-        self.incarnation.store(incarnation << 1, Ordering::Release);
+        self.incarnation.store(incarnation << 2, Ordering::Release);
         Ok(())
     }
 
@@ -119,7 +123,7 @@ impl Local {
             let incarnation = self.incarnation.load(Ordering::Relaxed);
             return with(|block| {
                 let pair = &block.pairs[pair];
-                if pair.incarnation.get() & !HOOKED == incarnation {
+                if pair.incarnation.get() & !BITS == incarnation {
                     pair.value.get()
                 } else {
                     core::ptr::null_mut()
@@ -145,7 +149,7 @@ impl Local {
             let incarnation = self.incarnation.load(Ordering::Relaxed);
             with(|block| {
                 let pair = &block.pairs[pair];
-                if pair.incarnation.get() & !HOOKED != incarnation {
+                if pair.incarnation.get() & !BITS != incarnation {
                     // First the value, so that nobody takes the old one for this pool's.
                     pair.value.set(core::ptr::null_mut());
                     pair.incarnation.set(incarnation);
@@ -184,12 +188,15 @@ impl Local {
     #[cold]
     fn set_hook(&'static self, pair: usize) -> bool {
         let _errno = crate::errno::Preserved::new();
+        let incarnation = self.incarnation.load(Ordering::Relaxed);
+        if with(|block| block.pairs[pair].incarnation.get() == incarnation | EXITING) {
+            return false;
+        }
         let key = (self.key.load(Ordering::Relaxed) - 1) as libc::pthread_key_t;
         // SAFETY: a live key of ours. The value only has to differ from null.
         if unsafe { libc::pthread_setspecific(key, core::ptr::from_ref(self).cast()) } != 0 {
             return false;
         }
-        let incarnation = self.incarnation.load(Ordering::Relaxed);
         with(|block| {
             let pair = &block.pairs[pair];
             if pair.incarnation.get() != incarnation {
@@ -214,8 +221,15 @@ impl Local {
 
     /// The hook has come for this thread.
     fn run_at_exit(&self, key_value: *mut ()) {
-        let value = if self.pair.load(Ordering::Relaxed) != NO_PAIR {
-            self.get()
+        let pair = self.pair.load(Ordering::Relaxed);
+        let value = if pair != NO_PAIR {
+            let value = self.get();
+            let exiting = self.incarnation.load(Ordering::Relaxed) | EXITING;
+            with(|block| {
+                block.pairs[pair].value.set(value);
+                block.pairs[pair].incarnation.set(exiting);
+            });
+            value
         } else {
             // The C library has cleared it. Put back, it keeps the hook coming for as many rounds
             // as the C library makes, and entries in between find it.
