@@ -85,6 +85,12 @@ impl<R: Runtime, P: Port> Entered<R, P> {
         Ok(())
     }
 
+    /// Whether this call is the outermost one.
+    #[doc(hidden)]
+    pub fn is_outermost(&self) -> bool {
+        self.depth == 1
+    }
+
     /// Whether the M goes back to the list when this call is left.
     pub(crate) fn goes_back(entered: &Self) -> bool {
         entered.depth == 1 && entered.m.depth.load(Ordering::Relaxed) & UNBOUND != 0
@@ -482,6 +488,30 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[inline(never)]
     fn leave_early(&'static self, m: &'static M<R>) {
         self.leave_call(m, 1);
+    }
+
+    /// The M of that number, if the calling thread is inside a call with it; for callers that have
+    /// no guard and whose numbers may be stale or invented, such as C.
+    #[doc(hidden)]
+    pub fn held(&'static self, id: u32) -> Option<&'static M<R>> {
+        if !self.table.numbers().contains(&id) {
+            return None;
+        }
+        let m = self.table.get(id);
+        // Relaxed: only the thread itself stores its token.
+        let mine = hold::token(m.hold.load(Ordering::Relaxed)) == P::thread_token();
+        (mine && m.depth() != 0).then_some(m)
+    }
+
+    /// The calling thread's own M, if it is inside a call.
+    #[doc(hidden)]
+    pub fn inside(&'static self) -> Option<&'static M<R>> {
+        let own = P::tls_get(&self.local).cast::<M<R>>();
+        if own.addr() <= EXITED {
+            return None;
+        }
+        // SAFETY: Invariant Own.
+        self.held(unsafe { &*own }.id())
     }
 
     /// Leaves the call at `depth`, or lets it count on if it is not the innermost one.

@@ -1,0 +1,99 @@
+//! What every function returns.
+
+use core::ffi::{CStr, c_char, c_int};
+use extram::{EnterError, LeaveError, StartError};
+
+/// What a function returns.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum extram_code {
+    /// Done.
+    EXTRAM_OK = 0,
+    /// The pool has not been started yet.
+    EXTRAM_NOT_STARTED,
+    /// No M is spare right now, and the call may not wait.
+    EXTRAM_WOULD_BLOCK,
+    /// No M became free in time.
+    EXTRAM_TIMED_OUT,
+    /// All Ms that the limit allows are in use.
+    EXTRAM_EXHAUSTED,
+    /// The pool is closed.
+    EXTRAM_CLOSED,
+    /// An M is still in use, or another call on the pool is under way.
+    EXTRAM_BUSY,
+    /// Another M could not be made: new_context failed, or memory ran out.
+    EXTRAM_NO_MEMORY,
+    /// An argument is NULL, stale, of another pool or of another thread; or new_context, admit or
+    /// retire, being written in Rust, panicked.
+    EXTRAM_INVALID,
+}
+
+use extram_code::*;
+
+impl extram_code {
+    const ALL: [extram_code; 9] = [
+        EXTRAM_OK,
+        EXTRAM_NOT_STARTED,
+        EXTRAM_WOULD_BLOCK,
+        EXTRAM_TIMED_OUT,
+        EXTRAM_EXHAUSTED,
+        EXTRAM_CLOSED,
+        EXTRAM_BUSY,
+        EXTRAM_NO_MEMORY,
+        EXTRAM_INVALID,
+    ];
+
+    fn text(self) -> &'static CStr {
+        match self {
+            EXTRAM_OK => c"done",
+            EXTRAM_NOT_STARTED => c"the pool has not been started",
+            EXTRAM_WOULD_BLOCK => c"no M is spare and the call may not wait",
+            EXTRAM_TIMED_OUT => c"no M became free in time",
+            EXTRAM_EXHAUSTED => c"all Ms that the limit allows are in use",
+            EXTRAM_CLOSED => c"the pool is closed",
+            EXTRAM_BUSY => c"the pool is in use",
+            EXTRAM_NO_MEMORY => c"another M could not be made",
+            EXTRAM_INVALID => c"an argument is not valid here",
+        }
+    }
+}
+
+impl From<EnterError> for extram_code {
+    fn from(error: EnterError) -> Self {
+        match error {
+            EnterError::NotStarted => EXTRAM_NOT_STARTED,
+            EnterError::WouldBlock => EXTRAM_WOULD_BLOCK,
+            EnterError::TimedOut => EXTRAM_TIMED_OUT,
+            EnterError::Exhausted => EXTRAM_EXHAUSTED,
+            EnterError::CreationFailed => EXTRAM_NO_MEMORY,
+            EnterError::Closed => EXTRAM_CLOSED,
+            _ => EXTRAM_INVALID,
+        }
+    }
+}
+
+impl From<LeaveError> for extram_code {
+    fn from(_: LeaveError) -> Self {
+        EXTRAM_INVALID
+    }
+}
+
+impl From<StartError> for extram_code {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::CreationFailed => EXTRAM_NO_MEMORY,
+            StartError::Exhausted => EXTRAM_EXHAUSTED,
+            StartError::NotStarted => EXTRAM_CLOSED,
+            StartError::SlotsInUse | StartError::AlreadyStarted => EXTRAM_BUSY,
+            _ => EXTRAM_INVALID,
+        }
+    }
+}
+
+/// A sentence for a code, without a full stop. Never NULL; an unknown code has one of its own.
+/// From any context.
+#[unsafe(no_mangle)]
+pub extern "C" fn extram_strerror(code: c_int) -> *const c_char {
+    let known = extram_code::ALL.iter().find(|known| **known as c_int == code);
+    known.map_or(c"unknown code", |known| known.text()).as_ptr()
+}

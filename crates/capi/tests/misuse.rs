@@ -1,0 +1,430 @@
+//! Every misuse that a caller in C can commit gets a code, and changes nothing.
+
+use extram_capi::extram_code::*;
+use extram_capi::*;
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr::{dangling_mut, null, null_mut, without_provenance_mut};
+
+fn code(code: c_int) -> extram_code {
+    let known = [
+        EXTRAM_OK,
+        EXTRAM_NOT_STARTED,
+        EXTRAM_WOULD_BLOCK,
+        EXTRAM_TIMED_OUT,
+        EXTRAM_EXHAUSTED,
+        EXTRAM_CLOSED,
+        EXTRAM_BUSY,
+        EXTRAM_NO_MEMORY,
+        EXTRAM_INVALID,
+    ];
+    known[usize::try_from(code).expect("not negative")]
+}
+
+unsafe extern "C-unwind" fn new_context(_: *mut c_void, context: *mut *mut c_void) -> c_int {
+    // SAFETY: the pool hands over a place to write to.
+    unsafe { context.write(Box::into_raw(Box::new(7u32)).cast()) };
+    0
+}
+
+unsafe extern "C-unwind" fn free_context(_: *mut c_void, context: *mut c_void) {
+    // SAFETY: made above, freed once.
+    drop(unsafe { Box::from_raw(context.cast::<u32>()) });
+}
+
+fn config() -> extram_config {
+    extram_config {
+        size: size_of::<extram_config>(),
+        runtime: null_mut(),
+        new_context: Some(new_context),
+        free_context: Some(free_context),
+        admit: None,
+        retire: None,
+        max_ms: 0,
+        binding: EXTRAM_BIND_THREAD,
+    }
+}
+
+fn try_new(config: &extram_config) -> Result<*mut extram_pool, extram_code> {
+    let mut pool = null_mut();
+    // SAFETY: both point to what they should.
+    match code(unsafe { extram_pool_new(config, &mut pool) }) {
+        EXTRAM_OK => Ok(pool),
+        error => {
+            assert!(pool.is_null(), "written in spite of {error:?}");
+            Err(error)
+        }
+    }
+}
+
+fn new(config: &extram_config) -> *mut extram_pool {
+    try_new(config).expect("a pool")
+}
+
+fn enter(pool: *mut extram_pool) -> Result<*mut extram_m, extram_code> {
+    let mut m = null_mut();
+    // SAFETY: `m` is a place to write to.
+    match code(unsafe { extram_enter(pool, &mut m) }) {
+        EXTRAM_OK => Ok(m),
+        error => {
+            assert!(m.is_null(), "written in spite of {error:?}");
+            Err(error)
+        }
+    }
+}
+
+fn leave(pool: *mut extram_pool, m: *mut extram_m) -> extram_code {
+    code(extram_leave(pool, m))
+}
+
+fn stats(pool: *mut extram_pool) -> extram_stats {
+    let mut stats = extram_stats { size: size_of::<extram_stats>(), ..Default::default() };
+    // SAFETY: the size is right.
+    assert_eq!(code(unsafe { extram_stats_get(pool, &mut stats) }), EXTRAM_OK);
+    stats
+}
+
+fn end(pool: *mut extram_pool) {
+    assert_eq!(code(extram_pool_close(pool)), EXTRAM_OK);
+    assert_eq!(code(extram_pool_free(pool)), EXTRAM_OK);
+}
+
+/// What is not a pool, in several ways.
+fn not_pools() -> Vec<*mut extram_pool> {
+    let gone = new(&config());
+    end(gone);
+    let pool = new(&config());
+    let m = enter(pool).expect("in");
+    assert_eq!(leave(pool, m), EXTRAM_OK);
+    // The pool stays, so that its M's handle names a living pool.
+    static DATA: u64 = 5;
+    let data = (&raw const DATA).cast_mut().cast();
+    vec![null_mut(), dangling_mut(), gone, m.cast(), without_provenance_mut(usize::MAX), data]
+}
+
+#[test]
+fn every_function_refuses_what_is_not_a_pool() {
+    let mut m = null_mut();
+    let mut figures = extram_stats { size: size_of::<extram_stats>(), ..Default::default() };
+    let mut dropped = 77;
+    for pool in not_pools() {
+        // SAFETY: the other arguments are good.
+        let codes = unsafe {
+            [
+                extram_pool_close(pool),
+                extram_pool_free(pool),
+                extram_enter(pool, &mut m),
+                extram_try_enter(pool, &mut m),
+                extram_enter_timeout(pool, 1, &mut m),
+                extram_enter_from_signal(pool, &mut m),
+                extram_leave(pool, m),
+                extram_unbind(pool),
+                extram_prewarm(pool, 1),
+                extram_trim(pool, 0, &mut dropped),
+                extram_stats_get(pool, &mut figures),
+            ]
+        };
+        assert_eq!(codes.map(code), [EXTRAM_INVALID; 11], "{pool:?}");
+        assert!(m.is_null());
+        assert_eq!((dropped, figures.created), (77, 0));
+    }
+}
+
+#[test]
+fn every_null_is_refused() {
+    let pool = new(&config());
+    let null_m = null_mut::<*mut extram_m>();
+    // SAFETY: null is allowed.
+    let codes = unsafe {
+        [
+            extram_pool_new(null(), &mut null_mut()),
+            extram_pool_new(&config(), null_mut()),
+            extram_enter(pool, null_m),
+            extram_try_enter(pool, null_m),
+            extram_enter_timeout(pool, 1, null_m),
+            extram_enter_from_signal(pool, null_m),
+            extram_leave(pool, null_mut()),
+            extram_trim(pool, 0, null_mut()),
+            extram_stats_get(pool, null_mut()),
+        ]
+    };
+    assert_eq!(codes.map(code), [EXTRAM_INVALID; 9]);
+    assert!(extram_context(null()).is_null());
+    assert_eq!(extram_m_id(null()), 0);
+    // Nobody is inside.
+    assert_eq!((stats(pool).in_use, stats(pool).created), (0, 1));
+    end(pool);
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense_is_refused() {
+    let size = size_of::<extram_config>();
+    let bad = [
+        extram_config { size: 0, ..config() },
+        extram_config { size: size - 1, ..config() },
+        extram_config { size: size + 8, ..config() },
+        extram_config { binding: 2, ..config() },
+        extram_config { new_context: None, ..config() },
+    ];
+    for bad in &bad {
+        assert_eq!(try_new(bad), Err(EXTRAM_INVALID), "{bad:?}");
+    }
+    // A caller with a shorter structure: nothing behind its end is read.
+    let short = Box::new(4usize);
+    let mut pool = null_mut();
+    // SAFETY: readable for as many bytes as its size says.
+    let refused = unsafe { extram_pool_new((&raw const *short).cast(), &mut pool) };
+    assert_eq!(code(refused), EXTRAM_INVALID);
+    let mut short = Box::new(9usize);
+    let pool = new(&config());
+    // SAFETY: as above.
+    assert_eq!(code(unsafe { extram_stats_get(pool, (&raw mut *short).cast()) }), EXTRAM_INVALID);
+    end(pool);
+}
+
+#[test]
+fn a_call_is_left_once_by_its_thread_in_its_pool() {
+    let (pool, other) = (new(&config()), new(&config()));
+    let m = enter(pool).expect("in");
+    // SAFETY: what `new_context` made.
+    assert_eq!(unsafe { *extram_context(m).cast::<u32>() }, 7);
+    assert_eq!(extram_m_id(m), 1);
+    assert_eq!(leave(other, m), EXTRAM_INVALID);
+    let (pool_there, m_there) = (pool.addr(), m.addr());
+    let there = std::thread::spawn(move || {
+        let m = without_provenance_mut(m_there);
+        assert!(extram_context(m).is_null());
+        assert_eq!(extram_m_id(m), 0);
+        leave(without_provenance_mut(pool_there), m)
+    });
+    assert_eq!(there.join().expect("no panic"), EXTRAM_INVALID);
+
+    let again = enter(pool).expect("nested");
+    assert_eq!(again, m);
+    assert_eq!(code(extram_unbind(pool)), EXTRAM_BUSY);
+    assert_eq!(code(extram_pool_close(pool)), EXTRAM_BUSY);
+    assert_eq!(enter(pool), Ok(m), "who is inside may go deeper while the pool is closing");
+    assert_eq!([leave(pool, m), leave(pool, m)], [EXTRAM_OK; 2]);
+    assert_eq!(code(extram_pool_free(pool)), EXTRAM_BUSY);
+    assert!(!extram_context(m).is_null());
+    assert_eq!([leave(pool, m), leave(pool, m)], [EXTRAM_OK, EXTRAM_INVALID]);
+    assert!(extram_context(m).is_null());
+    assert_eq!(enter(pool), Err(EXTRAM_CLOSED));
+    end(pool);
+    assert_eq!(leave(pool, m), EXTRAM_INVALID);
+
+    assert_eq!(code(extram_unbind(other)), EXTRAM_OK);
+    assert_eq!(code(extram_pool_free(other)), EXTRAM_BUSY, "not closed");
+    end(other);
+    assert_eq!(code(extram_pool_free(other)), EXTRAM_INVALID);
+}
+
+#[test]
+fn a_stale_handle_does_not_name_the_next_tenant() {
+    let first = new(&config());
+    let m = enter(first).expect("in");
+    assert_eq!(leave(first, m), EXTRAM_OK);
+    end(first);
+    // More than there are places, so the place has been let again.
+    let mut seen = Vec::new();
+    for _ in 0..3000 {
+        let next = new(&config());
+        assert_ne!(next, first);
+        assert_eq!(enter(first), Err(EXTRAM_INVALID));
+        let mine = enter(next).expect("in");
+        assert_eq!(leave(next, m), EXTRAM_INVALID);
+        assert_eq!(leave(next, mine), EXTRAM_OK);
+        seen.push(next);
+        end(next);
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 3000);
+}
+
+#[test]
+fn the_limit_and_the_time_out() {
+    let pool = new(&extram_config { max_ms: 1, binding: EXTRAM_BIND_CALL, ..config() });
+    let m = enter(pool).expect("in");
+    let there = pool.addr();
+    let codes = std::thread::spawn(move || {
+        let (pool, mut m) = (without_provenance_mut(there), null_mut());
+        // SAFETY: `m` is a place to write to.
+        unsafe {
+            [
+                extram_try_enter(pool, &mut m),
+                extram_enter_timeout(pool, 2_000_000, &mut m),
+                extram_enter_from_signal(pool, &mut m),
+                extram_prewarm(pool, 0),
+            ]
+            .map(|c| if m.is_null() { code(c) } else { panic!("written") })
+        }
+    });
+    // Prewarming waits for the M, as entering does.
+    while stats(pool).waiting == 0 {
+        std::thread::yield_now();
+    }
+    // Long enough for the time-out to be over.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(leave(pool, m), EXTRAM_OK);
+    let codes = codes.join().expect("no panic");
+    assert_eq!(codes, [EXTRAM_EXHAUSTED, EXTRAM_TIMED_OUT, EXTRAM_EXHAUSTED, EXTRAM_OK]);
+    assert_eq!(code(extram_prewarm(pool, 2)), EXTRAM_EXHAUSTED);
+    end(pool);
+}
+
+#[test]
+fn prewarm_and_trim_count() {
+    let pool = new(&config());
+    assert_eq!(code(extram_prewarm(pool, 10)), EXTRAM_OK);
+    // A pool keeps what it made, bound or spare.
+    let now = stats(pool);
+    assert_eq!((now.created, now.waiting, now.creating), (now.spare + now.bound_idle, 0, 0));
+    assert!(now.spare >= 10, "{now:?}");
+    let mut dropped = 0;
+    // SAFETY: a place to write to.
+    assert_eq!(code(unsafe { extram_trim(pool, 4, &mut dropped) }), EXTRAM_OK);
+    assert_eq!((stats(pool).spare, dropped), (4, now.spare - 4));
+    end(pool);
+}
+
+/// Tries to leave, close and free from inside the functions of the configuration.
+mod inside {
+    use super::*;
+    use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
+
+    static POOL: AtomicPtr<extram_pool> = AtomicPtr::new(null_mut());
+    static M: AtomicPtr<extram_m> = AtomicPtr::new(null_mut());
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+
+    fn misbehave(pool: *mut extram_pool, m: *mut extram_m) {
+        assert_eq!(leave(pool, m), EXTRAM_INVALID);
+        let nested = enter(pool).expect("nested");
+        assert_eq!(nested, m);
+        assert_eq!(leave(pool, nested), EXTRAM_OK);
+        assert_eq!(leave(pool, m), EXTRAM_INVALID);
+        assert_eq!(code(extram_pool_free(pool)), EXTRAM_BUSY);
+        TRIED.fetch_add(1, SeqCst);
+    }
+
+    unsafe extern "C-unwind" fn admit(_: *mut c_void, m: *mut extram_m) {
+        M.store(m, SeqCst);
+        assert!(!extram_context(m).is_null());
+        misbehave(POOL.load(SeqCst), m);
+    }
+
+    unsafe extern "C-unwind" fn retire(_: *mut c_void, m: *mut extram_m) {
+        misbehave(POOL.load(SeqCst), m);
+    }
+
+    unsafe extern "C-unwind" fn make(runtime: *mut c_void, context: *mut *mut c_void) -> c_int {
+        let (pool, m) = (POOL.load(SeqCst), M.load(SeqCst));
+        if !pool.is_null() {
+            misbehave(pool, m);
+        }
+        // SAFETY: as the pool called it.
+        unsafe { new_context(runtime, context) }
+    }
+
+    #[test]
+    fn a_function_of_the_configuration_cannot_leave_the_call_it_serves() {
+        let config =
+            extram_config { new_context: Some(make), admit: Some(admit), retire: Some(retire), ..config() };
+        let pool = new(&config);
+        POOL.store(pool, SeqCst);
+        let m = enter(pool).expect("in");
+        // admit, and the refill.
+        assert_eq!(TRIED.load(SeqCst), 2);
+        // Prewarming from inside, whose `new_context` tries to leave our call.
+        assert_eq!(code(extram_prewarm(pool, 3)), EXTRAM_OK);
+        assert_eq!(TRIED.load(SeqCst), 4);
+        assert_eq!([leave(pool, m), leave(pool, m)], [EXTRAM_OK, EXTRAM_INVALID]);
+        assert_eq!(TRIED.load(SeqCst), 5);
+        POOL.store(null_mut(), SeqCst);
+        end(pool);
+    }
+}
+
+mod panics {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    static PANIC: AtomicBool = AtomicBool::new(false);
+
+    unsafe extern "C-unwind" fn make(runtime: *mut c_void, context: *mut *mut c_void) -> c_int {
+        assert!(!PANIC.load(SeqCst), "a context that cannot be made (expected in this test)");
+        // SAFETY: as the pool called it.
+        unsafe { new_context(runtime, context) }
+    }
+
+    unsafe extern "C-unwind" fn admit(_: *mut c_void, _: *mut extram_m) {
+        assert!(!PANIC.load(SeqCst), "not admitted (expected in this test)");
+    }
+
+    #[test]
+    fn a_panic_becomes_a_code_and_the_m_comes_back() {
+        let config = extram_config { new_context: Some(make), admit: Some(admit), ..config() };
+        PANIC.store(true, SeqCst);
+        assert_eq!(try_new(&config), Err(EXTRAM_INVALID));
+        PANIC.store(false, SeqCst);
+        let pool = new(&config);
+        PANIC.store(true, SeqCst);
+        assert_eq!(enter(pool), Err(EXTRAM_INVALID));
+        assert_eq!(stats(pool).in_use, 0);
+        PANIC.store(false, SeqCst);
+        let m = enter(pool).expect("in");
+        assert_eq!(leave(pool, m), EXTRAM_OK);
+        end(pool);
+    }
+}
+
+#[test]
+fn a_context_that_cannot_be_made() {
+    unsafe extern "C-unwind" fn cannot(_: *mut c_void, _: *mut *mut c_void) -> c_int {
+        1
+    }
+    assert_eq!(try_new(&extram_config { new_context: Some(cannot), ..config() }), Err(EXTRAM_NO_MEMORY));
+}
+
+#[test]
+fn every_code_has_a_sentence() {
+    // SAFETY: a string that lives for ever.
+    let text = |code| unsafe { CStr::from_ptr(extram_strerror(code)) }.to_str().expect("ASCII");
+    let mut seen: Vec<_> = (0..=EXTRAM_INVALID as c_int).map(text).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), EXTRAM_INVALID as usize + 1);
+    for unknown in [-1, 9, c_int::MAX, c_int::MIN] {
+        assert_eq!(text(unknown), "unknown code");
+    }
+}
+
+/// A child of `fork` can free what was in use in its parent by threads that did not come along.
+#[test]
+fn a_forked_child_is_not_held_up_by_its_parents_threads() {
+    let pool = new(&extram_config { max_ms: 1, binding: EXTRAM_BIND_CALL, ..config() });
+    let m = enter(pool).expect("in");
+    let there = pool.addr();
+    let waiter = std::thread::spawn(move || enter(without_provenance_mut(there)).map(<*mut _>::addr));
+    while stats(pool).waiting == 0 {
+        std::thread::yield_now();
+    }
+    // SAFETY: the child calls nothing but this library and `_exit`.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let ok = leave(pool, m) == EXTRAM_OK
+            && code(extram_pool_close(pool)) == EXTRAM_OK
+            && code(extram_pool_free(pool)) == EXTRAM_OK
+            && enter(pool) == Err(EXTRAM_INVALID);
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(if ok { 42 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: our child, and a place to write to.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(libc::WEXITSTATUS(status), 42);
+    // Here the waiter is still being waited for.
+    assert_eq!(code(extram_pool_close(pool)), EXTRAM_BUSY);
+    assert_eq!(leave(pool, m), EXTRAM_OK);
+    assert_eq!(waiter.join().expect("no panic"), Err(EXTRAM_CLOSED));
+    end(pool);
+}
