@@ -1,0 +1,104 @@
+//! Scenarios 16 to 18: Ms that stay with their threads, where the port has an exit hook.
+
+use crate::crew::Case;
+use crate::pool::{BOUND, case};
+use crate::subject::{Loan as _, Subject};
+use crate::{Config, Verdict};
+use core::sync::atomic::Ordering::SeqCst;
+
+const NO_HOOK: Verdict = Verdict::Skipped("exit_hook: the port has none");
+
+/// Scenario 16. Two threads in step: both enter, both leave, a hundred times over.
+pub(crate) fn keeps_its_m<S: Subject>(config: &Config) -> Verdict {
+    let case = case!(Case::<S>::started(config, BOUND));
+    if !case.has_exit_hook() {
+        return first(case.end(), NO_HOOK);
+    }
+    let body = |case: &'static Case<S>, index: u32| {
+        let stage = &case.stage;
+        let turn = |turn: u32| {
+            case.expect(&"the other thread does not go on", || stage.step.load(SeqCst) >= turn);
+        };
+        let mut mine = None;
+        for round in 0..100 {
+            turn(round * 4 + index);
+            case.call(|loan| {
+                let id = *mine.get_or_insert(loan.id());
+                case.same(&"a bound thread runs on another M", loan.id(), id);
+                stage.note[index as usize].store(id as usize, SeqCst);
+                stage.step.fetch_add(1, SeqCst);
+                turn(round * 4 + 2 + index);
+            });
+            stage.step.fetch_add(1, SeqCst);
+        }
+    };
+    let crew = case.crew(2, body, || ());
+    if crew.is_ok() && case.stage.note[0].load(SeqCst) == case.stage.note[1].load(SeqCst) {
+        case.stage.complain(&"two threads ran on the same M", 1, 2);
+    }
+    case.end_after(crew)
+}
+
+/// Scenario 17.
+pub(crate) fn comes_back<S: Subject>(config: &Config) -> Verdict {
+    let case = case!(Case::<S>::started(config, BOUND));
+    if !case.has_exit_hook() {
+        return first(case.end(), NO_HOOK);
+    }
+    let body = |case: &'static Case<S>, _| {
+        for _ in 0..2 {
+            case.call(|loan| case.stage.note[0].store(loan.id() as usize, SeqCst));
+        }
+    };
+    let mut before = None;
+    for _ in 0..config.sequence.min(100) {
+        let crew = case.crew(1, body, || ());
+        if crew.is_err() {
+            return case.end_after(crew);
+        }
+        let id = case.stage.note[0].load(SeqCst);
+        case.same(&"the next thread runs on another M", id as u32, *before.get_or_insert(id) as u32);
+        if let Some(figures) = case.pool().figures() {
+            case.same(&"an M stays with a thread that is gone", figures.bound_idle + figures.in_use, 0);
+        }
+    }
+    case.end()
+}
+
+/// Scenario 18. A herd, then many threads one or two at a time.
+pub(crate) fn short_lived<S: Subject>(config: &Config) -> Verdict {
+    let herd = config.threads.min(8);
+    let case = case!(Case::<S>::started(config, BOUND));
+    if !case.has_exit_hook() {
+        return first(case.end(), NO_HOOK);
+    }
+    let inside = |case: &'static Case<S>, _| {
+        case.call(|_| {
+            case.stage.inside.fetch_add(1, SeqCst);
+            let all = case.crew.load(SeqCst);
+            case.expect(&"not everyone got in", || case.stage.inside.load(SeqCst) >= all);
+        });
+    };
+    let crew = case.crew(herd, inside, || ());
+    if crew.is_err() {
+        return case.end_after(crew);
+    }
+    let made = case.stage.made.load(SeqCst);
+    let body = |case: &'static Case<S>, _| _ = case.call(|_| ());
+    for _ in 0..config.sequence * 2 {
+        let crew = case.crew(herd.min(2), body, || ());
+        if crew.is_err() {
+            return case.end_after(crew);
+        }
+    }
+    case.same(&"more Ms than at the busiest moment", case.stage.made.load(SeqCst), made);
+    case.end()
+}
+
+/// What the end has to say matters more than that the rest was skipped.
+fn first(end: Verdict, skipped: Verdict) -> Verdict {
+    match end {
+        Verdict::Ok => skipped,
+        failed => failed,
+    }
+}
