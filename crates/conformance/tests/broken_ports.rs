@@ -1,0 +1,179 @@
+//! The suite can fail: ports that break one promise each.
+#![cfg(all(target_os = "linux", feature = "alloc"))]
+
+use core::ops::Range;
+use extram_conformance::{Config, OnHeap, Outcome, run_on};
+use extram_core::sync::AtomicU32;
+use extram_core::{Port, Refused};
+use extram_port_linux::Linux;
+use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
+use std::time::Duration;
+
+/// What a broken port does with one of the promises. Everything it does not name is Linux's.
+trait Fault: Send + Sync + 'static {
+    /// All threads share one thread-local word.
+    const SHARED_WORD: bool = false;
+    /// All threads have the same token.
+    const SAME_TOKEN: bool = false;
+    /// Waits forget their time-out, and wake-ups are lost.
+    const DEAF: bool = false;
+    /// Threads exit without a word, although the port says that it tells.
+    const SILENT_EXIT: bool = false;
+    /// Waits never end in time.
+    const LATE: bool = false;
+}
+
+struct Broken<F>(core::marker::PhantomData<F>);
+
+/// A word that ought to be thread-local, and the one of Linux.
+struct Local {
+    shared: AtomicPtr<()>,
+    own: <Linux as Port>::Local,
+}
+
+unsafe extern "C" fn nothing(_: *mut ()) {}
+
+// SAFETY: it breaks the promises on purpose; the contexts of the suite are atomics, which stand it.
+unsafe impl<F: Fault> Port for Broken<F> {
+    fn usleep(micros: u32) {
+        Linux::usleep(micros);
+    }
+    fn osyield() {
+        Linux::osyield();
+    }
+    type Local = Local;
+    #[allow(clippy::declare_interior_mutable_const)]
+    const LOCAL: Local = Local { shared: AtomicPtr::new(core::ptr::null_mut()), own: Linux::LOCAL };
+    fn tls_open(local: &'static Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
+        Linux::tls_open(&local.own, if F::SILENT_EXIT { nothing } else { at_exit })
+    }
+    fn tls_close(local: &'static Local) {
+        local.shared.store(core::ptr::null_mut(), SeqCst);
+        Linux::tls_close(&local.own);
+    }
+    fn tls_get(local: &Local) -> *mut () {
+        if F::SHARED_WORD { local.shared.load(SeqCst) } else { Linux::tls_get(&local.own) }
+    }
+    fn tls_set(local: &Local, value: *mut ()) -> Result<(), Refused> {
+        local.shared.store(value, SeqCst);
+        Linux::tls_set(&local.own, value)
+    }
+    fn exit_hook(local: &'static Local) -> bool {
+        Linux::exit_hook(&local.own)
+    }
+    fn thread_token() -> usize {
+        if F::SAME_TOKEN { 16 } else { Linux::thread_token() }
+    }
+    fn thread_id() -> u64 {
+        Linux::thread_id()
+    }
+    type Thread = <Linux as Port>::Thread;
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
+        Linux::newosproc(entry, arg, stack)
+    }
+    fn join(thread: Self::Thread) {
+        Linux::join(thread);
+    }
+    fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        if F::DEAF {
+            // Whoever waits without a limit waits for ever.
+            return if timeout.is_none() {
+                Linux::usleep(u32::MAX)
+            } else {
+                Linux::wait(word, expected, timeout)
+            };
+        }
+        let timeout = if F::LATE { timeout.map(|_| Duration::from_millis(1500)) } else { timeout };
+        Linux::wait(word, expected, timeout);
+    }
+    fn wake(word: *const AtomicU32, count: u32) {
+        if !F::DEAF {
+            Linux::wake(word, count);
+        }
+    }
+    fn stack_bounds(sp: usize) -> Option<Range<usize>> {
+        Linux::stack_bounds(sp)
+    }
+    fn now() -> Option<Duration> {
+        Linux::now()
+    }
+    fn heavy_barrier_init() -> bool {
+        Linux::heavy_barrier_init()
+    }
+    fn heavy_barrier() {
+        Linux::heavy_barrier();
+    }
+}
+
+fn run_broken<F: Fault>() -> Outcome {
+    let mut report = String::new();
+    let config = Config {
+        threads: 16,
+        sequence: 20,
+        entries: 2000,
+        races: 400,
+        patience: Duration::from_secs(2),
+        ..Config::HOST
+    };
+    let outcome = run_on::<OnHeap<Broken<F>>>(&config, &mut report);
+    println!("{report}");
+    outcome
+}
+
+fn failed<F: Fault>(scenario: u32) {
+    let outcome = run_broken::<F>();
+    assert_ne!(outcome.failures & (1 << scenario), 0, "scenario {scenario} does not notice: {outcome}");
+}
+
+#[test]
+fn a_port_that_breaks_nothing_passes() {
+    struct None;
+    impl Fault for None {}
+    let outcome = run_broken::<None>();
+    assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (18, 0, 0));
+}
+
+#[test]
+fn a_thread_local_word_that_is_shared_is_noticed() {
+    struct SharedWord;
+    impl Fault for SharedWord {
+        const SHARED_WORD: bool = true;
+    }
+    assert!(run_broken::<SharedWord>().failed > 0);
+}
+
+#[test]
+fn tokens_that_collide_are_noticed() {
+    struct SameToken;
+    impl Fault for SameToken {
+        const SAME_TOKEN: bool = true;
+    }
+    failed::<SameToken>(8);
+}
+
+#[test]
+fn wake_ups_that_are_lost_are_noticed() {
+    struct Deaf;
+    impl Fault for Deaf {
+        const DEAF: bool = true;
+    }
+    failed::<Deaf>(3);
+}
+
+#[test]
+fn an_exit_hook_that_does_not_come_is_noticed() {
+    struct SilentExit;
+    impl Fault for SilentExit {
+        const SILENT_EXIT: bool = true;
+    }
+    failed::<SilentExit>(2);
+}
+
+#[test]
+fn time_outs_that_come_late_are_noticed() {
+    struct Late;
+    impl Fault for Late {
+        const LATE: bool = true;
+    }
+    failed::<Late>(9);
+}
