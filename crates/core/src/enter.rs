@@ -23,10 +23,10 @@
 
 use crate::hold::{self, BUSY, PLAIN, REVOKED, WANTED};
 use crate::list::{LinedUp, Taken, Waited};
-use crate::m::{ADMITTED, CALLS, HELD, SPARE, UNBOUND};
+use crate::m::{ADMITTED, CALLS, UNBOUND};
 use crate::port::Port;
 use crate::sync::{Ordering, compiler_fence};
-use crate::{Binding, EnterError, Event, LeaveError, M, Pool, Runtime};
+use crate::{EnterError, Event, LeaveError, M, Pool, Runtime};
 use core::marker::PhantomData;
 use core::time::Duration;
 
@@ -192,23 +192,26 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // Its address lies in the caller's frame, on whatever stack the thread runs.
         let here = 0u8;
         let sp = (&raw const here).addr();
-        if let Some((m, depth)) = self.hold_again() {
-            return self.let_in(m, depth, manner, sp);
+        let own = P::tls_get(&self.local).cast::<M<R>>();
+        if own.addr() > EXITED {
+            // SAFETY: Invariant Own.
+            let m = unsafe { &*own };
+            if let Some(now) = self.hold_again(m).or_else(|| self.hold_shared(m, manner)) {
+                return self.let_in(m, now, manner, sp);
+            }
         }
-        let m = self.acquire(manner)?;
-        self.let_in(m, m.depth(), manner, sp)
+        let m = match self.list.take(&self.table) {
+            Taken::M { m, last: false } => m,
+            other => self.take_slowly(other, manner)?,
+        };
+        let now = self.install(m, manner, P::tls_get(&self.local));
+        self.let_in(m, now, manner, sp)
     }
 
-    /// Makes the thread's own M busy again if it is bound the plain way, and returns the depth of
-    /// the new call. This is all there is to a call after the first.
+    /// Makes the thread's own M busy again if it is bound the plain way, and returns its new
+    /// `depth`. This is all there is to a call after the first.
     #[inline(always)]
-    fn hold_again(&'static self) -> Option<(&'static M<R>, u32)> {
-        let own = P::tls_get(&self.local).cast::<M<R>>();
-        if own.addr() <= EXITED {
-            return None;
-        }
-        // SAFETY: Invariant Own.
-        let m = unsafe { &*own };
+    fn hold_again(&'static self, m: &'static M<R>) -> Option<u32> {
         // Relaxed: PLAIN is set by this thread; REVOKED is looked for below.
         if m.hold.load(Ordering::Relaxed) & PLAIN == 0 {
             return None;
@@ -216,7 +219,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let depth = m.depth.load(Ordering::Relaxed);
         if depth & ADMITTED != 0 {
             m.depth.store(depth + 1, Ordering::Relaxed);
-            return Some((m, (depth & CALLS) + 1));
+            return Some(depth + 1);
         }
         if depth != 0 {
             return None;
@@ -225,37 +228,17 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // The light side of the barrier: partner of `heavy_barrier` in `revoke_bound`.
         compiler_fence(Ordering::SeqCst);
         if m.hold.load(Ordering::Relaxed) & REVOKED == 0 {
-            return Some((m, 1));
+            return Some(1);
         }
         // Release: `close` may drop the context when it sees this.
         m.depth.store(0, Ordering::Release);
         None
     }
 
-    /// Everything else: an M bound the shared way, a spare one, or a wait. The M that comes back
-    /// is the thread's, with the new call counted.
+    /// Counts one more call on the thread's own M and returns its new `depth`; `None` if it is not
+    /// the thread's any more, or (for a handler) is just changing hands.
     #[inline(never)]
-    fn acquire(&'static self, manner: Manner) -> Result<&'static M<R>, EnterError> {
-        let own = P::tls_get(&self.local).cast::<M<R>>();
-        if own.addr() > EXITED {
-            // SAFETY: Invariant Own.
-            let m = unsafe { &*own };
-            if self.hold_shared(m, manner) {
-                return Ok(m);
-            }
-        }
-        let m = match self.list.take(&self.table) {
-            Taken::M { id, last } => self.taken(id, last),
-            none => self.without_spare(none, manner)?,
-        };
-        self.install(m, manner);
-        Ok(m)
-    }
-
-    /// Counts one more call on the thread's own M; `false` if it is not the thread's any more, or
-    /// (for a handler) is just changing hands.
-    #[inline]
-    fn hold_shared(&'static self, m: &M<R>, manner: Manner) -> bool {
+    fn hold_shared(&'static self, m: &M<R>, manner: Manner) -> Option<u32> {
         let token = P::thread_token();
         // Relaxed: the thread's own token was stored by itself.
         let mut now = m.hold.load(Ordering::Relaxed);
@@ -264,44 +247,46 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 // Taken back. A handler that interrupted the interrupted code's own discovery of
                 // that does no harm: both store null.
                 let _ = P::tls_set(&self.local, core::ptr::null_mut());
-                return false;
+                return None;
             }
             if now & (BUSY | PLAIN) != 0 {
                 // Inside a call; or just about to be, when only a handler or the runtime's own
                 // `admit` can come here.
                 let depth = m.depth.load(Ordering::Relaxed);
                 let may_nest = depth & CALLS > 0 && (depth & ADMITTED != 0 || manner != Manner::Signal);
-                if may_nest {
-                    m.depth.store(depth + 1, Ordering::Relaxed);
+                if !may_nest {
+                    return None;
                 }
-                return may_nest;
+                m.depth.store(depth + 1, Ordering::Relaxed);
+                return Some(depth + 1);
             }
             // Acquire: for the case that the M was away and came back to this thread.
             match m.hold.compare_exchange_weak(now, now | BUSY, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => {
                     m.depth.store(1, Ordering::Relaxed);
-                    return true;
+                    return Some(1);
                 }
                 Err(other) => now = other,
             }
         }
     }
 
-    #[inline]
-    fn taken(&'static self, id: u32, last: bool) -> &'static M<R> {
-        let m = self.table.get(id);
-        if last {
-            // Relaxed: this thread holds the M now.
-            m.needextram.store(1, Ordering::Relaxed);
-        }
-        m
-    }
-
+    /// The last spare M, which owes a refill; or none.
     #[cold]
-    fn without_spare(&'static self, mut none: Taken, manner: Manner) -> Result<&'static M<R>, EnterError> {
+    fn take_slowly(
+        &'static self,
+        mut taken: Taken<'static, M<R>>,
+        manner: Manner,
+    ) -> Result<&'static M<R>, EnterError> {
         loop {
-            match none {
-                Taken::M { id, last } => return Ok(self.taken(id, last)),
+            match taken {
+                Taken::M { m, last } => {
+                    if last {
+                        // Relaxed: this thread holds the M now.
+                        m.needextram.store(1, Ordering::Relaxed);
+                    }
+                    return Ok(m);
+                }
                 Taken::Closed if self.was_started() => return Err(EnterError::Closed),
                 Taken::Closed => return Err(EnterError::NotStarted),
                 Taken::Failed => return Err(EnterError::CreationFailed),
@@ -321,7 +306,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 }
             };
             match self.list.line_up(&self.table) {
-                LinedUp::Instead(taken) => none = taken,
+                LinedUp::Instead(instead) => taken = instead,
                 LinedUp::Waiting => return self.wait(limit),
             }
         }
@@ -334,7 +319,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         let start = P::now();
         let mut waits = 0;
-        let waited = self.list.wait::<P>(&self.table, || {
+        let waited = self.list.wait::<P, _>(&self.table, || {
             let limit = limit?;
             match (start, P::now()) {
                 (Some(start), Some(now)) => Some(limit.saturating_sub(now.saturating_sub(start))),
@@ -366,7 +351,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         for m in self.table.iter() {
             if self.take_back(m) {
                 self.runtime.observe(Event::Returned { m: m.id() });
-                self.list.give::<P>(&self.table, m.id());
+                self.list.give::<P, _>(&self.table, m, m.id());
                 return;
             }
             // Release: partner of the acquire in `go_idle`; the holder that clears the mark sees
@@ -375,27 +360,42 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             if hold::idle(was) && self.take_back(m) {
                 // It went idle between the two, and may stay so.
                 self.runtime.observe(Event::Returned { m: m.id() });
-                self.list.give::<P>(&self.table, m.id());
+                self.list.give::<P, _>(&self.table, m, m.id());
                 return;
             }
         }
     }
 
-    /// Makes an M that came from the list the thread's own.
+    /// Makes an M that came from the list the thread's own, in place of `outer`, and returns its
+    /// `depth`.
     #[inline]
-    fn install(&'static self, m: &'static M<R>, manner: Manner) {
+    fn install(&'static self, m: &'static M<R>, manner: Manner, outer: *mut ()) -> u32 {
         let token = P::thread_token();
-        let outer = P::tls_get(&self.local);
-        m.stage.store(HELD, Ordering::Relaxed);
-        m.set_thread(P::thread_id());
-        m.outer.store(outer, Ordering::Relaxed);
         // With the hook, an M comes home even if the thread exits inside the call.
         let hook = manner != Manner::Signal && P::exit_hook(&self.local);
-        let stays = matches!(manner, Manner::Wait(_) | Manner::Try) && self.binding == Binding::Thread;
+        if self.binds() {
+            return self.install_bound(m, manner, outer, hook);
+        }
+        m.set_thread_id(P::thread_id());
+        m.outer.store(outer, Ordering::Relaxed);
+        m.depth.store(1 | UNBOUND, Ordering::Relaxed);
+        m.hold.store(token | BUSY, Ordering::Relaxed);
+        // Refused: the call works, and nested calls will not find this M.
+        let _ = P::tls_set(&self.local, (&raw const *m).cast_mut().cast());
+        1 | UNBOUND
+    }
+
+    #[inline(never)]
+    fn install_bound(&'static self, m: &'static M<R>, manner: Manner, outer: *mut (), hook: bool) -> u32 {
+        let token = P::thread_token();
+        m.set_thread(P::thread_id());
+        m.outer.store(outer, Ordering::Relaxed);
+        let stays = matches!(manner, Manner::Wait(_) | Manner::Try);
         let bound = stays && hook && outer.is_null();
+        let now = if bound { 1 } else { 1 | UNBOUND };
         // Before `hold`: whoever revokes what `hold` says must find the call counted.
-        m.depth.store(if bound { 1 } else { 1 | UNBOUND }, Ordering::Relaxed);
-        if bound && self.plain.load(Ordering::Relaxed) {
+        m.depth.store(now, Ordering::Relaxed);
+        if bound && self.binds_plainly() {
             // Release: partner of the exchange in `revoke_bound`.
             m.hold.store(token | PLAIN, Ordering::Release);
         } else if self.takes_back() {
@@ -405,30 +405,27 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             m.hold.store(token | BUSY, Ordering::Relaxed);
         }
         let value = (&raw const *m).cast_mut().cast();
-        if P::tls_set(&self.local, value).is_err() && bound {
-            // Refused: the call works, unbound, and nested calls will not find this M.
-            self.unbind_at_once(m);
-        }
-    }
-
-    #[cold]
-    fn unbind_at_once(&'static self, m: &M<R>) {
-        // `close` may have revoked it in between; then it drops the context when the call is over.
-        if self.seize(m, true) {
+        // Refused: the call works, unbound, and nested calls will not find this M. If `close` has
+        // revoked it in between, it drops the context when the call is over.
+        if P::tls_set(&self.local, value).is_err() && bound && self.seize(m, true) {
             m.depth.store(1 | UNBOUND, Ordering::Relaxed);
+            return 1 | UNBOUND;
         }
+        now
     }
 
-    /// Admits a call at `depth` and does what its M owes.
+    /// Admits a call and does what its M owes. `now` is the M's `depth`, known to the caller: to
+    /// load it again would wait for the store.
     #[inline(always)]
     fn let_in(
         &'static self,
         m: &'static M<R>,
-        depth: u32,
+        now: u32,
         manner: Manner,
         sp: usize,
     ) -> Result<Entered<R, P>, EnterError> {
-        if self.binding == Binding::Thread && m.came_in_elsewhere(sp) {
+        let depth = now & CALLS;
+        if now & UNBOUND == 0 && m.came_in_elsewhere(sp) {
             self.ask_stack(m, depth, sp);
         }
         if depth == 1 {
@@ -443,7 +440,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 }
             }
             // Relaxed: for this thread and its handlers.
-            m.depth.store(m.depth.load(Ordering::Relaxed) | ADMITTED, Ordering::Relaxed);
+            m.depth.store(now | ADMITTED, Ordering::Relaxed);
             self.runtime.observe(Event::Entered { m: m.id() });
             if m.needextram.load(Ordering::Relaxed) != 0 && manner != Manner::Signal {
                 self.refill(m);
@@ -564,6 +561,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if plain && m.needextram.load(Ordering::Relaxed) == 0 {
             // Release: partner of the acquire in `revoke_bound`. The last access to the pool.
             m.depth.store(0, Ordering::Release);
+        } else if m.depth.load(Ordering::Relaxed) & UNBOUND != 0 {
+            self.give_back(m, m.outer.load(Ordering::Relaxed));
         } else {
             self.let_go_slowly(m, plain);
         }
@@ -571,9 +570,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     #[inline(never)]
     fn let_go_slowly(&'static self, m: &'static M<R>, plain: bool) {
-        if m.depth.load(Ordering::Relaxed) & UNBOUND != 0 {
-            self.give_back(m, m.outer.load(Ordering::Relaxed));
-        } else if m.needextram.load(Ordering::Relaxed) != 0 {
+        if m.needextram.load(Ordering::Relaxed) != 0 {
             // The duty could not be done (admission was refused, or making failed). It must not sit
             // idle with this thread while others wait: it goes on with the M (Invariant Duty).
             if self.seize(m, true) {
@@ -614,17 +611,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let id = m.id();
         let _ = P::tls_set(&self.local, outer);
         m.depth.store(0, Ordering::Relaxed);
-        m.deferred.store(0, Ordering::Relaxed);
-        if self.takes_back() {
-            // Nobody else's access fails on this: marks alone are added by others, and this sets
-            // the mark.
-            m.hold.store(WANTED, Ordering::Relaxed);
-        } else {
-            m.hold.store(0, Ordering::Relaxed);
-        }
-        m.stage.store(SPARE, Ordering::Relaxed);
+        // Others change it only by adding the mark, which stays with the M (Invariant Mark).
+        m.hold.store(if self.takes_back() { WANTED } else { 0 }, Ordering::Relaxed);
         self.runtime.observe(Event::Returned { m: id });
-        self.list.give::<P>(&self.table, id);
+        self.list.give::<P, _>(&self.table, m, id);
     }
 
     /// Gives the calling thread's M back now, if it has one and is outside; `false` if not. Inside
@@ -708,6 +698,7 @@ pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(value: *mut ()) {
         let outer = m.outer.load(Ordering::Relaxed);
         let _ = P::tls_set(&pool.local, core::ptr::without_provenance_mut(EXITED));
         if pool.seize(m, true) {
+            m.deferred.store(0, Ordering::Relaxed);
             if depth & ADMITTED != 0 {
                 m.depth.store(1, Ordering::Relaxed);
                 pool.runtime.retire(m);

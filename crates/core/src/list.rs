@@ -63,16 +63,22 @@ use crate::sync::{AtomicU32, AtomicWord, Ordering};
 use crate::word::{Bits, MAX_CREATING, MAX_VALUE, Word};
 use core::time::Duration;
 
-/// Where the list finds the link of an M.
+/// Where the list finds Ms and their links.
 pub(crate) trait Links {
+    /// What has the link.
+    type Node;
+
     /// `id` is that of an M which has once been on a list.
-    fn schedlink(&self, id: u32) -> &AtomicU32;
+    fn node(&self, id: u32) -> &Self::Node;
+
+    /// The number of the next one on the same list.
+    fn schedlink(node: &Self::Node) -> &AtomicU32;
 }
 
 /// The answer to [`List::take`].
-pub(crate) enum Taken {
+pub(crate) enum Taken<'a, N> {
     /// This M, and whether it was the last one.
-    M { id: u32, last: bool },
+    M { m: &'a N, last: bool },
     /// None is spare.
     Empty,
     /// None is spare, and the attempt to make one failed.
@@ -84,11 +90,11 @@ pub(crate) enum Taken {
 }
 
 /// The answer to [`List::line_up`].
-pub(crate) enum LinedUp {
+pub(crate) enum LinedUp<'a, N> {
     /// The thread is counted: it has to [`List::wait`].
     Waiting,
     /// As from [`List::take`].
-    Instead(Taken),
+    Instead(Taken<'a, N>),
 }
 
 /// How a wait ended.
@@ -176,17 +182,17 @@ impl List {
     /// Takes a spare M, or says why not. Never waits.
     #[doc(alias = "lockextra")]
     #[inline]
-    pub(crate) fn take(&self, links: &impl Links) -> Taken {
+    pub(crate) fn take<'a, L: Links>(&self, links: &'a L) -> Taken<'a, L::Node> {
         let mut word = self.look();
         loop {
             if word.has_spare() && !word.closed() {
-                let id = word.head();
-                // Relaxed: the link was written before the release that pushed `id`. If the M has
+                let m = links.node(word.head());
+                // Relaxed: the link was written before the release that pushed `m`. If the M has
                 // been taken since, this is another link or the same; the version tells (Stable).
-                let next = links.schedlink(id).load(Ordering::Relaxed);
+                let next = L::schedlink(m).load(Ordering::Relaxed);
                 // Relaxed on success: what the M carries was acquired by the load of `word`.
                 match self.change(word, word.with_head(next), Ordering::Relaxed) {
-                    Ok(()) => return Taken::M { id, last: next == 0 },
+                    Ok(()) => return Taken::M { m, last: next == 0 },
                     Err(now) => word = now,
                 }
             } else {
@@ -196,7 +202,7 @@ impl List {
     }
 
     #[cold]
-    fn nothing(word: Word) -> Taken {
+    fn nothing<'a, N>(word: Word) -> Taken<'a, N> {
         if word.closed() {
             Taken::Closed
         } else if word.failed() && word.creating() == 0 {
@@ -210,12 +216,12 @@ impl List {
 
     /// Takes a spare M if one has come up, otherwise counts the calling thread as waiting, once.
     #[cold]
-    pub(crate) fn line_up(&self, links: &impl Links) -> LinedUp {
+    pub(crate) fn line_up<'a, L: Links>(&self, links: &'a L) -> LinedUp<'a, L::Node> {
         loop {
             match self.take(links) {
                 Taken::Empty => {
                     let word = self.look();
-                    if word.has_spare() || !matches!(Self::nothing(word), Taken::Empty) {
+                    if word.has_spare() || !matches!(Self::nothing::<L::Node>(word), Taken::Empty) {
                         continue;
                     }
                     let more = word.with_waiting(word.waiting() + 1);
@@ -234,9 +240,9 @@ impl List {
     /// Waits as one of the counted threads. `remaining` gives the time that is left: `None` without
     /// limit, zero when it is up.
     #[cold]
-    pub(crate) fn wait<P: Port>(
+    pub(crate) fn wait<P: Port, L: Links>(
         &self,
-        links: &impl Links,
+        links: &L,
         mut remaining: impl FnMut() -> Option<Duration>,
     ) -> Waited {
         let mut patient = true;
@@ -251,7 +257,7 @@ impl List {
                     .compare_exchange_weak(tokens, tokens - 1, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
                 {
-                    return self.pick_up::<P>(links);
+                    return self.pick_up::<P, L>(links);
                 }
                 continue;
             }
@@ -285,7 +291,7 @@ impl List {
 
     /// Picks up what a token stands for. By Invariant Token there is an M or an error for each
     /// thread in here; the loop goes on only if others took theirs from both places in between.
-    fn pick_up<P: Port>(&self, links: &impl Links) -> Waited {
+    fn pick_up<P: Port, L: Links>(&self, links: &L) -> Waited {
         loop {
             if let Some(id) = self.pop_granted(links) {
                 return Waited::M(id);
@@ -308,11 +314,11 @@ impl List {
         }
     }
 
-    fn push_granted(&self, links: &impl Links, id: u32) {
+    fn push_granted<L: Links>(&self, links: &L, id: u32) {
         let mut head = self.granted.load(Ordering::Relaxed);
         loop {
             // Relaxed: the exchange below publishes the link.
-            links.schedlink(id).store(Word(head).head(), Ordering::Relaxed);
+            L::schedlink(links.node(id)).store(Word(head).head(), Ordering::Relaxed);
             let next = Word(head).with_head(id).next_version();
             // Release: partner of the acquire in `pop_granted`.
             match self.granted.compare_exchange_weak(head, next.0, Ordering::Release, Ordering::Relaxed) {
@@ -322,7 +328,7 @@ impl List {
         }
     }
 
-    fn pop_granted(&self, links: &impl Links) -> Option<u32> {
+    fn pop_granted<L: Links>(&self, links: &L) -> Option<u32> {
         // Acquire: synchronises with the push of every M on the stack, as in `look`.
         let mut head: Bits = self.granted.load(Ordering::Acquire);
         loop {
@@ -330,7 +336,7 @@ impl List {
             if id == 0 {
                 return None;
             }
-            let next = links.schedlink(id).load(Ordering::Relaxed);
+            let next = L::schedlink(links.node(id)).load(Ordering::Relaxed);
             let after = Word(head).with_head(next).next_version();
             match self.granted.compare_exchange_weak(head, after.0, Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => return Some(id),
@@ -354,17 +360,17 @@ impl List {
     /// waiter. Clears `failed`.
     #[doc(alias = "unlockextra")]
     #[inline]
-    pub(crate) fn give<P: Port>(&self, links: &impl Links, id: u32) -> bool {
-        self.give_back::<P>(links, id, false)
+    pub(crate) fn give<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32) -> bool {
+        self.give_back::<P, L>(links, m, id, false)
     }
 
     /// Gives a new M and withdraws the claim under which it was made, in one exchange.
-    pub(crate) fn publish<P: Port>(&self, links: &impl Links, id: u32) -> bool {
-        self.give_back::<P>(links, id, true)
+    pub(crate) fn publish<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32) -> bool {
+        self.give_back::<P, L>(links, m, id, true)
     }
 
     #[inline]
-    fn give_back<P: Port>(&self, links: &impl Links, id: u32, claimed: bool) -> bool {
+    fn give_back<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32, claimed: bool) -> bool {
         let mut word = self.glance();
         loop {
             let base = if claimed { word.creating_less() } else { word };
@@ -373,7 +379,7 @@ impl List {
                 base.with_waiting(waiting - 1)
             } else {
                 // Relaxed: the exchange below publishes the link.
-                links.schedlink(id).store(word.head(), Ordering::Relaxed);
+                L::schedlink(m).store(word.head(), Ordering::Relaxed);
                 base.with_head(id)
             };
             // Release: partner of the acquire in `look`; what this thread did with the M happens
@@ -381,14 +387,19 @@ impl List {
             match self.change(word, to.with_failed(false), Ordering::Release) {
                 Ok(()) => {
                     if waiting > 0 {
-                        self.push_granted(links, id);
-                        self.hand::<P>(1);
+                        self.grant::<P, L>(links, id);
                     }
                     return waiting > 0;
                 }
                 Err(now) => word = now,
             }
         }
+    }
+
+    #[cold]
+    fn grant<P: Port, L: Links>(&self, links: &L, id: u32) {
+        self.push_granted(links, id);
+        self.hand::<P>(1);
     }
 
     /// Takes on the making of one M if one is needed that nobody is making: as many as threads
@@ -501,11 +512,11 @@ impl List {
     }
 
     /// Takes the head of the list even from a closed pool.
-    pub(crate) fn drain(&self, links: &impl Links) -> Option<u32> {
+    pub(crate) fn drain<L: Links>(&self, links: &L) -> Option<u32> {
         let mut word = self.look();
         while word.has_spare() {
             let id = word.head();
-            let next = links.schedlink(id).load(Ordering::Relaxed);
+            let next = L::schedlink(links.node(id)).load(Ordering::Relaxed);
             match self.change(word, word.with_head(next), Ordering::Relaxed) {
                 Ok(()) => return Some(id),
                 Err(now) => word = now,
@@ -517,11 +528,11 @@ impl List {
     /// In a forked child: keeps the spare Ms and those on their way to vanished waiters, forgets
     /// everybody who waited, and leaves `creating` claims standing. The caller is the only one who
     /// uses the pool.
-    pub(crate) fn reset_after_fork(&self, links: &impl Links, creating: u32) {
+    pub(crate) fn reset_after_fork<L: Links>(&self, links: &L, creating: u32) {
         let was = self.look().next_version();
         let mut word = was.with_head(was.head()).with_failed(false).with_creating(creating);
         while let Some(id) = self.pop_granted(links) {
-            links.schedlink(id).store(word.head(), Ordering::Relaxed);
+            L::schedlink(links.node(id)).store(word.head(), Ordering::Relaxed);
             word = word.with_head(id);
         }
         // Relaxed, all of them: one thread; the caller publishes the repaired pool.
@@ -531,12 +542,12 @@ impl List {
     }
 
     /// The numbers on the list, first to last. The caller is the only one who uses the pool.
-    pub(crate) fn numbers(&self, links: &impl Links) -> impl Iterator<Item = u32> {
+    pub(crate) fn numbers<L: Links>(&self, links: &L) -> impl Iterator<Item = u32> {
         let mut next = self.glance().head();
         core::iter::from_fn(move || {
             let id = next;
             (id != 0).then(|| {
-                next = links.schedlink(id).load(Ordering::Relaxed);
+                next = L::schedlink(links.node(id)).load(Ordering::Relaxed);
                 id
             })
         })

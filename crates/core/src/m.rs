@@ -2,6 +2,7 @@
 
 use crate::Runtime;
 use crate::cell::UnsafeCell;
+use crate::hold::token;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -29,7 +30,7 @@ pub struct M<R: Runtime> {
     pub(crate) deferred: AtomicU32,
     /// Go's `needextram`: whoever enters with it owes a refill.
     pub(crate) needextram: AtomicU32,
-    /// [`BARE`], [`SPARE`] or [`HELD`]: for observers, not for decisions.
+    /// [`BARE`] or [`MADE`]: for observers, not for decisions.
     pub(crate) stage: AtomicU32,
     /// The thread's value from before, put back when an unbound M leaves.
     pub(crate) outer: AtomicPtr<()>,
@@ -54,12 +55,10 @@ pub(crate) const UNBOUND: u32 = 1 << 30;
 /// In `depth`: the calls.
 pub(crate) const CALLS: u32 = UNBOUND - 1;
 
-/// Has no context.
+/// In `stage`: has no context.
 pub(crate) const BARE: u32 = 0;
-/// On the list of spare Ms, on its way to a waiter, or about to be.
-pub(crate) const SPARE: u32 = 1;
-/// With a thread.
-pub(crate) const HELD: u32 = 2;
+/// In `stage`: has one.
+pub(crate) const MADE: u32 = 1;
 
 #[cfg(all(target_pointer_width = "32", not(loom)))]
 static_assertions::const_assert!(core::mem::offset_of!(M<Empty>, context) <= 64);
@@ -103,6 +102,13 @@ impl<R: Runtime> M<R> {
         }
     }
 
+    /// Whether it has a context and nobody holds it: it is on the list, or in transit. For
+    /// observers.
+    pub(crate) fn is_spare(&self) -> bool {
+        // Relaxed: a hint.
+        self.stage.load(Ordering::Relaxed) == MADE && token(self.hold.load(Ordering::Relaxed)) == 0
+    }
+
     /// Its number, from 1. Numbers are reused for Ms made after a trim.
     pub fn id(&self) -> u32 {
         self.id.load(Ordering::Relaxed)
@@ -142,7 +148,7 @@ impl<R: Runtime> M<R> {
         }
     }
 
-    /// In a forked child, where the same thread has another number.
+    /// Notes the thread alone, whose number is another in a forked child.
     pub(crate) fn set_thread_id(&self, thread_id: u64) {
         self.thread_id.store(thread_id as usize, Ordering::Relaxed);
     }
@@ -151,7 +157,7 @@ impl<R: Runtime> M<R> {
     pub(crate) fn set_thread(&self, thread_id: u64) {
         // Relaxed, here and below: for the holder itself and for observers, who get no more than
         // "at some moment".
-        self.thread_id.store(thread_id as usize, Ordering::Relaxed);
+        self.set_thread_id(thread_id);
         self.stack_size.store(0, Ordering::Relaxed);
         self.switched_at.store(0, Ordering::Relaxed);
     }

@@ -5,7 +5,7 @@ use crate::Slots;
 use crate::enter::at_exit;
 use crate::hold::{self, PLAIN, REVOKED, WANTED};
 use crate::list::{List, Taken};
-use crate::m::{BARE, SPARE};
+use crate::m::BARE;
 use crate::port::Port;
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::table::Table;
@@ -45,9 +45,9 @@ pub struct Pool<R: Runtime, P: Port> {
     pub(crate) local: P::Local,
     pub(crate) runtime: R,
     pub(crate) limit: u32,
-    pub(crate) binding: Binding,
-    /// Bound Ms are bound the plain way; settled by `start`.
-    pub(crate) plain: AtomicBool,
+    binding: Binding,
+    /// How threads are bound, settled by `start`: the flags below.
+    mode: AtomicU32,
     /// One of the states below.
     phase: AtomicU32,
     /// Somebody is in `start` or `close`.
@@ -69,6 +69,13 @@ const FRESH: u32 = 0;
 const STARTED: u32 = 1;
 /// Closed to the end.
 const CLOSED: u32 = 2;
+
+/// In `mode`: an M stays with its thread.
+const BINDS: u32 = 1;
+/// In `mode`: the plain way (see [`crate::hold`]).
+const BINDS_PLAINLY: u32 = 2;
+/// In `mode`: an idle bound M can be taken back for a waiter.
+const TAKES_BACK: u32 = 4;
 
 /// As many Ms as are needed.
 const UNLIMITED: u32 = u32::MAX;
@@ -98,7 +105,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 runtime,
                 limit: UNLIMITED,
                 binding: Binding::Thread,
-                plain: AtomicBool::new(false),
+                mode: AtomicU32::new(0),
                 phase: AtomicU32::new(FRESH),
                 switching: AtomicBool::new(false),
                 failures: AtomicU32::new(0),
@@ -141,8 +148,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return Err(StartError::SlotsInUse);
         }
         self.failures.store(0, Ordering::Relaxed);
-        let plain = self.unlimited() && self.binding == Binding::Thread && P::heavy_barrier_init();
-        self.plain.store(plain, Ordering::Relaxed);
+        let mode = match (self.binding, self.unlimited()) {
+            (Binding::Call, _) => 0,
+            (Binding::Thread, true) if P::heavy_barrier_init() => BINDS | BINDS_PLAINLY,
+            (Binding::Thread, true) => BINDS,
+            (Binding::Thread, false) => BINDS | TAKES_BACK,
+        };
+        // Relaxed: published by `open`, and constant from then on.
+        self.mode.store(mode, Ordering::Relaxed);
         if let Err(error) = self.make_first() {
             self.table.return_slots();
             return Err(error);
@@ -199,10 +212,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                         m.hold.compare_exchange(hold, hold | REVOKED, Ordering::AcqRel, Ordering::Relaxed);
                 }
             } else {
-                self.list.give::<P>(&self.table, m.id());
+                self.list.give::<P, _>(&self.table, m, m.id());
             }
         }
-        if !self.plain.load(Ordering::Relaxed) {
+        if !self.binds_plainly() {
             return;
         }
         P::heavy_barrier();
@@ -228,10 +241,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         while hold::idle(now) {
             // Acquire: synchronises with the release by which the thread went idle.
             match m.hold.compare_exchange_weak(now, WANTED, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => {
-                    m.stage.store(SPARE, Ordering::Relaxed);
-                    return true;
-                }
+                Ok(_) => return true,
                 Err(other) => now = other,
             }
         }
@@ -256,7 +266,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 unsafe { self.table.get(id).drop_context() };
                 self.table.release(id);
             } else {
-                self.list.give::<P>(&self.table, id);
+                self.list.give::<P, _>(&self.table, self.table.get(id), id);
             }
         }
         complete
@@ -265,30 +275,42 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Drops the contexts of spare Ms until `keep` are spare (one always is: the list must not run
     /// dry without anybody noticing). Returns how many it dropped. Stops early when a thread waits.
     pub fn trim(&'static self, keep: u32) -> u32 {
-        let Taken::M { id: anchor, .. } = self.list.take(&self.table) else {
+        let Taken::M { m: anchor, .. } = self.list.take(&self.table) else {
             return 0;
         };
         // The M at hand makes sure that slots which come back are noticed: a thread that found the
         // limit reached has dropped its duty, and this M takes it on (see `refill`).
-        let anchor = self.table.get(anchor);
         let mut dropped = 0;
         while self.table.spare() > keep.max(1) && self.list.glance().waiting() == 0 {
-            let Taken::M { id, .. } = self.list.take(&self.table) else {
+            let Taken::M { m, .. } = self.list.take(&self.table) else {
                 break;
             };
             // SAFETY: taken off the list, so it is ours alone (One place).
-            unsafe { self.table.get(id).drop_context() };
-            self.table.release(id);
+            unsafe { m.drop_context() };
+            self.table.release(m.id());
             dropped += 1;
         }
         anchor.needextram.store(1, Ordering::Relaxed);
-        self.list.give::<P>(&self.table, anchor.id());
+        self.list.give::<P, _>(&self.table, anchor, anchor.id());
         dropped
     }
 
+    /// Whether an M stays with its thread.
+    #[inline]
+    pub(crate) fn binds(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) & BINDS != 0
+    }
+
+    /// Whether a bound M is bound the plain way.
+    #[inline]
+    pub(crate) fn binds_plainly(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) & BINDS_PLAINLY != 0
+    }
+
     /// Whether a bound but idle M can be taken back for a waiter.
+    #[inline]
     pub(crate) fn takes_back(&self) -> bool {
-        !self.unlimited() && self.binding == Binding::Thread
+        self.mode.load(Ordering::Relaxed) & TAKES_BACK != 0
     }
 
     fn unlimited(&self) -> bool {

@@ -26,7 +26,7 @@
 use crate::enter::Entered;
 use crate::hold::{BUSY, WANTED};
 use crate::list::GaveUp;
-use crate::m::SPARE;
+use crate::m::MADE;
 use crate::port::Port;
 use crate::sync::Ordering;
 use crate::table::NoSlot;
@@ -90,7 +90,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 core::mem::forget(claim);
                 self.complete(id, context);
                 self.runtime.observe(Event::Made { m: id });
-                self.list.publish::<P>(&self.table, id);
+                self.list.publish::<P, _>(&self.table, self.table.get(id), id);
                 Ok(id)
             }
             Err(_) => {
@@ -109,8 +109,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         m.needextram.store(1, Ordering::Relaxed);
         // The mark makes the first holder look whether somebody waits (Invariant Mark).
         m.hold.store(WANTED, Ordering::Relaxed);
-        // Release: partner of the acquire of an observer.
-        m.stage.store(SPARE, Ordering::Release);
+        // Release: partner of the acquire of an observer, for whom the context is complete.
+        m.stage.store(MADE, Ordering::Release);
     }
 
     #[cold]
@@ -134,7 +134,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         core::mem::forget(unused);
         self.complete(id, context);
         self.runtime.observe(Event::Made { m: id });
-        self.list.give::<P>(&self.table, id);
+        self.list.give::<P, _>(&self.table, self.table.get(id), id);
         Ok(())
     }
 

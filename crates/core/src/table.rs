@@ -6,7 +6,7 @@
 
 use crate::list::Links;
 use crate::lock::Lock;
-use crate::m::{BARE, SPARE};
+use crate::m::BARE;
 use crate::port::Port;
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::word::MAX_VALUE;
@@ -49,9 +49,9 @@ pub(crate) struct FixedSlots<R: Runtime> {
 /// Slots in the first segment, a power of two.
 #[cfg(feature = "alloc")]
 const FIRST: u32 = 16;
-/// Enough to reach [`MAX_VALUE`]: `FIRST` doubled as often as the value's bits allow.
+/// Enough to reach [`MAX_VALUE`].
 #[cfg(feature = "alloc")]
-const SEGMENTS: usize = (MAX_VALUE.ilog2() - FIRST.ilog2() + 1) as usize;
+const SEGMENTS: usize = ((MAX_VALUE - 1 + FIRST).ilog2() - FIRST.ilog2() + 1) as usize;
 
 /// Why there is no slot.
 pub(crate) enum NoSlot {
@@ -80,9 +80,16 @@ unsafe impl<R: Runtime, P: Port> Sync for Table<R, P> {}
 unsafe impl<R: Runtime, P: Port> Send for Table<R, P> {}
 
 impl<R: Runtime, P: Port> Links for Table<R, P> {
+    type Node = M<R>;
+
     #[inline]
-    fn schedlink(&self, id: u32) -> &AtomicU32 {
-        &self.get(id).schedlink
+    fn node(&self, id: u32) -> &M<R> {
+        self.get(id)
+    }
+
+    #[inline]
+    fn schedlink(m: &M<R>) -> &AtomicU32 {
+        &m.schedlink
     }
 }
 
@@ -150,7 +157,7 @@ impl<R: Runtime, P: Port> Table<R, P> {
 
     /// How many Ms are spare, roughly while others come and go.
     pub(crate) fn spare(&self) -> u32 {
-        self.iter().filter(|m| m.stage.load(Ordering::Relaxed) == SPARE).count() as u32
+        self.iter().filter(|m| m.is_spare()).count() as u32
     }
 
     /// Makes the slots this pool's own; `false` if they belong to another.
@@ -181,7 +188,7 @@ impl<R: Runtime, P: Port> Table<R, P> {
         }
         let id = if *bare != 0 {
             let id = *bare;
-            *bare = self.schedlink(id).load(Ordering::Relaxed);
+            *bare = self.get(id).schedlink.load(Ordering::Relaxed);
             id
         } else {
             let id = self.high.load(Ordering::Relaxed) + 1;
@@ -206,7 +213,7 @@ impl<R: Runtime, P: Port> Table<R, P> {
     pub(crate) fn release(&self, id: u32) {
         let mut bare = self.bare.lock();
         self.get(id).stage.store(BARE, Ordering::Relaxed);
-        self.schedlink(id).store(*bare, Ordering::Relaxed);
+        self.get(id).schedlink.store(*bare, Ordering::Relaxed);
         *bare = id;
         self.live.store(self.live.load(Ordering::Relaxed) - 1, Ordering::Release);
     }

@@ -1,6 +1,6 @@
 //! What any thread may know of a pool and its Ms, without stopping anybody.
 
-use crate::m::{BARE, HELD};
+use crate::m::BARE;
 use crate::port::Port;
 use crate::sync::Ordering;
 use crate::{M, Pool, Runtime};
@@ -87,9 +87,9 @@ fn state<R: Runtime>(m: &M<R>) -> Option<MState> {
     // Acquire: partner of the release with which a new M becomes spare; its context is complete.
     match m.stage.load(Ordering::Acquire) {
         BARE => None,
-        HELD if m.depth() > 0 => Some(MState::InUse),
-        HELD => Some(MState::BoundIdle),
-        _ => Some(MState::Spare),
+        _ if m.is_spare() => Some(MState::Spare),
+        _ if m.depth() > 0 => Some(MState::InUse),
+        _ => Some(MState::BoundIdle),
     }
 }
 
