@@ -289,7 +289,7 @@ mod tests {
         let debian = Candidate { has_source: true, has_rust_lld: false, ..candidate("/usr/bin", "1.96.0") };
         let lld = PathBuf::from("/usr/bin/ld.lld");
         let target = "thumbv8m.main-none-eabi";
-        let chosen = choose(target, "core", &[debian.clone()], Some(lld)).unwrap();
+        let chosen = choose(target, "core", std::slice::from_ref(&debian), Some(lld)).unwrap();
         let line = chosen.cargo("build", &["-Clink-arg=-Tlink.x"]).to_string();
         for part in [
             "RUSTC=/usr/bin/rustc",

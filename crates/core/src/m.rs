@@ -137,8 +137,8 @@ impl<R: Runtime> M<R> {
     }
 
     /// The stack that the thread came in on, in bytes: lowest address and one past the highest.
-    /// `None` where the system does not tell, and in a pool with [`Binding::Call`]
-    /// (crate::Binding::Call), which would have to ask at every call.
+    /// `None` where the system does not tell, and in a pool with
+    /// [`Binding::Call`](crate::Binding::Call), which would have to ask at every call.
     #[doc(alias = "g0")]
     pub fn stack(&self) -> Option<Range<usize>> {
         let low = self.stack_low.load(Ordering::Relaxed);
