@@ -1,0 +1,48 @@
+//! Busy work: what making an M costs.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+/// Keeps the processor busy until the calling thread has spent this much processor time.
+///
+/// The thread's own clock, not the wall's: a thread that is preempted while it works has not done
+/// its work, and many threads that work at once do not get it done faster than the cores allow.
+pub fn work(cost: Duration) {
+    if cost.is_zero() {
+        return;
+    }
+    let end = thread_time() + cost;
+    let mut x = 1_u64;
+    while thread_time() < end {
+        // Reading the clock is a system call; do something else most of the time.
+        for _ in 0..256 {
+            x = black_box(x.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17));
+        }
+    }
+}
+
+/// The processor time that the calling thread has used.
+fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a whole `timespec`. The clock exists on every system this builds
+    // for; should the call fail, the work is cut short at once and the figures show it.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn work_takes_as_much_processor_time_as_asked() {
+        let (before, clock) = (thread_time(), Instant::now());
+        work(Duration::from_millis(5));
+        let spent = thread_time() - before;
+        assert!(spent >= Duration::from_millis(5), "{spent:?}");
+        assert!(clock.elapsed() >= Duration::from_millis(5));
+        // Checking the time more often than it matters would show here.
+        assert!(spent < Duration::from_millis(8), "{spent:?}");
+    }
+}
