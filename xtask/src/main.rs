@@ -2,6 +2,7 @@
 
 #[allow(dead_code)] // its users follow
 mod command;
+mod herd;
 mod setup;
 mod summary;
 #[allow(dead_code)]
@@ -22,6 +23,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Measure a herd of fresh threads on a cold pool, extram beside the references.
+    Herd(herd::Args),
     /// Install what the tests need (on Debian as root), or say what is missing.
     Setup(setup::Args),
     /// List every target: what is proved for it, and how it is built and run on this machine.
@@ -32,6 +35,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
+        Verb::Herd(args) => herd::herd(&args),
         Verb::Setup(args) => setup::setup(&args),
         Verb::Targets(args) => targets::targets(&args),
         Verb::Test(args) => test::test(&args),
