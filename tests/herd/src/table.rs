@@ -108,7 +108,7 @@ mod tests {
         assert!(new.contains(" 0.50 "), "{text}");
         assert!(new.contains(" 2.00 "), "{text}");
         assert!(new.contains(" 4,000 "), "{text}");
-        let floor = text.lines().find(|line| line.contains(" floor ")).unwrap();
+        let floor = text.lines().find(|line| line.starts_with("│ floor ")).unwrap();
         assert_eq!(floor.matches(" - ").count(), 3, "{text}");
     }
 
