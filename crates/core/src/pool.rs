@@ -8,6 +8,8 @@ use crate::list::{List, Taken};
 use crate::m::BARE;
 use crate::port::Port;
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
+#[cfg(not(loom))]
+use crate::table::FixedSlots;
 use crate::table::Table;
 use crate::{Busy, M, Runtime, StartError};
 
@@ -94,6 +96,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[cfg(not(loom))]
     pub const fn with_slots<const N: usize>(runtime: R, slots: &'static Slots<R, N>) -> Self {
         Self::over(runtime, Table::new(Some(slots.borrow())))
+    }
+
+    /// The same with memory whose size is known only at run time: room for as many Ms as it has
+    /// elements.
+    #[cfg(not(loom))]
+    pub fn with_memory(runtime: R, memory: &'static mut [core::mem::MaybeUninit<M<R>>]) -> Self {
+        Self::over(runtime, Table::new(Some(FixedSlots::fill(memory))))
     }
 
     const_unless_loom! {

@@ -11,6 +11,8 @@ use crate::port::Port;
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::word::MAX_VALUE;
 use crate::{M, Runtime};
+#[cfg(not(loom))]
+use core::mem::MaybeUninit;
 
 #[cfg(feature = "alloc")]
 use crate::sync::AtomicPtr;
@@ -35,7 +37,7 @@ impl<R: Runtime, const N: usize> Slots<R, N> {
 
     pub(crate) const fn borrow(&'static self) -> FixedSlots<R> {
         let count = if N > MAX_VALUE as usize { MAX_VALUE } else { N as u32 };
-        FixedSlots { first: self.ms.as_ptr(), count, owned: &self.owned }
+        FixedSlots { first: self.ms.as_ptr(), count, owned: Some(&self.owned) }
     }
 }
 
@@ -43,7 +45,20 @@ impl<R: Runtime, const N: usize> Slots<R, N> {
 pub(crate) struct FixedSlots<R: Runtime> {
     first: *const M<R>,
     count: u32,
-    owned: &'static AtomicBool,
+    /// `None` where no other pool can have them.
+    owned: Option<&'static AtomicBool>,
+}
+
+#[cfg(not(loom))]
+impl<R: Runtime> FixedSlots<R> {
+    /// Empty slots in memory that is one pool's for ever.
+    pub(crate) fn fill(memory: &'static mut [MaybeUninit<M<R>>]) -> Self {
+        let count = memory.len().min(MAX_VALUE as usize) as u32;
+        for place in &mut *memory {
+            place.write(M::new());
+        }
+        FixedSlots { first: memory.as_mut_ptr().cast(), count, owned: None }
+    }
 }
 
 /// Slots in the first segment, a power of two.
@@ -163,13 +178,14 @@ impl<R: Runtime, P: Port> Table<R, P> {
     /// Makes the slots this pool's own; `false` if they belong to another.
     pub(crate) fn claim_slots(&self) -> bool {
         // Acquire and the release in `return_slots`: what the last owner did comes before.
-        self.fixed.as_ref().is_none_or(|fixed| !fixed.owned.swap(true, Ordering::Acquire))
+        let claim = |owned: &AtomicBool| !owned.swap(true, Ordering::Acquire);
+        self.fixed.as_ref().and_then(|fixed| fixed.owned).is_none_or(claim)
     }
 
     /// Lets another pool have the slots. Every M is bare.
     pub(crate) fn return_slots(&self) {
-        if let Some(fixed) = &self.fixed {
-            fixed.owned.store(false, Ordering::Release);
+        if let Some(owned) = self.fixed.as_ref().and_then(|fixed| fixed.owned) {
+            owned.store(false, Ordering::Release);
         }
     }
 

@@ -169,6 +169,29 @@ fn a_limit_holds_and_idle_ms_are_taken_back_for_those_who_wait() {
 }
 
 #[test]
+fn memory_found_at_run_time_holds_as_many_ms_as_it_has_elements() {
+    for room in [0, 1, 3] {
+        let memory = Box::leak(Box::new_uninit_slice(room));
+        let pool = leak(Pool::with_memory(Counting::default(), memory).binding(Binding::Call));
+        if room == 0 {
+            assert_eq!(pool.start().unwrap_err(), StartError::Exhausted);
+            continue;
+        }
+        pool.start().unwrap();
+        let threads: Vec<_> = (0..16)
+            .map(|_| std::thread::spawn(|| pool.callback(|m| alone(m, std::thread::yield_now)).unwrap()))
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert!(pool.prewarm(room as u32 + 1).is_err());
+        assert_eq!(pool.stats().created, room as u32);
+        pool.close().unwrap();
+        assert_eq!(pool.runtime().dropped.0.load(SeqCst), pool.runtime().made.load(SeqCst));
+        // The slots are still its own.
+        pool.start().unwrap();
+    }
+}
+
+#[test]
 fn under_a_limit_trying_is_exhausted() {
     let pool = started(Pool::new(Counting::default()).limit(1));
     let inside = pool.enter().unwrap();
