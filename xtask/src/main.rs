@@ -2,7 +2,10 @@
 
 #[allow(dead_code)] // its users follow
 mod command;
+mod embed;
+mod header;
 mod herd;
+mod install;
 mod setup;
 mod summary;
 #[allow(dead_code)]
@@ -23,8 +26,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Compare extram.h with the code, or write it.
+    Header(header::Args),
     /// Measure a herd of fresh threads on a cold pool, extram beside the references.
     Herd(herd::Args),
+    /// Install extram.h, libextram and extram.pc.
+    Install(install::Args),
     /// Install what the tests need (on Debian as root), or say what is missing.
     Setup(setup::Args),
     /// List every target: what is proved for it, and how it is built and run on this machine.
@@ -35,7 +42,9 @@ enum Verb {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
+        Verb::Header(args) => header::header(&args),
         Verb::Herd(args) => herd::herd(&args),
+        Verb::Install(args) => install::install(&args),
         Verb::Setup(args) => setup::setup(&args),
         Verb::Targets(args) => targets::targets(&args),
         Verb::Test(args) => test::test(&args),

@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Formatting, clippy and documentation.
     #[arg(long)]
     lint: bool,
+    /// C and C++ programs against the installed C face.
+    #[arg(long)]
+    embed: bool,
     /// All lanes.
     #[arg(long)]
     all: bool,
@@ -37,8 +40,11 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     if let Some(target) = &args.target {
         bail!("no tests for {target} yet");
     }
-    let wanted: &[(&str, bool, Lane)] =
-        &[("lint", args.lint || args.all, lint), ("host", args.all || !args.lint, host)];
+    let wanted: &[(&str, bool, Lane)] = &[
+        ("lint", args.lint || args.all, lint),
+        ("embed", args.embed || args.all, crate::embed::lane),
+        ("host", args.all || !(args.lint || args.embed), host),
+    ];
     let mut total = Summary::default();
     let mut table = Vec::new();
     for (name, wanted, lane) in wanted {

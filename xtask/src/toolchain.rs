@@ -57,6 +57,13 @@ pub(crate) fn for_target(target: &str, std: &str) -> Result<Toolchain, Missing> 
     choose(target, std, &candidates, lld())
 }
 
+/// The target that programs of this machine are built for.
+pub(crate) fn host() -> anyhow::Result<String> {
+    let version = Command::new("rustc").arg("-vV").read()?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| anyhow::anyhow!("rustc -vV names no host: {version}"))
+}
+
 impl Toolchain {
     /// `cargo VERB` for the target. The caller adds the package, the profile and `--target-dir`;
     /// `rustflags` take the place of those in the environment.

@@ -4,11 +4,24 @@ use crate::code::extram_code::{self, EXTRAM_INVALID};
 use crate::handle::extram_m;
 use core::ffi::{c_int, c_void};
 
-/// Binding: an M stays with its thread until the thread exits; every call after the first is one
-/// thread-local read.
-pub const EXTRAM_BIND_THREAD: u32 = 0;
-/// Binding: an M goes back at the end of each call.
-pub const EXTRAM_BIND_CALL: u32 = 1;
+/// How long an M stays with a thread.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum extram_binding {
+    /// Until the thread exits; every call after the first is one thread-local read.
+    EXTRAM_BIND_THREAD = 0,
+    /// Until the end of the call.
+    EXTRAM_BIND_CALL = 1,
+}
+
+/// [`extram_binding::EXTRAM_BIND_THREAD`] as the configuration has it.
+///
+/// cbindgen:ignore
+pub const EXTRAM_BIND_THREAD: u32 = extram_binding::EXTRAM_BIND_THREAD as u32;
+/// [`extram_binding::EXTRAM_BIND_CALL`] as the configuration has it.
+///
+/// cbindgen:ignore
+pub const EXTRAM_BIND_CALL: u32 = extram_binding::EXTRAM_BIND_CALL as u32;
 
 /// What a pool is made from. The functions run on the thread concerned, and each must return: it
 /// may neither end the thread nor jump out.

@@ -28,6 +28,6 @@ mod runtime;
 
 pub use call::*;
 pub use code::{extram_code, extram_strerror};
-pub use config::{EXTRAM_BIND_CALL, EXTRAM_BIND_THREAD, extram_config, extram_stats};
+pub use config::{EXTRAM_BIND_CALL, EXTRAM_BIND_THREAD, extram_binding, extram_config, extram_stats};
 pub use handle::{extram_m, extram_pool};
 pub use pool::*;

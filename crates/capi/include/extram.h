@@ -1,0 +1,279 @@
+/*
+ * extram lends an execution context, an M, to any thread that calls into a language runtime without
+ * having been created by it.
+ *
+ * Every function that returns an int returns an extram_code. A NULL argument, a wrong size, a handle
+ * that is stale, invented, of another pool or of another thread gets EXTRAM_INVALID and changes
+ * nothing. Unless its comment says otherwise, a function may be called by any thread, in a
+ * thread-local destructor too, but not in a signal handler.
+ *
+ * Written by cbindgen from crates/capi: `cargo xtask header --bless`.
+ */
+
+#ifndef EXTRAM_H
+#define EXTRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * What a function returns.
+ */
+typedef enum {
+    /**
+     * Done.
+     */
+    EXTRAM_OK = 0,
+    /**
+     * The pool has not been started yet.
+     */
+    EXTRAM_NOT_STARTED,
+    /**
+     * No M is spare right now, and the call may not wait.
+     */
+    EXTRAM_WOULD_BLOCK,
+    /**
+     * No M became free in time.
+     */
+    EXTRAM_TIMED_OUT,
+    /**
+     * All Ms that the limit allows are in use.
+     */
+    EXTRAM_EXHAUSTED,
+    /**
+     * The pool is closed.
+     */
+    EXTRAM_CLOSED,
+    /**
+     * An M is still in use, or another call on the pool is under way.
+     */
+    EXTRAM_BUSY,
+    /**
+     * Another M could not be made: new_context failed, or memory ran out.
+     */
+    EXTRAM_NO_MEMORY,
+    /**
+     * An argument is NULL, stale, of another pool or of another thread; or new_context, admit or
+     * retire, being written in Rust, panicked.
+     */
+    EXTRAM_INVALID,
+} extram_code;
+
+/**
+ * How long an M stays with a thread.
+ */
+typedef enum {
+    /**
+     * Until the thread exits; every call after the first is one thread-local read.
+     */
+    EXTRAM_BIND_THREAD = 0,
+    /**
+     * Until the end of the call.
+     */
+    EXTRAM_BIND_CALL = 1,
+} extram_binding;
+
+/**
+ * An M, as seen by the thread that holds it. Only a name for it: not an address.
+ */
+typedef struct extram_m extram_m;
+
+/**
+ * A pool. Only a name for it: not an address.
+ */
+typedef struct extram_pool extram_pool;
+
+/**
+ * What a pool is made from. The functions run on the thread concerned, and each must return: it
+ * may neither end the thread nor jump out.
+ */
+typedef struct {
+    /**
+     * sizeof(extram_config)
+     */
+    size_t size;
+    /**
+     * Handed to every function below.
+     */
+    void *runtime;
+    /**
+     * Makes what one M carries; 0 = made. Not NULL.
+     */
+    int (*new_context)(void *runtime, void **context);
+    /**
+     * Frees it. May be NULL.
+     */
+    void (*free_context)(void *runtime, void *context);
+    /**
+     * Called with the M in hand before the outermost callback; may block while a collection runs.
+     * Called by extram_enter_from_signal too, and must be async-signal-safe where that is used.
+     * May be NULL.
+     */
+    void (*admit)(void *runtime, extram_m *m);
+    /**
+     * Called before the thread goes back to foreign code from the outermost callback, and when
+     * it exits inside one. May be NULL.
+     */
+    void (*retire)(void *runtime, extram_m *m);
+    /**
+     * The most Ms at once; 0 = as many as needed.
+     */
+    uint32_t max_ms;
+    /**
+     * EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL.
+     */
+    uint32_t binding;
+} extram_config;
+
+/**
+ * Figures of a pool. At rest created = spare + in_use + bound_idle, and waiting = creating = 0.
+ */
+typedef struct {
+    /**
+     * sizeof(extram_stats), set by the caller.
+     */
+    size_t size;
+    /**
+     * Ms that exist.
+     */
+    uint32_t created;
+    /**
+     * Of those: on the list, or on their way to a waiter.
+     */
+    uint32_t spare;
+    /**
+     * Of those: inside a call.
+     */
+    uint32_t in_use;
+    /**
+     * Of those: bound to a thread that is outside.
+     */
+    uint32_t bound_idle;
+    /**
+     * Threads that wait for an M.
+     */
+    uint32_t waiting;
+    /**
+     * Ms being made.
+     */
+    uint32_t creating;
+    /**
+     * Attempts to make an M that failed.
+     */
+    uint32_t failed;
+} extram_stats;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * A sentence for a code, without a full stop. Never NULL; an unknown code has one of its own.
+ * From any context.
+ */
+const char *extram_strerror(int code);
+
+/**
+ * Makes a pool with one M and starts it. Not from a signal handler.
+ *
+ * EXTRAM_NO_MEMORY if new_context fails, memory runs out, or the process has 1024 pools already.
+ * *pool is written on EXTRAM_OK only.
+ */
+int extram_pool_new(const extram_config *config, extram_pool **pool);
+
+/**
+ * Turns newcomers away with EXTRAM_CLOSED and wakes the threads that wait with it. Once no M is in
+ * use, frees every context. After EXTRAM_OK nothing of the pool is touched by the threads that used
+ * it, not even when they exit. Not from a signal handler.
+ *
+ * EXTRAM_BUSY while an M is in use or being made: call again when those threads have left.
+ */
+int extram_pool_close(extram_pool *pool);
+
+/**
+ * Frees the memory of a closed pool. From then on its handles get EXTRAM_INVALID.
+ *
+ * EXTRAM_BUSY, and nothing has changed, if the pool is not closed or another thread is in a call on
+ * it right now.
+ */
+int extram_pool_free(extram_pool *pool);
+
+/**
+ * Gives the calling thread's idle bound M back now.
+ *
+ * EXTRAM_BUSY inside a call; EXTRAM_OK also if the thread has none.
+ */
+int extram_unbind(extram_pool *pool);
+
+/**
+ * Makes Ms until this many are spare, so that as many threads at once wait for nothing. Enters
+ * meanwhile, and waits as extram_enter does.
+ *
+ * EXTRAM_EXHAUSTED if max_ms allows no more, EXTRAM_NO_MEMORY, EXTRAM_CLOSED. The Ms made so far
+ * stay.
+ */
+int extram_prewarm(extram_pool *pool, uint32_t spare);
+
+/**
+ * Frees the contexts of spare Ms until this many are spare (one always is), and writes how many it
+ * freed.
+ */
+int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
+
+/**
+ * The pool's figures. stats->size is sizeof(extram_stats) beforehand. From any context.
+ */
+int extram_stats_get(extram_pool *pool, extram_stats *stats);
+
+/**
+ * Lends the calling thread an M, waiting for one as long as it takes. A thread that is inside
+ * already gets its own again, one level deeper. Each entry is left once, with extram_leave. Not
+ * from a signal handler.
+ *
+ * EXTRAM_CLOSED, or EXTRAM_NO_MEMORY if an M could not be made. *m is written on EXTRAM_OK only.
+ */
+int extram_enter(extram_pool *pool, extram_m **m);
+
+/**
+ * The same, and never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
+ * moreover max_ms is reached. Not from a signal handler.
+ */
+int extram_try_enter(extram_pool *pool, extram_m **m);
+
+/**
+ * The same as extram_enter, waiting for this long at most: EXTRAM_TIMED_OUT. Not from a signal
+ * handler.
+ */
+int extram_enter_timeout(extram_pool *pool, uint64_t nanoseconds, extram_m **m);
+
+/**
+ * The same as extram_try_enter for a signal handler: never waits, makes, allocates or binds.
+ * Leave in the same handler.
+ */
+int extram_enter_from_signal(extram_pool *pool, extram_m **m);
+
+/**
+ * Leaves the innermost call. From the context that entered.
+ *
+ * EXTRAM_INVALID, and nothing has changed, if m is not the M of the calling thread's innermost
+ * call in this pool, or the call is not admitted yet or being left already (in admit, new_context
+ * and retire).
+ */
+int extram_leave(extram_pool *pool, extram_m *m);
+
+/**
+ * What new_context made for the M. NULL if the calling thread is not inside a call with it. From
+ * any context.
+ */
+void *extram_context(const extram_m *m);
+
+/**
+ * The M's number, from 1. 0 if the calling thread is not inside a call with it. From any context.
+ */
+uint32_t extram_m_id(const extram_m *m);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* EXTRAM_H */

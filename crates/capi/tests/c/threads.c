@@ -1,0 +1,88 @@
+/* Threads that the library knows nothing of call in, wait for each other under a limit, and go. */
+#include <extram.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { THREADS = 8, CALLS = 10000, LIMIT = 3 };
+
+struct context {
+    unsigned long calls;
+    int busy;
+};
+
+static unsigned long made, freed, calls;
+static extram_pool *pool;
+
+static void must(int code, const char *what) {
+    if (code != EXTRAM_OK) {
+        fprintf(stderr, "%s: %s\n", what, extram_strerror(code));
+        exit(1);
+    }
+}
+
+static void check(int holds, const char *what) {
+    if (!holds) {
+        fprintf(stderr, "not so: %s\n", what);
+        exit(1);
+    }
+}
+
+static int new_context(void *runtime, void **context) {
+    check(runtime == &pool, "the runtime is handed over");
+    *context = calloc(1, sizeof(struct context));
+    __atomic_fetch_add(&made, 1, __ATOMIC_RELAXED);
+    return *context == NULL;
+}
+
+static void free_context(void *runtime, void *context) {
+    (void)runtime;
+    calls += ((struct context *)context)->calls;
+    freed++;
+    free(context);
+}
+
+static void *call(void *arg) {
+    int i;
+    (void)arg;
+    for (i = 0; i < CALLS; i++) {
+        extram_m *m, *nested;
+        struct context *context;
+        must(extram_enter(pool, &m), "enter");
+        context = (struct context *)extram_context(m);
+        check(!context->busy, "the context is nobody else's");
+        context->busy = 1;
+        context->calls++;
+        must(extram_enter(pool, &nested), "a nested enter");
+        check(nested == m, "a nested call has the same M");
+        must(extram_leave(pool, nested), "leaving the nested call");
+        context->busy = 0;
+        must(extram_leave(pool, m), "leave");
+    }
+    return NULL;
+}
+
+int main(void) {
+    extram_config config = {sizeof(extram_config), &pool, new_context, free_context, NULL, NULL, LIMIT,
+                            EXTRAM_BIND_CALL};
+    extram_stats stats = {sizeof(extram_stats), 0, 0, 0, 0, 0, 0, 0};
+    pthread_t threads[THREADS];
+    int i;
+    must(extram_pool_new(&config, &pool), "new");
+    for (i = 0; i < THREADS; i++) {
+        check(pthread_create(&threads[i], NULL, call, NULL) == 0, "a thread");
+    }
+    for (i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    must(extram_stats_get(pool, &stats), "stats");
+    check(stats.created == made && stats.in_use == 0, "the figures are right");
+    check(made <= LIMIT, "the limit holds");
+    check(extram_pool_free(pool) == EXTRAM_BUSY, "an open pool is not freed");
+    must(extram_pool_close(pool), "close");
+    must(extram_pool_free(pool), "free");
+    check(extram_pool_free(pool) == EXTRAM_INVALID, "a pool is freed once");
+    check(freed == made, "every context was freed");
+    printf("%lu calls\n", calls);
+    return 0;
+}
