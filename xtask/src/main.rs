@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask VERB`.
 
+mod callback_gc;
 #[allow(dead_code)] // its users follow
 mod command;
 mod embed;
@@ -26,6 +27,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Run the main demonstration: C threads call into Lua while garbage is collected, with a picture.
+    CallbackGc(callback_gc::Args),
     /// Compare extram.h with the code, or write it.
     Header(header::Args),
     /// Measure a herd of fresh threads on a cold pool, extram beside the references.
@@ -42,6 +45,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
+        Verb::CallbackGc(args) => callback_gc::callback_gc(&args),
         Verb::Header(args) => header::header(&args),
         Verb::Herd(args) => herd::herd(&args),
         Verb::Install(args) => install::install(&args),

@@ -1,0 +1,87 @@
+//! The program as its user runs it.
+
+use serde_json::{Map, Value};
+use std::process::{Command, Output};
+
+fn run(program: &mut Command) -> Output {
+    program.output().expect("the program starts")
+}
+
+fn callback_gc(args: &[&str]) -> Output {
+    run(Command::new(env!("CARGO_BIN_EXE_callback-gc")).args(args))
+}
+
+/// The error of a run that has to fail, cleanly.
+fn error(output: &Output) -> String {
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    // A signal (an abort) has no code.
+    assert!(output.status.code().is_some_and(|code| code != 0), "{:?} {error}", output.status);
+    assert!(!error.contains("panicked") && !error.contains("RUST_BACKTRACE"), "{error}");
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    error
+}
+
+#[test]
+fn json_is_one_array_with_a_row_for_each_algorithm_and_nothing_else() {
+    for kind in ["--short", "--all-inside"] {
+        let output = callback_gc(&["--threads", "20", "--rounds", "3", "--json", kind]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let rows: Vec<Map<String, Value>> = serde_json::from_slice(&output.stdout).expect("JSON");
+        let names: Vec<&Value> = rows.iter().map(|row| &row["algorithm"]).collect();
+        assert_eq!(names, ["one-at-a-time", "waiter-counting", "extram"]);
+        for row in &rows {
+            for key in ["wall_us_median", "wall_us_min", "longest_wait_us_median"] {
+                assert!(row[key].as_f64().is_some_and(|us| us > 0.0), "{key} {row:?}");
+            }
+            for key in ["context_switches_median", "ms_made_median", "max_creations_per_callback"] {
+                assert!(row[key].as_u64().is_some_and(|count| count > 0), "{key} {row:?}");
+            }
+            assert_eq!(row.len(), 7, "{row:?}");
+        }
+        assert_eq!(rows[0]["max_creations_per_callback"], 1);
+        assert!(rows[2]["max_creations_per_callback"].as_u64() <= Some(2));
+        if kind == "--all-inside" {
+            assert_eq!(rows[2]["ms_made_median"], 21);
+        }
+    }
+}
+
+#[test]
+fn the_table_has_the_same_rows() {
+    let output = callback_gc(&["--threads", "5", "--rounds", "1"]);
+    assert!(output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout);
+    for name in ["one-at-a-time", "waiter-counting", "extram"] {
+        assert_eq!(text.lines().filter(|line| line.starts_with(&format!("│ {name} "))).count(), 1, "{text}");
+    }
+    // Away from a terminal each step is a line.
+    let progress = String::from_utf8_lossy(&output.stderr);
+    assert!(progress.contains("[3/3]"), "{progress}");
+}
+
+#[test]
+fn bad_options_are_refused_and_say_what_is_allowed() {
+    for (args, said) in [
+        (&["--threads", "0"][..], "1..=100000"),
+        (&["--threads", "100001"], "1..=100000"),
+        (&["--threads", "many"], "invalid"),
+        (&["--rounds", "0"], "1..=1000"),
+        (&["--cost-us=-1"], "--cost-us"),
+        (&["--short", "--all-inside"], "cannot be used with"),
+        (&["--fast"], "--fast"),
+        (&["ten"], "ten"),
+    ] {
+        let error = error(&callback_gc(args));
+        assert!(error.contains(said), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn more_threads_than_the_system_allows_is_an_error_that_counts_them() {
+    // The address space ends long before the stacks of so many threads.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -v 1000000 && exec \"$0\" --threads 30000 --rounds 1 --json"]);
+    let error = error(&run(shell.arg(env!("CARGO_BIN_EXE_callback-gc"))));
+    assert!(error.contains("the system allows no more threads: "), "{error}");
+    assert!(error.contains(" of 30000 were made, and those have been joined"), "{error}");
+}

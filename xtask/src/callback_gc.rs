@@ -1,0 +1,78 @@
+//! `cargo xtask callback-gc`: builds the program in release mode and runs it with the same options.
+//! It compiles Lua, so it looks for a C compiler first.
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args as ClapArgs;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Options of the program; `--help` after `--` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    options: Vec<String>,
+}
+
+/// Not echoed: with `--json` the program's array is all there is on standard output.
+pub(crate) fn callback_gc(args: &Args) -> Result<()> {
+    check_c_compiler(&std::env::var_os("CC").unwrap_or_else(|| OsString::from("cc")))?;
+    let run =
+        ["run", "--quiet", "--release", "--package", "extram-callback-gc", "--bin", "callback-gc", "--"];
+    let status =
+        Command::new("cargo").args(run).args(&args.options).status().context("cannot start cargo")?;
+    if !status.success() {
+        bail!("callback-gc: {status}");
+    }
+    Ok(())
+}
+
+/// Compiles the least that Lua and threads need, so that a compiler without the C library's headers
+/// is found out as well, before cargo's pages of errors.
+fn check_c_compiler(cc: &OsStr) -> Result<()> {
+    const INSTALL: &str = "callback-gc compiles Lua and needs a C compiler. Install one \
+        (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; FreeBSD has one), \
+        or name it in the variable CC";
+    let name = cc.to_string_lossy();
+    // The variable may hold options too, as for make.
+    let mut words = name.split_whitespace();
+    let mut compiler = Command::new(words.next().unwrap_or("cc"));
+    compiler.args(words).args(["-x", "c", "-fsyntax-only", "-"]);
+    let child = compiler.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => bail!("cannot start the C compiler `{name}` ({error}). {INSTALL}"),
+    };
+    if let Some(mut stdin) = child.stdin.take() {
+        // A compiler that does not read says why on its way out.
+        let _ = stdin.write_all(b"#include <pthread.h>\n#include <stdlib.h>\n");
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("the C compiler `{name}` does not work:\n{}\n{INSTALL}", said.trim());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(cc: &str) -> String {
+        check_c_compiler(OsStr::new(cc)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_missing_c_compiler_is_named_with_what_to_install() {
+        let error = refusal("no-such-compiler");
+        assert!(error.contains("no-such-compiler") && error.contains("apt-get install gcc"), "{error}");
+    }
+
+    #[test]
+    fn a_c_compiler_without_headers_is_found_out() {
+        let error = refusal("cc -nostdinc");
+        assert!(error.contains("pthread.h") && error.contains("libc6-dev"), "{error}");
+        check_c_compiler(OsStr::new("cc")).unwrap();
+    }
+}
