@@ -8,9 +8,17 @@ pub use extram_core::{
 };
 
 cfg_if::cfg_if! {
-    if #[cfg(target_os = "linux")] {
+    if #[cfg(target_os = "freebsd")] {
+        use extram_port_freebsd::FreeBsd as ThisSystem;
+    } else if #[cfg(target_os = "linux")] {
+        use extram_port_linux::Linux as ThisSystem;
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(any(target_os = "freebsd", target_os = "linux"))] {
         /// The port to the operating system that this was built for.
-        pub type Native = extram_port_linux::Linux;
+        pub type Native = ThisSystem;
         /// [`extram_core::Pool`] with the port of the target unless another one is named.
         pub type Pool<R, P = Native> = extram_core::Pool<R, P>;
         /// [`extram_core::Entered`] with the port of the target unless another one is named.

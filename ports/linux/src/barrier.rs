@@ -1,6 +1,6 @@
 //! The heavy barrier: membarrier(2), Linux 4.14 and later.
 
-use crate::errno::Preserved;
+use extram_posix::errno::Preserved;
 
 // linux/membarrier.h
 const CMD_PRIVATE_EXPEDITED: libc::c_int = 1 << 3;

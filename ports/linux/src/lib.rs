@@ -1,32 +1,22 @@
 //! extram's port to Linux: futex, POSIX threads, thread-local storage; nothing else.
 //!
-//! # Thread-local storage
-//!
-//! The first four pools of a process keep their thread-local word in the ELF TLS block of
-//! `extram-elf-tls`, further ones (and all on processors that it does not know) in a POSIX key.
-//! `cargo bench -p extram-benches -- thread_local` shows what each costs: a key is a call into the
-//! C library, an order of magnitude above the bare read. The exit hook is a key's destructor in
-//! both cases: unlike a C++ thread-local destructor it does not keep a shared library from being
-//! unloaded, and it can be withdrawn when the pool is closed.
+//! Threads, thread-local words and the clock are POSIX's and come from `extram-posix`; here is what
+//! Linux has of its own.
 #![no_std]
 #![cfg(target_os = "linux")]
 
 mod barrier;
-mod errno;
-mod fork;
-mod local;
 mod stack;
-mod thread;
-mod time;
 mod wait;
 
 use core::ops::Range;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
 use extram_core::{Port, Refused};
+use extram_posix::{fork, thread, time};
 
-pub use local::Local;
-pub use thread::Thread;
+pub use extram_posix::local::Local;
+pub use extram_posix::thread::Thread;
 
 /// The port.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +37,7 @@ unsafe impl Port for Linux {
 
     type Local = Local;
     #[allow(clippy::declare_interior_mutable_const)]
-    const LOCAL: Local = Local::new();
+    const LOCAL: Local = Local::closed();
 
     fn tls_open(local: &'static Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
         local.open(at_exit)

@@ -1,7 +1,7 @@
 //! Stack bounds: pthread_getattr_np(3) for the thread's own stack, /proc/self/maps for others.
 
-use crate::errno::Preserved;
 use core::ops::Range;
+use extram_posix::errno::Preserved;
 
 pub(crate) fn bounds(sp: usize) -> Option<Range<usize>> {
     let _errno = Preserved::new();

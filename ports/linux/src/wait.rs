@@ -1,12 +1,12 @@
 //! Waiting on a word: futex(2), private to the process.
 
-use crate::errno::Preserved;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
+use extram_posix::errno::Preserved;
 
 pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
     let _errno = Preserved::new();
-    let timeout = timeout.map(crate::time::timespec);
+    let timeout = timeout.map(extram_posix::time::timespec);
     let timeout = timeout.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: the word lives as long as the borrow, the time-out (relative to now) as long as the
     // call. Every result, an error included, is an early return, which the caller allows for.

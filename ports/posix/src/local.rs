@@ -58,7 +58,8 @@ const EXITING: usize = 2;
 const BITS: usize = HOOKED | EXITING;
 
 impl Local {
-    pub(crate) const fn new() -> Self {
+    /// Not open yet: [`Port::LOCAL`](extram_core::Port::LOCAL).
+    pub const fn closed() -> Self {
         Local {
             pair: AtomicUsize::new(NO_PAIR),
             incarnation: AtomicUsize::new(0),
@@ -70,7 +71,12 @@ impl Local {
         }
     }
 
-    pub(crate) fn open(&'static self, at_exit: Hook) -> Result<(), Refused> {
+    /// [`Port::tls_open`](extram_core::Port::tls_open).
+    ///
+    /// # Errors
+    ///
+    /// No slot or no key is left.
+    pub fn open(&'static self, at_exit: Hook) -> Result<(), Refused> {
         self.at_exit.store(at_exit as *mut (), Ordering::Relaxed);
         self.repair.store(core::ptr::null_mut(), Ordering::Relaxed);
         let this = core::ptr::from_ref(self).cast_mut();
@@ -80,7 +86,7 @@ impl Local {
         };
         let slot = SLOTS.iter().position(free).ok_or(Refused)?;
         self.slot.store(slot, Ordering::Relaxed);
-        let mut key = 0;
+        let mut key: libc::pthread_key_t = 0;
         // SAFETY: a valid place for the key, and a destructor that lives as long as this library.
         if unsafe { libc::pthread_key_create(&mut key, Some(DESTRUCTORS[slot])) } != 0 {
             SLOTS[slot].local.store(core::ptr::null_mut(), Ordering::SeqCst);
@@ -88,7 +94,7 @@ impl Local {
         }
         let incarnation = if extram_elf_tls::AVAILABLE { extram_elf_tls::next_incarnation() } else { 1 };
         let pair = extram_elf_tls::claim_pair(incarnation).unwrap_or(NO_PAIR);
-        self.key.store(key + 1, Ordering::Relaxed);
+        self.key.store(key as u32 + 1, Ordering::Relaxed);
         self.pair.store(pair, Ordering::Relaxed);
         // Release: partner of the acquire in `get`, for a thread that comes by another way than
         // through the opened list.
@@ -96,7 +102,8 @@ impl Local {
         Ok(())
     }
 
-    pub(crate) fn close(&'static self) {
+    /// [`Port::tls_close`](extram_core::Port::tls_close).
+    pub fn close(&'static self) {
         if self.incarnation.swap(0, Ordering::Relaxed) == 0 {
             return;
         }
@@ -115,8 +122,9 @@ impl Local {
         }
     }
 
+    /// [`Port::tls_get`](extram_core::Port::tls_get).
     #[inline(always)]
-    pub(crate) fn get(&self) -> *mut () {
+    pub fn get(&self) -> *mut () {
         let pair = self.pair.load(Ordering::Relaxed);
         if pair < extram_elf_tls::PAIRS {
             // Relaxed: a value that another incarnation wrote does not match whatever is read here.
@@ -142,8 +150,13 @@ impl Local {
         }
     }
 
+    /// [`Port::tls_set`](extram_core::Port::tls_set).
+    ///
+    /// # Errors
+    ///
+    /// It is not open, or the C library has no memory for the key.
     #[inline(always)]
-    pub(crate) fn set(&self, value: *mut ()) -> Result<(), Refused> {
+    pub fn set(&self, value: *mut ()) -> Result<(), Refused> {
         let pair = self.pair.load(Ordering::Relaxed);
         if pair < extram_elf_tls::PAIRS {
             let incarnation = self.incarnation.load(Ordering::Relaxed);
@@ -174,8 +187,9 @@ impl Local {
         }
     }
 
+    /// [`Port::exit_hook`](extram_core::Port::exit_hook).
     #[inline(always)]
-    pub(crate) fn exit_hook(&'static self) -> bool {
+    pub fn exit_hook(&'static self) -> bool {
         let pair = self.pair.load(Ordering::Relaxed);
         if pair < extram_elf_tls::PAIRS {
             let hooked = self.incarnation.load(Ordering::Relaxed) | HOOKED;

@@ -20,7 +20,8 @@ extern "C" fn in_child() {
     }
 }
 
-pub(crate) fn hook(local: &'static Local, repair: unsafe extern "C" fn(*mut ()), pool: *mut ()) {
+/// [`Port::fork_hook`](extram_core::Port::fork_hook).
+pub fn hook(local: &'static Local, repair: unsafe extern "C" fn(*mut ()), pool: *mut ()) {
     local.set_repair(repair, pool);
     // Relaxed: installing twice would repair twice, which does no harm; it is avoided, not ruled out.
     if INSTALLED.swap(1, Ordering::Relaxed) == 0 {

@@ -3,19 +3,22 @@
 use crate::errno::Preserved;
 use core::time::Duration;
 
-pub(crate) fn usleep(micros: u32) {
+/// [`Port::usleep`](extram_core::Port::usleep).
+pub fn usleep(micros: u32) {
     let _errno = Preserved::new();
     let time = timespec(Duration::from_micros(u64::from(micros)));
     // SAFETY: a valid timespec; the remaining time is not asked for.
     unsafe { libc::nanosleep(&time, core::ptr::null_mut()) };
 }
 
-pub(crate) fn osyield() {
-    // SAFETY: no arguments; never fails on Linux.
+/// [`Port::osyield`](extram_core::Port::osyield).
+pub fn osyield() {
+    // SAFETY: no arguments; never fails where it exists.
     unsafe { libc::sched_yield() };
 }
 
-pub(crate) fn now() -> Option<Duration> {
+/// [`Port::now`](extram_core::Port::now).
+pub fn now() -> Option<Duration> {
     let _errno = Preserved::new();
     let mut time = timespec(Duration::ZERO);
     // SAFETY: a valid place for the answer.
@@ -24,7 +27,7 @@ pub(crate) fn now() -> Option<Duration> {
 }
 
 /// As much of `duration` as the type holds.
-pub(crate) fn timespec(duration: Duration) -> libc::timespec {
+pub fn timespec(duration: Duration) -> libc::timespec {
     // SAFETY: a plain C structure, for which all zero is a value. (On some targets it has padding
     // fields that cannot be named.)
     let mut time: libc::timespec = unsafe { core::mem::zeroed() };

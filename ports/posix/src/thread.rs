@@ -27,11 +27,12 @@ extern "C" fn start(start: *mut libc::c_void) -> *mut libc::c_void {
     core::ptr::null_mut()
 }
 
-pub(crate) fn newosproc(
-    entry: extern "C" fn(*mut ()),
-    arg: *mut (),
-    stack: usize,
-) -> Result<Thread, Refused> {
+/// [`Port::newosproc`](extram_core::Port::newosproc).
+///
+/// # Errors
+///
+/// The system refuses a thread, or the memory to start it.
+pub fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread, Refused> {
     let _errno = Preserved::new();
     // SAFETY: the attribute object is initialised before use and destroyed once; the allocation is
     // written before the new thread reads it, and freed by that thread or, if there is none, here.
@@ -60,13 +61,15 @@ pub(crate) fn newosproc(
     }
 }
 
-pub(crate) fn join(thread: Thread) {
+/// [`Port::join`](extram_core::Port::join).
+pub fn join(thread: Thread) {
     // SAFETY: the handle is joined once, because it is consumed.
     unsafe { libc::pthread_join(thread.0, core::ptr::null_mut()) };
 }
 
+/// [`Port::thread_token`](extram_core::Port::thread_token).
 #[inline(always)]
-pub(crate) fn token() -> usize {
+pub fn token() -> usize {
     if extram_elf_tls::AVAILABLE {
         extram_elf_tls::token()
     } else {
@@ -75,9 +78,9 @@ pub(crate) fn token() -> usize {
     }
 }
 
-/// The number that `ps -L` and debuggers show.
+/// The number that `ps -L` (FreeBSD: `ps -H`) and debuggers show.
 #[inline(always)]
-pub(crate) fn id() -> u64 {
+pub fn id() -> u64 {
     if !extram_elf_tls::AVAILABLE {
         return ask_id();
     }
@@ -91,8 +94,13 @@ pub(crate) fn id() -> u64 {
 
 #[cold]
 fn ask_id() -> u64 {
+    #[cfg(target_os = "freebsd")]
     // SAFETY: no arguments; never fails.
-    (unsafe { libc::syscall(libc::SYS_gettid) }) as u64
+    let id = unsafe { libc::pthread_getthreadid_np() };
+    #[cfg(target_os = "linux")]
+    // SAFETY: no arguments; never fails.
+    let id = unsafe { libc::syscall(libc::SYS_gettid) };
+    id as u64
 }
 
 /// In a forked child the same thread has another number.

@@ -1,0 +1,52 @@
+//! The heavy barrier: membarrier(2), FreeBSD 14.1 and later.
+//!
+//! Asked of the run-time linker by name: FreeBSD 13 has no such symbol, and a system call that its
+//! kernel does not know ends the process with SIGSYS.
+
+use core::sync::atomic::{AtomicPtr, Ordering};
+use extram_posix::errno::Preserved;
+
+type Membarrier = unsafe extern "C" fn(libc::c_int, libc::c_uint, libc::c_int) -> libc::c_int;
+
+// sys/membarrier.h, which the libc crate does not have.
+pub(crate) const CMD_PRIVATE_EXPEDITED: libc::c_int = 0x08;
+pub(crate) const CMD_REGISTER_PRIVATE_EXPEDITED: libc::c_int = 0x10;
+
+/// `membarrier`, or null.
+static MEMBARRIER: AtomicPtr<libc::c_void> = AtomicPtr::new(core::ptr::null_mut());
+
+fn membarrier(command: libc::c_int) -> bool {
+    // Relaxed: a function of the C library, which was there before any thread.
+    let function = MEMBARRIER.load(Ordering::Relaxed);
+    // SAFETY: null, or the C library's function of that name and type.
+    match unsafe { core::mem::transmute::<*mut libc::c_void, Option<Membarrier>>(function) } {
+        // SAFETY: takes numbers only.
+        Some(membarrier) => unsafe { membarrier(command, 0, 0) == 0 },
+        None => false,
+    }
+}
+
+pub(crate) fn init() -> bool {
+    let _errno = Preserved::new();
+    // SAFETY: a constant name.
+    let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"membarrier".as_ptr()) };
+    MEMBARRIER.store(function, Ordering::Relaxed);
+    membarrier(CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(CMD_PRIVATE_EXPEDITED)
+}
+
+pub(crate) fn heavy() {
+    let _errno = Preserved::new();
+    // A forked child has to register anew.
+    if !membarrier(CMD_PRIVATE_EXPEDITED)
+        && !(membarrier(CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(CMD_PRIVATE_EXPEDITED))
+    {
+        // It worked when the pool was started, and now it is forbidden. To go on without the
+        // barrier would let two threads have one M.
+        let text = b"extram: membarrier(2) worked at start and is refused now\n";
+        // SAFETY: a valid buffer; then the process ends.
+        unsafe {
+            libc::write(2, text.as_ptr().cast(), text.len());
+            libc::abort();
+        }
+    }
+}
