@@ -4,6 +4,8 @@ mod callback_gc;
 #[allow(dead_code)] // its users follow
 mod command;
 mod embed;
+#[allow(dead_code)] // the runs follow
+mod freebsd;
 mod header;
 mod herd;
 mod install;

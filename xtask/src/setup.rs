@@ -74,14 +74,22 @@ pub(crate) fn setup(args: &Args) -> Result<()> {
     packages.retain(|package| !installed(package));
     if packages.is_empty() {
         println!("nothing to install");
-        return Ok(());
+    } else {
+        install(&packages)?;
     }
+    if wanted(Lane::FreeBsd) {
+        crate::freebsd::zig::install()?;
+    }
+    Ok(())
+}
+
+fn install(packages: &[&str]) -> Result<()> {
     if !can_install() {
         bail!("install these (Debian's names), or run this as root: {}", packages.join(" "));
     }
     let apt = |args: &[&str]| Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive");
     apt(&["update", "-qq"]).run()?;
-    apt(&["install", "-y", "-qq", "--no-install-recommends"]).args(&packages).run()
+    apt(&["install", "-y", "-qq", "--no-install-recommends"]).args(packages).run()
 }
 
 fn installed(package: &str) -> bool {

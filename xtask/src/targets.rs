@@ -36,9 +36,16 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { triple: "x86_64-unknown-linux-gnu", std: "std", machine: "this machine", ..BARE },
     Target {
         triple: "x86_64-unknown-freebsd",
-        std: "std,panic_abort",
+        std: "std,panic_unwind",
         emulator: Some("qemu-system-x86_64"),
         machine: "FreeBSD in QEMU",
+        ..BARE
+    },
+    Target {
+        triple: "aarch64-unknown-freebsd",
+        tier: Tier::Links,
+        std: "std,panic_unwind",
+        machine: "FreeBSD on ARM",
         ..BARE
     },
     Target {

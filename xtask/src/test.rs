@@ -6,6 +6,7 @@
 //! failure.
 
 use crate::command::{Command, Ended, Stream};
+use crate::freebsd;
 use crate::summary::Summary;
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
@@ -37,14 +38,20 @@ pub(crate) type Lane = fn() -> Result<Summary>;
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) fn test(args: &Args) -> Result<()> {
-    if let Some(target) = &args.target {
-        bail!("no tests for {target} yet");
-    }
+    let target = args.target.as_deref();
+    let of = |triple| args.all || target == Some(triple);
     let wanted: &[(&str, bool, Lane)] = &[
         ("lint", args.lint || args.all, lint),
         ("embed", args.embed || args.all, crate::embed::lane),
-        ("host", args.all || !(args.lint || args.embed), host),
+        ("host", args.all || !(args.lint || args.embed || target.is_some()), host),
+        ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
+        ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
     ];
+    if let Some(target) = target
+        && !wanted.iter().any(|(_, wanted, _)| *wanted)
+    {
+        bail!("no tests for {target}");
+    }
     let mut total = Summary::default();
     let mut table = Vec::new();
     for (name, wanted, lane) in wanted {

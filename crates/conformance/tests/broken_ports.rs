@@ -1,15 +1,15 @@
 //! The suite can fail: ports that break one promise each.
-#![cfg(all(target_os = "linux", feature = "alloc"))]
+#![cfg(all(any(target_os = "freebsd", target_os = "linux"), feature = "alloc"))]
 
 use core::ops::Range;
+use extram::Native;
 use extram_conformance::{Config, OnHeap, Outcome, run_on};
 use extram_core::sync::AtomicU32;
 use extram_core::{Port, Refused};
-use extram_port_linux::Linux;
 use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use std::time::Duration;
 
-/// What a broken port does with one of the promises. Everything it does not name is Linux's.
+/// What a broken port does with one of the promises. Everything it does not name is the real port's.
 trait Fault: Send + Sync + 'static {
     /// All threads share one thread-local word.
     const SHARED_WORD: bool = false;
@@ -25,10 +25,10 @@ trait Fault: Send + Sync + 'static {
 
 struct Broken<F>(core::marker::PhantomData<F>);
 
-/// A word that ought to be thread-local, and the one of Linux.
+/// A word that ought to be thread-local, and the real one.
 struct Local {
     shared: AtomicPtr<()>,
-    own: <Linux as Port>::Local,
+    own: <Native as Port>::Local,
 }
 
 unsafe extern "C" fn nothing(_: *mut ()) {}
@@ -36,72 +36,72 @@ unsafe extern "C" fn nothing(_: *mut ()) {}
 // SAFETY: it breaks the promises on purpose; the contexts of the suite are atomics, which stand it.
 unsafe impl<F: Fault> Port for Broken<F> {
     fn usleep(micros: u32) {
-        Linux::usleep(micros);
+        Native::usleep(micros);
     }
     fn osyield() {
-        Linux::osyield();
+        Native::osyield();
     }
     type Local = Local;
     #[allow(clippy::declare_interior_mutable_const)]
-    const LOCAL: Local = Local { shared: AtomicPtr::new(core::ptr::null_mut()), own: Linux::LOCAL };
+    const LOCAL: Local = Local { shared: AtomicPtr::new(core::ptr::null_mut()), own: Native::LOCAL };
     fn tls_open(local: &'static Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
-        Linux::tls_open(&local.own, if F::SILENT_EXIT { nothing } else { at_exit })
+        Native::tls_open(&local.own, if F::SILENT_EXIT { nothing } else { at_exit })
     }
     fn tls_close(local: &'static Local) {
         local.shared.store(core::ptr::null_mut(), SeqCst);
-        Linux::tls_close(&local.own);
+        Native::tls_close(&local.own);
     }
     fn tls_get(local: &Local) -> *mut () {
-        if F::SHARED_WORD { local.shared.load(SeqCst) } else { Linux::tls_get(&local.own) }
+        if F::SHARED_WORD { local.shared.load(SeqCst) } else { Native::tls_get(&local.own) }
     }
     fn tls_set(local: &Local, value: *mut ()) -> Result<(), Refused> {
         local.shared.store(value, SeqCst);
-        Linux::tls_set(&local.own, value)
+        Native::tls_set(&local.own, value)
     }
     fn exit_hook(local: &'static Local) -> bool {
-        Linux::exit_hook(&local.own)
+        Native::exit_hook(&local.own)
     }
     fn thread_token() -> usize {
-        if F::SAME_TOKEN { 16 } else { Linux::thread_token() }
+        if F::SAME_TOKEN { 16 } else { Native::thread_token() }
     }
     fn thread_id() -> u64 {
-        Linux::thread_id()
+        Native::thread_id()
     }
-    type Thread = <Linux as Port>::Thread;
+    type Thread = <Native as Port>::Thread;
     fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
-        Linux::newosproc(entry, arg, stack)
+        Native::newosproc(entry, arg, stack)
     }
     fn join(thread: Self::Thread) {
-        Linux::join(thread);
+        Native::join(thread);
     }
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
         if F::DEAF {
             // Whoever waits without a limit waits for ever.
             return if timeout.is_none() {
-                Linux::usleep(u32::MAX)
+                Native::usleep(u32::MAX)
             } else {
-                Linux::wait(word, expected, timeout)
+                Native::wait(word, expected, timeout)
             };
         }
         let timeout = if F::LATE { timeout.map(|_| Duration::from_millis(1500)) } else { timeout };
-        Linux::wait(word, expected, timeout);
+        Native::wait(word, expected, timeout);
     }
     fn wake(word: *const AtomicU32, count: u32) {
         if !F::DEAF {
-            Linux::wake(word, count);
+            Native::wake(word, count);
         }
     }
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
-        Linux::stack_bounds(sp)
+        Native::stack_bounds(sp)
     }
     fn now() -> Option<Duration> {
-        Linux::now()
+        Native::now()
     }
     fn heavy_barrier_init() -> bool {
-        Linux::heavy_barrier_init()
+        Native::heavy_barrier_init()
     }
     fn heavy_barrier() {
-        Linux::heavy_barrier();
+        Native::heavy_barrier();
     }
 }
 

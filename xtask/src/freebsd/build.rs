@@ -1,0 +1,250 @@
+//! Building for FreeBSD on another system: the toolchain, the linker, the C compiler.
+//!
+//! Without a base, `zig cc` links, against the symbol lists of FreeBSD 14.0; its start-up code
+//! needs a symbol of that release. With a base that has `usr/lib/Scrt1.o`, clang and lld link
+//! against the base itself, so the program runs on that release. On FreeBSD everything is native.
+
+use super::zig;
+use crate::command::{Command, Ended, Stream, which};
+use crate::toolchain;
+use anyhow::{Context as _, Result, bail};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is tested on FreeBSD, all crates that run there.
+const PACKAGES: &[&str] = &[
+    "extram",
+    "extram-baselines",
+    "extram-capi",
+    "extram-conformance",
+    "extram-core",
+    "extram-elf-tls",
+    "extram-herd",
+    "extram-port-freebsd",
+    "extram-posix",
+];
+
+/// Libraries that the `libc` crate asks the linker for and that nothing here calls. Zig does not
+/// have them.
+const UNUSED_LIBRARIES: &[&str] = &["kvm", "memstat", "procstat", "devstat"];
+
+/// How long one cargo may take before it is taken for hung.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Builds and links every test program for `target`. `base` is FreeBSD itself, unpacked; it is
+/// linked against if it has the files for that.
+pub(crate) fn build_tests(target: &str, base: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let cross = Cross::find(target, base)?;
+    let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
+    let mut programs = cross.build(cross.cargo("test")?.arg("--no-run").args(packages))?;
+    // The suite as a port without an allocator builds it.
+    let bare = ["--no-run", "-p", "extram-conformance", "--no-default-features", "--test", "no_heap"];
+    programs.extend(cross.build(cross.cargo("test")?.args(bare))?);
+    Ok(programs)
+}
+
+/// Builds one program of the workspace for `target`, optimised.
+pub(crate) fn build_program(target: &str, base: Option<&Path>, package: &str, bin: &str) -> Result<PathBuf> {
+    let cross = Cross::find(target, base)?;
+    let programs = cross.build(cross.cargo("build")?.args(["--release", "-p", package, "--bin", bin]))?;
+    programs.into_iter().next().with_context(|| format!("cargo built no program {bin}"))
+}
+
+/// The directory of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+/// What it takes to build for one target.
+struct Cross {
+    target: String,
+    toolchain: toolchain::Toolchain,
+    tools: Tools,
+}
+
+/// Who compiles C and who links.
+enum Tools {
+    /// This is FreeBSD.
+    Native,
+    /// Shell scripts, because cargo and the cc crate take one word for a program.
+    Scripts { compiler: PathBuf, linker: PathBuf },
+}
+
+impl Cross {
+    fn find(target: &str, base: Option<&Path>) -> Result<Self> {
+        let toolchain = toolchain::for_target(target, "std,panic_unwind")?;
+        Ok(Self { target: target.to_owned(), toolchain, tools: Tools::find(target, base)? })
+    }
+
+    /// `cargo VERB` for the target, in a target directory of its own.
+    fn cargo(&self, verb: &str) -> Result<Command> {
+        let mut command = self.toolchain.cargo(verb, &[]).dir(root());
+        if let Tools::Scripts { compiler, linker } = &self.tools {
+            let lower = self.target.replace('-', "_");
+            command = command
+                .env(format!("CARGO_TARGET_{}_LINKER", lower.to_uppercase()), linker)
+                .env(format!("CC_{lower}"), compiler)
+                // Zig brings its own; the host's `ar` serves both.
+                .env(format!("AR_{lower}"), "ar");
+        }
+        // Under emulation an unoptimised standard library is slow; the checks of the debug profile
+        // stay on. Line tables keep the root image small.
+        Ok(command
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+            .args(["--message-format", "json-render-diagnostics", "--target-dir"])
+            .arg(root().join("target/freebsd").join(self.tools.name())))
+    }
+
+    /// Runs cargo and returns the programs that it says it made.
+    fn build(&self, cargo: Command) -> Result<Vec<PathBuf>> {
+        let mut messages = Vec::new();
+        let ended = cargo.stream(LIMIT, |stream, chunk| match stream {
+            Stream::Out => messages.extend_from_slice(chunk),
+            Stream::Err => {
+                use std::io::Write as _;
+                let _ = std::io::stderr().write_all(chunk);
+            }
+        })?;
+        match ended {
+            Ended::Exited(status) if status.success() => executables(&messages),
+            Ended::Exited(status) => bail!("{status}: {cargo}"),
+            Ended::TimedOut(limit) => bail!("no end after {} s: {cargo}", limit.as_secs()),
+        }
+    }
+}
+
+/// The programs named in cargo's messages, one JSON object a line.
+fn executables(messages: &[u8]) -> Result<Vec<PathBuf>> {
+    let mut programs = Vec::new();
+    for line in messages.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"{")) {
+        let message: serde_json::Value = serde_json::from_slice(line).context("a message of cargo")?;
+        if let Some(program) = message["executable"].as_str() {
+            programs.push(PathBuf::from(program));
+        }
+    }
+    Ok(programs)
+}
+
+impl Tools {
+    fn find(target: &str, base: Option<&Path>) -> Result<Self> {
+        if cfg!(target_os = "freebsd") && target.starts_with(std::env::consts::ARCH) {
+            return Ok(Tools::Native);
+        }
+        let zig = zig::find();
+        let zig_cc = zig.as_deref().map(|zig| zig::cc(zig, target).to_string());
+        let sysroot = base.filter(|base| base.join("usr/lib/Scrt1.o").is_file());
+        let linker = match (sysroot, &zig_cc) {
+            (Some(base), _) => clang(target, base)?,
+            (None, Some(zig_cc)) => zig_cc.clone(),
+            (None, None) => bail!("no zig to link with; run cargo xtask setup --target {target}"),
+        };
+        let headers = |base: &&Path| base.join("usr/include/stdio.h").is_file();
+        let compiler = match (sysroot.filter(headers), zig_cc) {
+            (Some(base), _) => clang(target, base)?,
+            (None, Some(zig_cc)) => zig_cc,
+            (None, None) => bail!("no headers in the base and no zig to compile C with"),
+        };
+        let scripts = root().join("target/freebsd/scripts");
+        let name = if sysroot.is_some() { "base" } else { "zig" };
+        Ok(Tools::Scripts {
+            compiler: write_script(&scripts, &format!("{name}-cc-{target}"), &compiler)?,
+            linker: write_script(&scripts, &format!("{name}-ld-{target}"), &linker)?,
+        })
+    }
+
+    /// The name of the target directory: what is linked differently is kept apart.
+    fn name(&self) -> &str {
+        match self {
+            Tools::Native => "native",
+            Tools::Scripts { linker, .. } => {
+                let file = linker.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                file.split('-').next().unwrap_or("zig")
+            }
+        }
+    }
+}
+
+/// clang and lld with a base as their system. The number is the oldest release that is supported;
+/// it only chooses clang's defaults, the symbols are those of the base.
+fn clang(target: &str, base: &Path) -> Result<String> {
+    let clang = which("clang").context("no clang to link against the base with")?;
+    let base = base.canonicalize().with_context(|| base.display().to_string())?;
+    Ok(Command::new(clang)
+        .arg(format!("--target={target}13.0"))
+        .arg(format!("--sysroot={}", base.display()))
+        .args(["-fuse-ld=lld", "-Wno-unused-command-line-argument"])
+        .to_string())
+}
+
+/// A script that runs `command` with its own arguments, less the libraries that nothing needs.
+fn script(command: &str) -> String {
+    let unused: Vec<String> = UNUSED_LIBRARIES.iter().map(|library| format!("-l{library}")).collect();
+    format!(
+        "#!/bin/sh\n\
+         n=$#\n\
+         while [ $n -gt 0 ]; do\n    \
+             case $1 in\n        \
+                 {}) ;;\n        \
+                 *) set -- \"$@\" \"$1\" ;;\n    \
+             esac\n    \
+             shift; n=$((n - 1))\n\
+         done\n\
+         exec {command} \"$@\"\n",
+        unused.join("|")
+    )
+}
+
+fn write_script(dir: &Path, name: &str, command: &str) -> Result<PathBuf> {
+    let path = dir.join(name);
+    let text = script(command);
+    // Cargo builds anew what a changed linker would link; an unchanged one is left alone.
+    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+        return Ok(path);
+    }
+    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_linkers_script_drops_the_unused_libraries_and_keeps_every_other_word() {
+        let dir = std::env::temp_dir().join(format!("extram-script-{}", std::process::id()));
+        let script = write_script(&dir, "echo", "printf '%s\\n'").unwrap();
+        let words = ["-lc", "-lkvm", "a b", "-ldevstat", "", "-lprocstat", "-lmemstat", "-lkvmx", "$x"];
+        let said = Command::new(&script).args(words).read().unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(said, "-lc\na b\n\n-lkvmx\n$x\n");
+    }
+
+    #[test]
+    fn programs_are_found_among_cargos_messages() {
+        let messages = br#"{"reason":"compiler-artifact","executable":null}
+not JSON
+{"reason":"compiler-artifact","executable":"/t/pool-1"}
+{"reason":"build-finished","success":true}
+"#;
+        assert_eq!(executables(messages).unwrap(), [PathBuf::from("/t/pool-1")]);
+        assert!(executables(b"{half").is_err());
+    }
+
+    #[test]
+    fn without_zig_and_base_the_missing_tool_is_named() {
+        // A base without start files is none to link against.
+        let nowhere = Path::new("/nonexistent");
+        if zig::find().is_none() {
+            let error = Tools::find("x86_64-unknown-freebsd", Some(nowhere)).err().unwrap();
+            assert!(error.to_string().contains("cargo xtask setup"), "{error}");
+        } else {
+            let tools = Tools::find("x86_64-unknown-freebsd", Some(nowhere)).unwrap();
+            assert_eq!(tools.name(), "zig");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! FreeBSD: cross-compilation and the ABI check.
+
+pub(crate) mod abi;
+pub(crate) mod build;
+pub(crate) mod zig;
+
+use crate::summary::Summary;
+use anyhow::Result;
+
+/// `cargo xtask test --target x86_64-unknown-freebsd`.
+pub(crate) fn x86_64() -> Result<Summary> {
+    lane("x86_64-unknown-freebsd")
+}
+
+/// `cargo xtask test --target aarch64-unknown-freebsd`.
+pub(crate) fn aarch64() -> Result<Summary> {
+    lane("aarch64-unknown-freebsd")
+}
+
+fn lane(target: &str) -> Result<Summary> {
+    let mut summary = Summary::default();
+    let tests = build::build_tests(target, None);
+    summary += Summary::of(
+        "every test program builds and links",
+        tests.map(|tests| {
+            println!("{} test programs", tests.len());
+        }),
+    );
+    summary += Summary::skipped("running them", "no FreeBSD base; run cargo xtask freebsd fetch");
+    Ok(summary)
+}

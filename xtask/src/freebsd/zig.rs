@@ -1,0 +1,47 @@
+//! Zig: a C compiler and linker that brings FreeBSD's headers and the symbol lists of its
+//! libraries, so that programs for FreeBSD 14 link without a FreeBSD at hand.
+
+use crate::command::{Command, which};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+
+/// The package of PyPI, pinned: another release may know other releases of FreeBSD.
+const PACKAGE: &str = "ziglang==0.17.1";
+
+/// Where `install` puts it, seen from the workspace's root.
+const VENV: &str = "target/tools/zig";
+
+/// The `zig` program: the one installed here, else the one on `PATH`.
+pub(crate) fn find() -> Option<PathBuf> {
+    installed().or_else(|| which("zig"))
+}
+
+fn installed() -> Option<PathBuf> {
+    let versions = super::build::root().join(VENV).join("lib").read_dir().ok()?;
+    versions
+        .flatten()
+        .map(|version| version.path().join("site-packages/ziglang/zig"))
+        .find(|zig| zig.is_file())
+}
+
+/// Installs it with pip in a virtual environment of its own.
+pub(crate) fn install() -> Result<()> {
+    if find().is_some() {
+        return Ok(());
+    }
+    let venv = super::build::root().join(VENV);
+    Command::new("python3").args(["-m", "venv"]).arg(&venv).run()?;
+    let pip = Command::new(venv.join("bin/python")).args(["-m", "pip", "install", "--quiet"]);
+    pip.args(["--disable-pip-version-check", PACKAGE]).run()?;
+    find().map(|_| ()).context("pip installed ziglang, but no zig is in it")
+}
+
+/// `zig cc` for a target of Rust's.
+pub(crate) fn cc(zig: &Path, target: &str) -> Command {
+    Command::new(zig).args(["cc", "-target", triple(target)])
+}
+
+/// What zig calls a target. The release is the oldest that it knows.
+pub(crate) fn triple(target: &str) -> &'static str {
+    if target.starts_with("aarch64") { "aarch64-freebsd.14.0" } else { "x86_64-freebsd.14.0" }
+}
