@@ -2,6 +2,10 @@
 
 pub(crate) mod abi;
 pub(crate) mod build;
+#[allow(dead_code)] // its users follow
+mod elf;
+#[allow(dead_code)] // its users follow
+mod protocol;
 pub(crate) mod zig;
 
 use crate::summary::Summary;

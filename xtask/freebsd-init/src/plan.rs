@@ -1,0 +1,128 @@
+//! The plan: what process 1 is to run. A file on the guest's root file system.
+//!
+//! Lines of `key value`, in a fixed order. An argument is written in hexadecimal, so that it can
+//! hold anything a Unix argument can.
+//!
+//! ```text
+//! nonce 00112233445566778899aabbccddeeff
+//! programs 1
+//! program 300
+//! arg 2f74657374732f706f6f6c
+//! end
+//! ```
+
+use std::fmt::Write as _;
+
+/// Where the plan lies in the guest. Only root can read it there.
+pub const PATH: &str = "/etc/plan";
+
+/// A number that no earlier boot used: a frame that carries it belongs to this boot.
+pub type Nonce = [u8; 16];
+
+/// What to run, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Marks the frames of this boot.
+    pub nonce: Nonce,
+    /// What to run.
+    pub programs: Vec<Program>,
+}
+
+/// One program of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// How long it may run, in seconds, before it is killed.
+    pub limit_s: u32,
+    /// Path in the guest, then arguments.
+    pub args: Vec<Vec<u8>>,
+}
+
+impl Plan {
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("nonce {}\nprograms {}\n", hex(&self.nonce), self.programs.len());
+        for program in &self.programs {
+            let _ = writeln!(text, "program {}", program.limit_s);
+            for arg in &program.args {
+                let _ = writeln!(text, "arg {}", hex(arg));
+            }
+        }
+        text + "end\n"
+    }
+
+    /// Reads the file's text. The error says what is wrong with it.
+    pub fn from_text(text: &str) -> Result<Plan, String> {
+        let mut lines = text.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
+        let mut value = |wanted: &str| match lines.next() {
+            Some((key, value)) if key == wanted => Ok(value),
+            other => Err(format!("the plan has {other:?} where {wanted} is due")),
+        };
+        let nonce = unhex(value("nonce")?).and_then(|bytes| bytes.try_into().ok());
+        let nonce = nonce.ok_or("the plan's nonce is not 16 bytes")?;
+        let count: usize = value("programs")?.parse().map_err(|_| "the plan has no number of programs")?;
+        let mut programs: Vec<Program> = Vec::new();
+        for (key, value) in lines {
+            match key {
+                "program" => {
+                    let limit_s = value.parse().map_err(|_| format!("{value} is no time limit"))?;
+                    programs.push(Program { limit_s, args: Vec::new() });
+                }
+                "arg" => {
+                    let arg = unhex(value).ok_or_else(|| format!("{value} is no argument"))?;
+                    programs.last_mut().ok_or("the plan has an argument of no program")?.args.push(arg);
+                }
+                "end" if programs.len() == count => return Ok(Plan { nonce, programs }),
+                _ => return Err(format!("the plan has the line {key} {value}")),
+            }
+        }
+        Err("the plan has no end".to_owned())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        let herd = Program { limit_s: 20, args: vec![b"/tests/herd".to_vec(), Vec::new(), vec![10, 0xff]] };
+        let pool = Program { limit_s: 300, args: vec![b"/tests/pool".to_vec()] };
+        Plan { nonce: [0xa5; 16], programs: vec![herd, pool] }
+    }
+
+    #[test]
+    fn a_plan_is_read_as_it_was_written() {
+        assert_eq!(Plan::from_text(&plan().to_text()), Ok(plan()));
+    }
+
+    #[test]
+    fn a_plan_that_was_cut_off_is_refused() {
+        let text = plan().to_text();
+        for length in 0..text.len() - 1 {
+            assert!(Plan::from_text(&text[..length]).is_err(), "{:?} was taken", &text[..length]);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let text = plan().to_text();
+        for (from, to) in
+            [("nonce a5", "nonce zz"), ("programs 2", "programs 3"), ("arg 2f", "arg f"), ("end", "fin")]
+        {
+            assert!(Plan::from_text(&text.replacen(from, to, 1)).is_err(), "{to} was taken");
+        }
+    }
+}
