@@ -1,0 +1,56 @@
+/* What the C side of the hosted scenarios offers, and what it is handed. */
+#ifndef EXTRAM_HOSTED_H
+#define EXTRAM_HOSTED_H
+
+#include <stddef.h>
+
+/* A function of the test, with what it wants to be handed back, and which thread calls. */
+typedef void (*hosted_body)(void *arg, unsigned index);
+
+/* A pool as C sees it. Entering returns an M that leaving wants back, or NULL. */
+struct hosted_pool {
+    void *(*enter)(void *pool);
+    void (*leave)(void *pool, void *m);
+    void *pool;
+};
+
+/* crew.c: `count` POSIX threads that all exist before the first one calls `body`. Returns how many
+ * could be made; if not all, `body` is not called at all. */
+unsigned hosted_crew(unsigned count, size_t stack, hosted_body body, void *arg);
+/* The same, each joined before the next is made. */
+unsigned hosted_in_turn(unsigned count, size_t stack, hosted_body body, void *arg);
+
+/* exits.c: a thread enters `depth` times and exits there. 0 = done. */
+int hosted_exit_inside(const struct hosted_pool *pool, unsigned depth);
+/* The same, and is cancelled there. */
+int hosted_cancel_inside(const struct hosted_pool *pool, unsigned depth);
+
+/* destructors.c: a thread-specific key, and threads whose destructor for it enters. */
+int hosted_key(unsigned *key);
+int hosted_key_delete(unsigned key);
+/* Of the rounds of destructors, enters in rounds `first` to `last`, counted from 1; before that
+ * from the thread itself if `first` is 0. Returns how many entries were let in, or -1. */
+int hosted_destructor(const struct hosted_pool *pool, unsigned key, unsigned first, unsigned last);
+
+/* job_queue.c: a C library's own pool of threads. */
+struct hosted_queue;
+struct hosted_queue *hosted_queue_new(unsigned threads);
+void hosted_queue_put(struct hosted_queue *queue, hosted_body body, void *arg, unsigned index);
+/* Waits for all jobs, ends the threads. */
+void hosted_queue_free(struct hosted_queue *queue);
+
+/* other_stack.c: runs `body` on a stack of its own, `index` 0; returns -1 if it cannot. */
+int hosted_on_other_stack(void *stack, size_t size, hosted_body body, void *arg);
+
+/* preserved.c: runs `body` and returns which of the thread's belongings it changed. */
+enum { HOSTED_ERRNO = 1, HOSTED_MASK = 2, HOSTED_ALTSTACK = 4 };
+unsigned hosted_preserved(hosted_body body, void *arg);
+
+/* storm.c: `count` threads call `body` over and over while two signals come down on them, until
+ * each has handled `signals`. The handlers call `handler`. Returns how many threads there were. */
+unsigned hosted_storm(unsigned count, unsigned signals, hosted_body body, hosted_body handler, void *arg);
+
+/* openmp.c: a parallel region of `count` threads, and one nested in each of them. */
+unsigned hosted_openmp(unsigned count, hosted_body body, void *arg);
+
+#endif

@@ -1,0 +1,88 @@
+//! The port of this system, which counts how often the system is asked.
+
+use core::ops::Range;
+use core::sync::atomic::Ordering::SeqCst;
+use core::time::Duration;
+use extram::{Native, Port, Refused};
+use extram_core::sync::AtomicU32;
+use std::sync::atomic::AtomicBool;
+
+/// The port of this system, and a count of questions for stack bounds. For one test at a time:
+/// the counts are the program's.
+#[derive(Clone, Copy, Debug)]
+pub enum Counted {}
+
+static ASKED: AtomicU32 = AtomicU32::new(0);
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+impl Counted {
+    /// How often the system was asked for the bounds of a stack.
+    pub fn asked() -> u32 {
+        ASKED.load(SeqCst)
+    }
+
+    /// From now on the system does not know the bounds of any stack.
+    pub fn silence(silent: bool) {
+        SILENT.store(silent, SeqCst);
+    }
+}
+
+// SAFETY: all that matters for memory safety is passed on as it is.
+unsafe impl Port for Counted {
+    fn usleep(micros: u32) {
+        Native::usleep(micros);
+    }
+    fn osyield() {
+        Native::osyield();
+    }
+    type Local = <Native as Port>::Local;
+    #[allow(clippy::declare_interior_mutable_const)]
+    const LOCAL: Self::Local = Native::LOCAL;
+    fn tls_open(local: &'static Self::Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
+        Native::tls_open(local, at_exit)
+    }
+    fn tls_close(local: &'static Self::Local) {
+        Native::tls_close(local);
+    }
+    fn tls_get(local: &Self::Local) -> *mut () {
+        Native::tls_get(local)
+    }
+    fn tls_set(local: &Self::Local, value: *mut ()) -> Result<(), Refused> {
+        Native::tls_set(local, value)
+    }
+    fn exit_hook(local: &'static Self::Local) -> bool {
+        Native::exit_hook(local)
+    }
+    fn thread_token() -> usize {
+        Native::thread_token()
+    }
+    fn thread_id() -> u64 {
+        Native::thread_id()
+    }
+    type Thread = <Native as Port>::Thread;
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
+        Native::newosproc(entry, arg, stack)
+    }
+    fn join(thread: Self::Thread) {
+        Native::join(thread);
+    }
+    fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        Native::wait(word, expected, timeout);
+    }
+    fn wake(word: *const AtomicU32, count: u32) {
+        Native::wake(word, count);
+    }
+    fn stack_bounds(sp: usize) -> Option<Range<usize>> {
+        ASKED.fetch_add(1, SeqCst);
+        if SILENT.load(SeqCst) { None } else { Native::stack_bounds(sp) }
+    }
+    fn now() -> Option<Duration> {
+        Native::now()
+    }
+    fn heavy_barrier_init() -> bool {
+        Native::heavy_barrier_init()
+    }
+    fn heavy_barrier() {
+        Native::heavy_barrier();
+    }
+}

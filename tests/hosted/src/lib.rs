@@ -1,0 +1,20 @@
+//! What the hosted scenarios share: a runtime that watches its Ms, threads that C made, and a pool
+//! as C sees it. The scenarios themselves are in `tests/`, the C side in `c/`, and the programs
+//! that need a process of their own in `src/bin/`.
+#![cfg(unix)]
+
+mod counted;
+mod face;
+mod foreign;
+mod scale;
+mod witness;
+
+pub use counted::Counted;
+pub use face::CPool;
+#[cfg(openmp)]
+pub use foreign::openmp;
+pub use foreign::{
+    JobQueue, Key, cancel_inside, crew, exit_inside, in_turn, on_other_stack, preserved, storm,
+};
+pub use scale::scaled;
+pub use witness::{Ticket, Witness, alone, call, close, leak, rest, started, until};

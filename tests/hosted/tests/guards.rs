@@ -1,0 +1,66 @@
+//! Guards: on their thread, innermost first.
+#![cfg(unix)]
+
+use extram::{Binding, Entered, LeaveError, Native, Pool};
+use extram_hosted::{Witness, alone, close, rest, started};
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::SeqCst;
+
+/// Scenario 22.
+#[test]
+fn a_guard_that_leaves_its_thread_does_not_compile() {
+    static_assertions::assert_not_impl_any!(Entered<Witness, Native>: Send, Sync);
+    static_assertions::assert_impl_all!(Pool<Witness, Native>: Send, Sync);
+    trybuild::TestCases::new().compile_fail("tests/refused_by_the_compiler/*.rs");
+}
+
+/// Scenario 22.
+#[test]
+fn leaving_out_of_order_is_refused() {
+    for binding in [Binding::Thread, Binding::Call] {
+        let pool = started(Pool::new(Witness::default()).binding(binding));
+        let outer = pool.enter().unwrap();
+        let inner = pool.enter().unwrap();
+        let (outer, error) = outer.leave().unwrap_err();
+        assert_eq!(error, LeaveError::NotInnermost);
+        assert_eq!(inner.depth(), 2, "nothing has changed");
+        inner.leave().unwrap();
+        outer.leave().unwrap();
+        pool.unbind();
+        rest(pool, 0);
+        close(pool);
+    }
+}
+
+/// Scenario 22. As C leaves: by the M, which may be anybody's.
+#[test]
+fn leaving_twice_or_with_the_m_of_another_is_refused() {
+    for binding in [Binding::Thread, Binding::Call] {
+        let pool = started(Pool::new(Witness::default()).binding(binding));
+        let other = started(Pool::new(Witness::default()).binding(binding));
+        let entered = pool.enter().unwrap();
+        // An M is not `Sync`: as in C, its address is all that goes around.
+        let address = AtomicPtr::new((&raw const *entered).cast_mut());
+        // SAFETY: an M lives as long as its pool, which is for ever.
+        let m = || unsafe { &*address.load(SeqCst) };
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(pool.leave(m()), Err(LeaveError::NotHeld), "another thread's"));
+            scope.spawn(|| {
+                let _mine = pool.enter().unwrap();
+                assert_eq!(pool.leave(m()), Err(LeaveError::NotHeld), "another thread's, from inside");
+            });
+        });
+        let elsewhere = other.enter().unwrap();
+        assert_eq!(other.leave(m()), Err(LeaveError::NotHeld), "another pool's");
+        alone(&entered, || assert_eq!(pool.stats().in_use, 1));
+        drop(elsewhere);
+        core::mem::forget(entered);
+        assert_eq!(pool.leave(m()), Ok(()));
+        assert_eq!(pool.leave(m()), Err(LeaveError::NotHeld), "left already");
+        for pool in [pool, other] {
+            pool.unbind();
+            rest(pool, 0);
+            close(pool);
+        }
+    }
+}
