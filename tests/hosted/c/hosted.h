@@ -46,9 +46,12 @@ int hosted_on_other_stack(void *stack, size_t size, hosted_body body, void *arg)
 enum { HOSTED_ERRNO = 1, HOSTED_MASK = 2, HOSTED_ALTSTACK = 4 };
 unsigned hosted_preserved(hosted_body body, void *arg);
 
-/* storm.c: `count` threads call `body` over and over while two signals come down on them, until
+/* storm.c: `count` threads call `body` over and over while two kinds of signals come down on them, until
  * each has handled `signals`. The handlers call `handler`. Returns how many threads there were. */
 unsigned hosted_storm(unsigned count, unsigned signals, hosted_body body, hosted_body handler, void *arg);
+
+/* A thread of a storm strikes itself where it calls this, at one call in thirteen. */
+void hosted_strike(void);
 
 /* openmp.c: a parallel region of `count` threads, and one nested in each of them. */
 unsigned hosted_openmp(unsigned count, hosted_body body, void *arg);

@@ -3,13 +3,12 @@
 //! that need a process of their own in `src/bin/`.
 #![cfg(unix)]
 
-mod counted;
 mod face;
 mod foreign;
 mod scale;
+mod tapped;
 mod witness;
 
-pub use counted::Counted;
 pub use face::CPool;
 #[cfg(openmp)]
 pub use foreign::openmp;
@@ -17,4 +16,5 @@ pub use foreign::{
     JobQueue, Key, cancel_inside, crew, exit_inside, in_turn, on_other_stack, preserved, storm,
 };
 pub use scale::scaled;
-pub use witness::{Ticket, Witness, alone, call, close, leak, rest, started, until};
+pub use tapped::Tapped;
+pub use witness::{Ticket, Witness, alone, call, close, rest, started, started_on, until};

@@ -1,5 +1,6 @@
 //! A runtime that counts, and whose contexts know who has them.
 
+use crate::Tapped;
 use extram::{EnterError, Entered, M, Native, Pool, Port, Runtime};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -56,27 +57,30 @@ impl Runtime for Witness {
         while !self.cost.is_zero() && Instant::now() < end {
             std::hint::spin_loop();
         }
+        Tapped::tap();
         self.made.fetch_add(1, SeqCst);
         Ok(Ticket { owner: AtomicUsize::new(0), dropped: self.dropped })
     }
 
     fn admit(&self, _: &M<Self>) {
+        Tapped::tap();
         self.admitted.fetch_add(1, SeqCst);
     }
 
     fn retire(&self, _: &M<Self>) {
         self.retired.fetch_add(1, SeqCst);
+        Tapped::tap();
     }
 }
 
-/// Threads refer to a pool for ever.
-pub fn leak(pool: Pool<Witness>) -> &'static Pool<Witness> {
-    Box::leak(Box::new(pool))
+/// A pool, started. It is never freed, because threads refer to it for ever.
+pub fn started(pool: Pool<Witness>) -> &'static Pool<Witness> {
+    started_on(pool)
 }
 
-/// The pool, started.
-pub fn started(pool: Pool<Witness>) -> &'static Pool<Witness> {
-    let pool = leak(pool);
+/// The same on any port.
+pub fn started_on<P: Port>(pool: Pool<Witness, P>) -> &'static Pool<Witness, P> {
+    let pool: &'static Pool<Witness, P> = Box::leak(Box::new(pool));
     pool.start().expect("the pool starts");
     pool
 }
@@ -94,8 +98,8 @@ pub fn alone<T>(m: &M<Witness>, f: impl FnOnce() -> T) -> T {
 }
 
 /// Enters, checks the owner and leaves; which M it was.
-pub fn call(pool: &'static Pool<Witness>) -> u32 {
-    let entered: Result<Entered<Witness>, EnterError> = pool.enter();
+pub fn call<P: Port>(pool: &'static Pool<Witness, P>) -> u32 {
+    let entered: Result<Entered<Witness, P>, EnterError> = pool.enter();
     let m = entered.expect("a thread is let in");
     alone(&m, || m.id())
 }
@@ -111,7 +115,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Nobody is inside or waits, and no thread but living ones that are outside keeps an M: everything
 /// adds up. Returns how many Ms there are.
-pub fn rest(pool: &'static Pool<Witness>, bound_idle: u32) -> u32 {
+pub fn rest<P: Port>(pool: &'static Pool<Witness, P>, bound_idle: u32) -> u32 {
     let stats = pool.stats();
     assert_eq!((stats.waiting, stats.creating, stats.in_use), (0, 0, 0), "{stats:?}");
     assert_eq!(stats.bound_idle, bound_idle, "{stats:?}");
@@ -122,7 +126,7 @@ pub fn rest(pool: &'static Pool<Witness>, bound_idle: u32) -> u32 {
 }
 
 /// Closes a pool at rest; every context is dropped.
-pub fn close(pool: &'static Pool<Witness>) {
+pub fn close<P: Port>(pool: &'static Pool<Witness, P>) {
     pool.close().expect("a pool at rest closes");
     let runtime = pool.runtime();
     assert_eq!(runtime.made.load(SeqCst), runtime.dropped.load(SeqCst), "each context is dropped once");

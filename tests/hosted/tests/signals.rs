@@ -2,20 +2,21 @@
 #![cfg(unix)]
 
 use extram::{Binding, EnterError, Pool};
-use extram_hosted::{Witness, alone, call, close, rest, scaled, started, storm};
+use extram_hosted::{Tapped, Witness, alone, call, close, rest, scaled, started_on, storm};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 /// Scenario 27. Ten threads with 100,000 signals each, which come down while a thread enters a
-/// bound M or takes a spare one, waits under a limit, makes, leaves, unbinds or trims.
+/// bound M or takes a spare one, waits under a limit, makes, leaves, unbinds or trims: wherever it
+/// happens to be, and in each call to the port and to the runtime.
 #[test]
 fn a_handler_enters_whatever_its_thread_is_doing() {
     let pools = [
-        started(Pool::new(Witness::default())),
-        started(Pool::new(Witness::default()).binding(Binding::Call)),
-        started(Pool::new(Witness::default()).limit(4)),
-        started(Pool::new(Witness::default()).limit(4).binding(Binding::Call)),
+        started_on::<Tapped>(Pool::new(Witness::default())),
+        started_on::<Tapped>(Pool::new(Witness::default()).binding(Binding::Call)),
+        started_on::<Tapped>(Pool::new(Witness::default()).limit(4)),
+        started_on::<Tapped>(Pool::new(Witness::default()).limit(4).binding(Binding::Call)),
     ];
     let turn = AtomicU64::new(0);
     let entered = [const { AtomicU64::new(0) }; 4];
@@ -47,7 +48,9 @@ fn a_handler_enters_whatever_its_thread_is_doing() {
             Err(other) => panic!("{other}"),
         }
     };
+    Tapped::strike(true);
     storm(10, scaled(100_000), body, handler);
+    Tapped::strike(false);
     println!("entered {entered:?}, refused {refused:?}, {} turns", turn.load(SeqCst));
     for (pool, entered) in pools.into_iter().zip(&entered) {
         assert!(entered.load(SeqCst) > 0);

@@ -1,4 +1,4 @@
-//! The port of this system, which counts how often the system is asked.
+//! The port of this system, with an ear at every call.
 
 use core::ops::Range;
 use core::sync::atomic::Ordering::SeqCst;
@@ -7,15 +7,20 @@ use extram::{Native, Port, Refused};
 use extram_core::sync::AtomicU32;
 use std::sync::atomic::AtomicBool;
 
-/// The port of this system, and a count of questions for stack bounds. For one test at a time:
-/// the counts are the program's.
+/// The port of this system. Whatever the core asks of it goes through a tap first, which may be a
+/// signal. For one test at a time: the tap and the counts are the program's.
 #[derive(Clone, Copy, Debug)]
-pub enum Counted {}
+pub enum Tapped {}
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
 static SILENT: AtomicBool = AtomicBool::new(false);
+static STRIKING: AtomicBool = AtomicBool::new(false);
 
-impl Counted {
+unsafe extern "C" {
+    safe fn hosted_strike();
+}
+
+impl Tapped {
     /// How often the system was asked for the bounds of a stack.
     pub fn asked() -> u32 {
         ASKED.load(SeqCst)
@@ -25,15 +30,35 @@ impl Counted {
     pub fn silence(silent: bool) {
         SILENT.store(silent, SeqCst);
     }
+
+    /// From now on a thread of a [`storm`](crate::storm) strikes itself inside of calls to the
+    /// port.
+    pub fn strike(striking: bool) {
+        STRIKING.store(striking, SeqCst);
+    }
+
+    /// Where a signal may come; for a runtime, too.
+    pub fn tap() {
+        if STRIKING.load(SeqCst) {
+            hosted_strike();
+        }
+    }
+
+    fn around<T>(f: impl FnOnce() -> T) -> T {
+        Self::tap();
+        let result = f();
+        Self::tap();
+        result
+    }
 }
 
 // SAFETY: all that matters for memory safety is passed on as it is.
-unsafe impl Port for Counted {
+unsafe impl Port for Tapped {
     fn usleep(micros: u32) {
-        Native::usleep(micros);
+        Self::around(|| Native::usleep(micros));
     }
     fn osyield() {
-        Native::osyield();
+        Self::around(|| Native::osyield());
     }
     type Local = <Native as Port>::Local;
     #[allow(clippy::declare_interior_mutable_const)]
@@ -45,19 +70,19 @@ unsafe impl Port for Counted {
         Native::tls_close(local);
     }
     fn tls_get(local: &Self::Local) -> *mut () {
-        Native::tls_get(local)
+        Self::around(|| Native::tls_get(local))
     }
     fn tls_set(local: &Self::Local, value: *mut ()) -> Result<(), Refused> {
-        Native::tls_set(local, value)
+        Self::around(|| Native::tls_set(local, value))
     }
     fn exit_hook(local: &'static Self::Local) -> bool {
-        Native::exit_hook(local)
+        Self::around(|| Native::exit_hook(local))
     }
     fn thread_token() -> usize {
-        Native::thread_token()
+        Self::around(|| Native::thread_token())
     }
     fn thread_id() -> u64 {
-        Native::thread_id()
+        Self::around(|| Native::thread_id())
     }
     type Thread = <Native as Port>::Thread;
     fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
@@ -67,17 +92,17 @@ unsafe impl Port for Counted {
         Native::join(thread);
     }
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-        Native::wait(word, expected, timeout);
+        Self::around(|| Native::wait(word, expected, timeout));
     }
     fn wake(word: *const AtomicU32, count: u32) {
-        Native::wake(word, count);
+        Self::around(|| Native::wake(word, count));
     }
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         ASKED.fetch_add(1, SeqCst);
         if SILENT.load(SeqCst) { None } else { Native::stack_bounds(sp) }
     }
     fn now() -> Option<Duration> {
-        Native::now()
+        Self::around(|| Native::now())
     }
     fn heavy_barrier_init() -> bool {
         Native::heavy_barrier_init()
