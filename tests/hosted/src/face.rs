@@ -20,7 +20,7 @@ unsafe impl Sync for CPool {}
 impl CPool {
     /// The pool for C.
     pub fn new(pool: &'static Pool<Witness>) -> Self {
-        CPool { enter: enter, leave: leave, pool: (&raw const *pool).cast_mut().cast() }
+        CPool { enter, leave, pool: (&raw const *pool).cast_mut().cast() }
     }
 }
 

@@ -58,7 +58,7 @@ unsafe impl Port for Tapped {
         Self::around(|| Native::usleep(micros));
     }
     fn osyield() {
-        Self::around(|| Native::osyield());
+        Self::around(Native::osyield);
     }
     type Local = <Native as Port>::Local;
     #[allow(clippy::declare_interior_mutable_const)]
@@ -79,10 +79,10 @@ unsafe impl Port for Tapped {
         Self::around(|| Native::exit_hook(local))
     }
     fn thread_token() -> usize {
-        Self::around(|| Native::thread_token())
+        Self::around(Native::thread_token)
     }
     fn thread_id() -> u64 {
-        Self::around(|| Native::thread_id())
+        Self::around(Native::thread_id)
     }
     type Thread = <Native as Port>::Thread;
     fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
@@ -102,7 +102,7 @@ unsafe impl Port for Tapped {
         if SILENT.load(SeqCst) { None } else { Native::stack_bounds(sp) }
     }
     fn now() -> Option<Duration> {
-        Self::around(|| Native::now())
+        Self::around(Native::now)
     }
     fn heavy_barrier_init() -> bool {
         Native::heavy_barrier_init()

@@ -5,6 +5,7 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 fn main() {
     let args = Arguments::from_args();
@@ -34,7 +35,9 @@ fn no_strace() -> Result<(), String> {
 
 /// Each system call that the program makes, and how often.
 fn calls(program: &[&str]) -> Result<BTreeMap<String, u64>, Failed> {
-    let report = std::env::temp_dir().join(format!("extram-calls-{}", std::process::id()));
+    static REPORTS: AtomicU32 = AtomicU32::new(0);
+    let name = format!("extram-calls-{}-{}", std::process::id(), REPORTS.fetch_add(1, Ordering::Relaxed));
+    let report = std::env::temp_dir().join(name);
     let traced =
         Command::new("strace").args(["-c", "-f", "-o"]).arg(&report).args(program).output().map_err(fail)?;
     let text = std::fs::read_to_string(&report).map_err(fail)?;
