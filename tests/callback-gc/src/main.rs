@@ -7,15 +7,18 @@ mod callback;
 mod contestant;
 mod interpreter;
 mod lane;
+mod report;
 mod round;
 mod world;
 
 use clap::Parser;
 use contestant::Algorithm;
-use extram_herd::{Progress, Row, json, table};
-use round::{Plan, Played, play};
+use extram_herd::{Progress, Round, Row, json, table};
+use report::Destination;
+use round::{Drawn, Plan, Played, play};
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,6 +52,10 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
+    /// Where the picture goes: one HTML file
+    #[arg(long, value_name = "PATH", default_value = "callback-gc.html")]
+    report: PathBuf,
+
     /// Print one JSON array and nothing else
     #[arg(long)]
     json: bool,
@@ -57,16 +64,18 @@ struct Args {
 /// Of the C threads, as in Go's program.
 const STACK: usize = 256 << 10;
 
+/// Rounds whose lanes are kept until it is known which one is the middle one.
+const CANDIDATES: u32 = 25;
+
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = run(&args).map_err(fail).and_then(|rows| match print(&args, &rows) {
-        // Whoever read our output has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(fail(error)),
-        _ => Ok(()),
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(code) => code,
+    match run(&args) {
+        Ok((rows, report)) => match print(&args, &rows, &report) {
+            // Whoever read our output has seen enough.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(error),
+            _ => ExitCode::SUCCESS,
+        },
+        Err(error) => fail(error),
     }
 }
 
@@ -75,7 +84,7 @@ fn fail(error: impl Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn print(args: &Args, rows: &[Row]) -> io::Result<()> {
+fn print(args: &Args, rows: &[Row], report: &Path) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if args.json {
         return out.write_all(json(rows).as_bytes());
@@ -92,32 +101,65 @@ fn print(args: &Args, rows: &[Row]) -> io::Result<()> {
         },
         args.rounds,
     )?;
-    out.write_all(table(rows, Algorithm::OneAtATime.name()).as_bytes())
+    out.write_all(table(rows, Algorithm::OneAtATime.name()).as_bytes())?;
+    writeln!(out, "picture: file://{}", report.display())
 }
 
-fn run(args: &Args) -> Result<Vec<Row>, String> {
+/// The rows, and where the report is.
+fn run(args: &Args) -> Result<(Vec<Row>, PathBuf), String> {
+    let destination = Destination::open(&args.report)?;
     let plan = Plan {
         threads: args.threads,
         cost: Duration::from_micros(args.cost_us),
         all_inside: args.all_inside,
         stack: STACK,
     };
-    let mut played: Vec<Vec<Played>> = Algorithm::ALL.iter().map(|_| Vec::new()).collect();
-    let mut progress = Progress::new(u64::from(args.rounds) * Algorithm::ALL.len() as u64, !args.json);
-    for number in 0..args.rounds as usize {
+    let results = measure(plan, args.rounds, !args.json)?;
+    let report = destination.write(&report::page(plan, args.rounds, &results))?;
+    Ok((results.into_iter().map(|result| result.row).collect(), report))
+}
+
+fn measure(plan: Plan, rounds: u32, lines: bool) -> Result<Vec<report::Result>, String> {
+    let mut series: Vec<Series> = Algorithm::ALL.iter().map(|_| Series::default()).collect();
+    let mut progress = Progress::new(u64::from(rounds) * Algorithm::ALL.len() as u64, lines);
+    for number in 0..rounds {
         // Each round begins with another one, so that none always runs after the same neighbour.
         for turn in 0..Algorithm::ALL.len() {
-            let which = (number + turn) % Algorithm::ALL.len();
+            let which = (number as usize + turn) % Algorithm::ALL.len();
             let algorithm = Algorithm::ALL[which];
             progress.begin(algorithm.name());
-            played[which].push(play(plan, algorithm)?);
+            let played = play(plan, algorithm)?;
             progress.end();
+            series[which].add(played, number < CANDIDATES);
         }
     }
     drop(progress);
-    let rows = Algorithm::ALL.iter().zip(&played).filter_map(|(algorithm, rounds)| {
-        let figures: Vec<_> = rounds.iter().map(|played| played.figures.clone()).collect();
-        Row::of(algorithm.name(), &figures)
-    });
-    Ok(rows.collect())
+    let results = Algorithm::ALL.into_iter().zip(series);
+    Ok(results.filter_map(|(algorithm, series)| series.result(algorithm)).collect())
+}
+
+/// An algorithm's rounds.
+#[derive(Default)]
+struct Series {
+    figures: Vec<Round>,
+    waits: Vec<f64>,
+    candidates: Vec<Drawn>,
+}
+
+impl Series {
+    fn add(&mut self, played: Played, candidate: bool) {
+        self.figures.push(played.figures);
+        self.waits.extend(played.drawn.waits());
+        if candidate {
+            self.candidates.push(played.drawn);
+        }
+    }
+
+    /// `None` without a round.
+    fn result(self, algorithm: Algorithm) -> Option<report::Result> {
+        let row = Row::of(algorithm.name(), &self.figures)?;
+        let off = |drawn: &Drawn| (drawn.span() - row.wall_us_median).abs();
+        let drawn = self.candidates.into_iter().min_by(|a, b| off(a).total_cmp(&off(b)))?;
+        Some(report::Result { algorithm, row, drawn, waits: self.waits })
+    }
 }

@@ -3,7 +3,7 @@
 use crate::callback::{Herd, Outcome};
 use crate::contestant::Algorithm;
 use crate::lane::Lane;
-use extram_herd::{Crew, Meeting, context_switches};
+use extram_herd::{Crew, Meeting, context_switches, micros};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -22,13 +22,30 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Played {
     pub(crate) figures: extram_herd::Round,
-    #[expect(dead_code, reason = "the report will look at it")]
-    pub(crate) released: Instant,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the report will look at it"))]
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) drawn: Drawn,
     /// The number of the M that served each thread.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests look at it"))]
     pub(crate) ms: Vec<u32>,
+}
+
+/// What a picture of a round needs.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    pub(crate) released: Instant,
+    pub(crate) wall: Duration,
+    pub(crate) lanes: Vec<Lane>,
+}
+
+impl Drawn {
+    /// From the release until the last thread was joined, in µs.
+    pub(crate) fn span(&self) -> f64 {
+        micros(self.wall)
+    }
+
+    /// Every thread's wait, in µs.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = f64> {
+        self.lanes.iter().filter_map(Lane::wait).map(micros)
+    }
 }
 
 /// Enough for a runtime thread, which only waits for its C thread.
@@ -101,7 +118,7 @@ pub(crate) fn play(plan: Plan, algorithm: Algorithm) -> Result<Played, String> {
         most_creations: lanes.iter().map(|lane| lane.made).max(),
         longest_wait: waits.max(),
     };
-    Ok(Played { figures, released, lanes, ms })
+    Ok(Played { drawn: Drawn { released, wall: figures.wall, lanes }, figures, ms })
 }
 
 #[cfg(test)]
@@ -115,7 +132,7 @@ mod tests {
     fn all_are_served_and_while_all_are_inside_each_has_an_m_of_its_own() {
         for algorithm in Algorithm::ALL {
             let played = play(PLAN, algorithm).unwrap();
-            assert_eq!(played.lanes.len(), 24, "{}", algorithm.name());
+            assert_eq!(played.drawn.lanes.len(), 24, "{}", algorithm.name());
             assert_eq!(played.ms.iter().collect::<HashSet<_>>().len(), 24, "{}", algorithm.name());
             // One for each thread and a spare one. The counting may make more: threads that were
             // served stay in the count.
@@ -125,7 +142,7 @@ mod tests {
                 _ => assert_eq!(made, 25, "{}", algorithm.name()),
             }
             // The first M is the pool's.
-            assert_eq!(played.lanes.iter().map(|lane| lane.made).sum::<u64>(), made - 1);
+            assert_eq!(played.drawn.lanes.iter().map(|lane| lane.made).sum::<u64>(), made - 1);
             let most = played.figures.most_creations.unwrap();
             match algorithm {
                 Algorithm::OneAtATime => assert_eq!(most, 1),

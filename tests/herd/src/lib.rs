@@ -17,5 +17,5 @@ pub use progress::Progress;
 pub use row::{Round, Row, json, median, micros};
 pub use start_line::{Meeting, StartLine};
 pub use switches::context_switches;
-pub use table::table;
+pub use table::{count, duration, table};
 pub use work::work;

@@ -62,7 +62,7 @@ fn ratio(value: f64, to: f64) -> String {
 }
 
 /// A time in the unit that suits it.
-fn duration(us: f64) -> String {
+pub fn duration(us: f64) -> String {
     match us {
         ..1_000.0 => format!("{us:.0} µs"),
         ..10_000.0 => format!("{:.2} ms", us / 1e3),
@@ -72,7 +72,7 @@ fn duration(us: f64) -> String {
 }
 
 /// A number in groups of three digits.
-fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.char_indices() {
