@@ -1,14 +1,28 @@
 //! The program as its user runs it.
 
 use serde_json::{Map, Value};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+/// A path in cargo's folder for what tests write, where nothing is.
+fn fresh(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_file(&path);
+    path
+}
 
 fn run(program: &mut Command) -> Output {
     program.output().expect("the program starts")
 }
 
+/// Runs the program with a report that nobody looks at, unless `args` name another.
 fn callback_gc(args: &[&str]) -> Output {
-    run(Command::new(env!("CARGO_BIN_EXE_callback-gc")).args(args))
+    let mut program = Command::new(env!("CARGO_BIN_EXE_callback-gc"));
+    if !args.contains(&"--report") {
+        program.args(["--report", "/dev/null"]);
+    }
+    run(program.args(args))
 }
 
 /// The error of a run that has to fail, cleanly.
@@ -80,8 +94,49 @@ fn bad_options_are_refused_and_say_what_is_allowed() {
 fn more_threads_than_the_system_allows_is_an_error_that_counts_them() {
     // The address space ends long before the stacks of so many threads.
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -v 1000000 && exec \"$0\" --threads 30000 --rounds 1 --json"]);
-    let error = error(&run(shell.arg(env!("CARGO_BIN_EXE_callback-gc"))));
+    let line = "ulimit -v 1000000 && exec \"$0\" --threads 30000 --rounds 1 --json --report \"$1\"";
+    let report = fresh("no-threads.html");
+    let program = env!("CARGO_BIN_EXE_callback-gc");
+    let error = error(&run(shell.args(["-c", line, program]).arg(&report)));
     assert!(error.contains("the system allows no more threads: "), "{error}");
     assert!(error.contains(" of 30000 were made, and those have been joined"), "{error}");
+    assert!(!report.exists(), "an empty report was left behind");
+}
+
+#[test]
+fn the_report_has_a_lane_for_every_thread_and_replaces_what_was_there() {
+    let path = fresh("report.html");
+    fs::write(&path, "old ".repeat(1_000_000)).unwrap();
+    let output = callback_gc(&["--threads", "30", "--rounds", "2", "--report", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains(&format!("file://{}", fs::canonicalize(&path).unwrap().display())), "{said}");
+    let page = fs::read_to_string(&path).unwrap();
+    assert!(page.ends_with("</html>") && !page.contains("old old"));
+    for algorithm in ["one-at-a-time", "waiter-counting", "extram"] {
+        for thread in 0..30 {
+            assert!(page.contains(&format!("data-lane=\"{algorithm} {thread}\"")), "{algorithm} {thread}");
+        }
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_the_run() {
+    // Not by permissions: root has them all.
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    for path in ["/no/such/folder/report.html", folder, "/dev/null/report.html", ""] {
+        let error = error(&callback_gc(&["--report", path]));
+        assert!(
+            error.contains("cannot write the report to") || error.contains("a value is required"),
+            "{error}"
+        );
+        assert!(!error.contains("[1/"), "the run began: {error}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_is_an_error() {
+    let error = error(&callback_gc(&["--threads", "3", "--rounds", "1", "--report", "/dev/full"]));
+    assert!(error.contains("cannot write the report to /dev/full"), "{error}");
 }

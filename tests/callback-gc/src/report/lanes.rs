@@ -88,7 +88,7 @@ pub(super) fn panel(result: &Result, scale: Scale) -> Markup {
             svg viewBox=(format!("0 0 {WIDTH} {}", HEIGHT + FOOT)) role="img"
                 aria-label=(format!("{name}: all {} threads done after {}", drawn.lanes.len(), duration(span))) {
                 rect.field width=(WIDTH) height=(HEIGHT) {}
-                @for at in marks(end, 4) {
+                @for at in marks(end, 5) {
                     line.grid x1=(x(at)) x2=(x(at)) y1="0" y2=(HEIGHT + 4.0) {}
                     text x=(x(at)) y=(HEIGHT + 18.0) text-anchor=(side(x(at))) { (mark(at)) }
                 }

@@ -76,7 +76,10 @@ pub(super) fn picture(results: &[Result]) -> Markup {
                     @let us = 10_f64.powi(power);
                     line.grid x1=(axis.x(us)) x2=(axis.x(us)) y1="4" y2=(bottom + 4.0) {}
                     text x=(axis.x(us)) y=(bottom + 20.0)
-                        text-anchor=(if power == axis.to { "end" } else { "middle" }) { (mark(us)) }
+                        text-anchor=(if power == axis.to { "end" } else { "middle" }) {
+                        (mark(us))
+                        @if power == 0 { " or less" }
+                    }
                 }
                 @for (number, (result, bars)) in results.iter().zip(&histograms).enumerate() {
                     @let floor = ROW * (number + 1) as f64;
@@ -102,7 +105,7 @@ fn words(axis: Axis, floor: f64, waits: &[f64]) -> Markup {
     let Some(middle) = median(waits.iter().copied()) else { return html! {} };
     let longest = waits.iter().copied().fold(0.0, f64::max);
     let x = axis.x(middle);
-    let (anchor, beside) = if x > WIDTH - 330.0 { ("end", x - 6.0) } else { ("start", x + 6.0) };
+    let (anchor, beside) = if x > WIDTH - 440.0 { ("end", x - 6.0) } else { ("start", x + 6.0) };
     html! {
         line.end x1=(x) x2=(x) y1=(floor - HEIGHT - 14.0) y2=(floor) {}
         text x=(beside) y=(floor - HEIGHT - 4.0) text-anchor=(anchor) {
