@@ -91,7 +91,7 @@ fn print(args: &Args, rows: &[Row], report: &Path) -> io::Result<()> {
     }
     writeln!(
         out,
-        "{} fresh C threads call into a cold runtime of Lua states at once; {}; making an M costs {}; {} rounds",
+        "{} fresh C threads call into a cold runtime of Lua states at once; {}; making an M costs {}; rounds: {}",
         args.threads,
         if args.all_inside { "each keeps its M until all are inside" } else { "callbacks return when done" },
         if args.cost_us == 0 {

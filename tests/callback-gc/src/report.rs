@@ -90,7 +90,7 @@ pub(crate) fn page(plan: Plan, rounds: u32, results: &[Result]) -> String {
                 p.lead {
                     "To run Lua code, a thread needs an " b { "M" } ": a Lua interpreter that nobody else is using. "
                     "There is only one at first. A thread that finds none waits until one is returned or made. "
-                    "In its turn each thread fills a table and then collects garbage, and nobody else runs meanwhile."
+                    "In its turn each thread fills a table and then collects garbage; while it collects, nobody else may run."
                     (ending)
                 }
                 div.answers { @for result in results { (answer(result, &results[0])) } }
@@ -114,7 +114,7 @@ pub(crate) fn page(plan: Plan, rounds: u32, results: &[Result]) -> String {
                 h2 { "In numbers" }
                 (figures(results))
                 p.note {
-                    "Medians of " (rounds) " rounds, the algorithms in turn. "
+                    "Rounds: " (rounds) ", the algorithms in turn; these are their medians. "
                     "Wall time: from the release of the threads until the last C thread has been joined. "
                     "A wait: from a thread's call until its own code runs, including the Ms it has to make first. "
                     "The pictures show the round of each algorithm whose wall time is the middle one. "

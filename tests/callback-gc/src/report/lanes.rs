@@ -44,7 +44,7 @@ impl Phase {
     fn words(self) -> &'static str {
         match self {
             Phase::Waiting => "waiting for an M",
-            Phase::HeldUp => "has an M, but another thread is collecting garbage",
+            Phase::HeldUp => "has an M, and a collection holds it up",
             Phase::Making => "making Ms for others, before its own turn",
             Phase::Running => "running Lua code",
             Phase::Collecting => "collecting garbage",
