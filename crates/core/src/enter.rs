@@ -289,6 +289,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 }
                 Taken::Closed if self.was_started() => return Err(EnterError::Closed),
                 Taken::Closed => return Err(EnterError::NotStarted),
+                Taken::Empty | Taken::Failed if manner != Manner::Signal && self.adopt()? => {
+                    taken = self.list.take(&self.table);
+                    continue;
+                }
                 Taken::Failed => return Err(EnterError::CreationFailed),
                 Taken::Crowded => return Err(EnterError::Exhausted),
                 Taken::Empty => {}

@@ -66,3 +66,11 @@ pub(crate) const fn token(hold: usize) -> usize {
 pub(crate) const fn idle(hold: usize) -> bool {
     token(hold) != 0 && hold & (BUSY | PLAIN) == 0
 }
+
+/// Taken from its thread for ever; the slot is not used again.
+pub(crate) const RETIRED: usize = PLAIN | REVOKED;
+
+/// Whether the slot is not used again.
+pub(crate) const fn retired(hold: usize) -> bool {
+    hold & !WANTED == RETIRED
+}

@@ -55,6 +55,8 @@ pub struct Pool<R: Runtime, P: Port> {
     /// Somebody is in `start` or `close`.
     switching: AtomicBool,
     pub(crate) failures: AtomicU32,
+    /// In a forked child: whoever would make the next M has vanished (see `adopt`).
+    orphaned: AtomicBool,
 }
 
 // SAFETY: the runtime is `Sync`; contexts, which are `Send`, are reached by one holder at a time
@@ -118,6 +120,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 phase: AtomicU32::new(FRESH),
                 switching: AtomicBool::new(false),
                 failures: AtomicU32::new(0),
+                orphaned: AtomicBool::new(false),
             }
         }
     }
@@ -157,6 +160,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return Err(StartError::SlotsInUse);
         }
         self.failures.store(0, Ordering::Relaxed);
+        self.orphaned.store(false, Ordering::Relaxed);
         let mode = match (self.binding, self.unlimited()) {
             (Binding::Call, _) => 0,
             (Binding::Thread, true) if P::heavy_barrier_init() => BINDS | BINDS_PLAINLY,
@@ -235,7 +239,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             // the barrier lies between our mark and this look (see `hold`).
             if hold & REVOKED != 0 && hold::token(hold) != 0 && m.depth.load(Ordering::Acquire) == 0 {
                 // Nobody's for ever: the slot is not used again.
-                m.hold.store(PLAIN | REVOKED, Ordering::Relaxed);
+                m.hold.store(hold::RETIRED, Ordering::Relaxed);
                 // SAFETY: revoked while the thread was outside, so it is ours (Invariant Hold).
                 unsafe { m.drop_context() };
                 self.table.retire(m.id());
@@ -331,6 +335,23 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.table.full(self.limit)
     }
 
+    /// Takes on the duty of those who vanished in a fork, for a newcomer that found no M: makes one
+    /// if nobody does. `Ok(false)` where there is nothing to take on, or the limit is reached.
+    ///
+    /// Invariant Duty holds in the child from the moment of this: a newcomer waits only after it
+    /// has found `orphaned` lowered, and it is lowered by a thread that goes on to the claim.
+    #[cold]
+    pub(crate) fn adopt(&'static self) -> Result<bool, crate::EnterError> {
+        // Relaxed: the claim is what is judged by the word; this only picks who makes it.
+        if !self.orphaned.load(Ordering::Relaxed) || !self.orphaned.swap(false, Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let made = self.make_for_orphans();
+        // Nobody's duty any more: the next newcomer's.
+        self.orphaned.store(made.is_err(), Ordering::Relaxed);
+        made
+    }
+
     /// Whether the pool was started at some time.
     pub(crate) fn was_started(&self) -> bool {
         self.phase.load(Ordering::Relaxed) != FRESH
@@ -358,6 +379,8 @@ unsafe extern "C" fn in_forked_child<R: Runtime, P: Port>(pool: *mut ()) {
     for m in pool.table.iter().filter(|m| mine(m) && !making(m)) {
         m.set_thread_id(P::thread_id());
     }
+    // Relaxed: one thread. An M that is spare owes a refill to whoever takes it, if it is the last.
+    pool.orphaned.store(pool.list.numbers(&pool.table).next().is_none(), Ordering::Relaxed);
     // Whoever was switching the pool has vanished, unless a context forks while it is dropped.
     pool.switching.store(false, Ordering::Relaxed);
 }

@@ -65,6 +65,22 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         m.needextram.store(duty as u32, Ordering::Relaxed);
     }
 
+    /// In a forked child: makes the M that nobody else will (see `Pool::adopt`). `Ok(false)` if the
+    /// limit is reached.
+    pub(crate) fn make_for_orphans(&'static self) -> Result<bool, crate::EnterError> {
+        while self.list.claim() {
+            match self.make() {
+                Ok(_) => return Ok(true),
+                Err(NotMade::Limit) => return Ok(false),
+                // Others wait for the same: they are told one by one.
+                Err(NotMade::Failed(GaveUp::Told)) => {}
+                Err(NotMade::Failed(GaveUp::Covered)) => return Ok(true),
+                Err(NotMade::Failed(GaveUp::KeepDuty)) => return Err(crate::EnterError::CreationFailed),
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes an M under a claim that the caller has made, and publishes it.
     #[doc(alias = "oneNewExtraM")]
     fn make(&'static self) -> Result<u32, NotMade> {

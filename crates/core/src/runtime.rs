@@ -15,7 +15,8 @@ pub trait Runtime: Sync + Sized + 'static {
     type Error;
 
     /// Makes the context of a new M. Runs in [`Pool::start`](crate::Pool::start), or on a thread
-    /// that holds an M and has been admitted. This may take as long as it needs; no lock is held.
+    /// that holds an M and has been admitted; in a forked child where no M is left, on the first
+    /// thread that comes. This may take as long as it needs; no lock is held.
     ///
     /// # Errors
     ///

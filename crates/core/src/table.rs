@@ -4,6 +4,7 @@
 //! moves nothing. Otherwise they lie in a [`Slots`] of the user's. Taking a slot into use or out of
 //! use is off the hot path, behind a short spinning lock under which nothing foreign runs.
 
+use crate::hold;
 use crate::list::Links;
 use crate::lock::Lock;
 use crate::m::BARE;
@@ -258,6 +259,11 @@ impl<R: Runtime, P: Port> Table<R, P> {
             m.stage.store(BARE, Ordering::Relaxed);
             m.depth.store(0, Ordering::Relaxed);
             m.deferred.store(0, Ordering::Relaxed);
+            if hold::retired(m.hold.load(Ordering::Relaxed)) {
+                continue;
+            }
+            // Its thread is not there to let go of it, and `close` must not take it from there.
+            m.hold.store(0, Ordering::Relaxed);
             m.schedlink.store(*bare, Ordering::Relaxed);
             *bare = m.id();
         }

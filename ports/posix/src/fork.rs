@@ -8,6 +8,7 @@ static INSTALLED: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn in_child() {
     crate::thread::forget_id();
+    crate::local::forget_running();
     for slot in &SLOTS {
         // SAFETY: a local is registered while its pool is open; the child has one thread, so none
         // is closed meanwhile. The pair was stored by `hook`.

@@ -30,6 +30,19 @@ pub(crate) static SLOTS: [Slot; SLOT_COUNT] =
     [const { Slot { local: AtomicPtr::new(core::ptr::null_mut()), running: AtomicUsize::new(0) } };
         SLOT_COUNT];
 
+/// How many forks this process is away from the first one.
+static FORKS: AtomicUsize = AtomicUsize::new(0);
+
+/// In a forked child: threads that were running a destructor have vanished, and `close` does not
+/// wait for them. Nor for this one, should it have forked in a destructor.
+pub(crate) fn forget_running() {
+    // Relaxed: one thread.
+    FORKS.fetch_add(1, Ordering::Relaxed);
+    for slot in &SLOTS {
+        slot.running.store(0, Ordering::Relaxed);
+    }
+}
+
 type Hook = unsafe extern "C" fn(*mut ());
 type Destructor = unsafe extern "C" fn(*mut libc::c_void);
 
@@ -262,14 +275,18 @@ impl Local {
 unsafe extern "C" fn destructor<const SLOT: usize>(key_value: *mut libc::c_void) {
     let _errno = crate::errno::Preserved::new();
     let slot = &SLOTS[SLOT];
+    // Relaxed: changed by this thread alone, if it forks in here.
+    let forks = FORKS.load(Ordering::Relaxed);
     // Invariant Slot.
     slot.running.fetch_add(1, Ordering::SeqCst);
     // SAFETY: a registered local is alive while the slot is running.
     if let Some(local) = unsafe { slot.local.load(Ordering::SeqCst).as_ref() } {
         local.run_at_exit(key_value.cast());
     }
-    // Release: partner of the load in `close`.
-    slot.running.fetch_sub(1, Ordering::Release);
+    if FORKS.load(Ordering::Relaxed) == forks {
+        // Release: partner of the load in `close`.
+        slot.running.fetch_sub(1, Ordering::Release);
+    }
 }
 
 macro_rules! destructors {

@@ -1,0 +1,218 @@
+//! Forks in a process that is full of threads. The first argument says what the forking thread and
+//! the others are doing; the child and the parent each check their pool.
+#![allow(missing_docs)]
+
+use extram::{Binding, EnterError, Pool};
+use extram_hosted::{Witness, alone, call, close, rest, started, until};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread::{sleep, spawn};
+use std::time::Duration;
+
+type Yard = &'static Pool<Witness>;
+
+/// Forks; `f` runs in the child, which ends the well way if `f` does.
+fn fork(f: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: the child uses the pool, its own threads and the C library's allocator, all of which
+    // work in a child.
+    match unsafe { libc::fork() } {
+        0 => {
+            // A child that hangs ends by this.
+            // SAFETY: takes a number.
+            unsafe { libc::alarm(30) };
+            let well = catch_unwind(AssertUnwindSafe(f)).is_ok();
+            // SAFETY: ends the process without the parent's exit handlers.
+            unsafe { libc::_exit(i32::from(!well)) }
+        }
+        child => {
+            assert!(child > 0);
+            child
+        }
+    }
+}
+
+fn reap(child: libc::pid_t) {
+    let mut status = 0;
+    // SAFETY: a place for the status.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0, "the child ends well");
+}
+
+/// The forking thread and new ones enter; a herd, too.
+fn works(pool: Yard) {
+    let stats = pool.stats();
+    assert_eq!(stats.waiting, 0, "who waited is forgotten: {stats:?}");
+    call(pool);
+    spawn(move || call(pool)).join().unwrap();
+    let herd: Vec<_> = (0..4).map(|_| spawn(move || (0..100).for_each(|_| _ = call(pool)))).collect();
+    herd.into_iter().for_each(|thread| thread.join().unwrap());
+    call(pool);
+}
+
+/// The same, and everything adds up; contexts of vanished threads are forgotten, not dropped.
+fn works_to_the_end(pool: Yard) {
+    works(pool);
+    pool.unbind();
+    let stats = pool.stats();
+    assert_eq!((stats.in_use, stats.bound_idle), (0, 0), "{stats:?}");
+    assert_eq!(stats.created, stats.spare, "{stats:?}");
+    pool.close().unwrap();
+    pool.start().unwrap();
+    works(pool);
+}
+
+/// Threads that are bound and idle, and threads inside, until they are told to go.
+struct Others {
+    go: &'static AtomicBool,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Others {
+    fn new(pool: Yard, idle: u32, inside: u32) -> Self {
+        let go: &AtomicBool = Box::leak(Box::default());
+        let wait = move || {
+            while !go.load(SeqCst) {
+                sleep(Duration::from_micros(100));
+            }
+        };
+        let mut threads = Vec::new();
+        for _ in 0..inside {
+            threads.push(spawn(move || pool.callback(|m| alone(m, wait)).unwrap()));
+        }
+        until("threads are inside", || pool.stats().in_use == inside);
+        for _ in 0..idle {
+            threads.push(spawn(move || {
+                call(pool);
+                wait();
+            }));
+        }
+        until("threads have been inside", || pool.stats().bound_idle == idle);
+        Others { go, threads }
+    }
+
+    fn finish(self) {
+        self.go.store(true, SeqCst);
+        self.threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}
+
+/// The forking thread never entered, is bound, or is inside; others are bound and inside.
+fn among_others(mine: &str, limit: u32) {
+    let pool = started(Pool::new(Witness::default()).limit(limit));
+    let others = Others::new(pool, 2, 2);
+    match mine {
+        "stranger" => reap(fork(|| works_to_the_end(pool))),
+        "bound" => {
+            let id = call(pool);
+            reap(fork(|| {
+                assert_eq!(call(pool), id, "the M comes along");
+                works_to_the_end(pool);
+            }));
+            assert_eq!(call(pool), id);
+        }
+        "inside" => pool
+            .callback(|m| {
+                let id = m.id();
+                let child = fork(|| {
+                    assert_eq!((m.id(), m.depth()), (id, 1));
+                    assert_eq!(pool.callback(|inner| (inner.id(), inner.depth())), Ok((id, 2)));
+                    // Another thread enters while this one is inside.
+                    spawn(move || assert_ne!(call(pool), id)).join().unwrap();
+                });
+                reap(child);
+                assert_eq!(m.depth(), 1);
+            })
+            .unwrap(),
+        other => panic!("{other}"),
+    }
+    others.finish();
+    pool.unbind();
+    rest(pool, 0);
+    close(pool);
+}
+
+/// All Ms are with other threads, and threads wait: in the child nobody has an M and nobody waits.
+fn none_spare() {
+    let pool = started(Pool::new(Witness::default()).limit(2).binding(Binding::Call));
+    let others = Others::new(pool, 0, 2);
+    let waiters: Vec<_> = (0..3).map(|_| spawn(move || call(pool))).collect();
+    until("threads wait", || pool.stats().waiting == 3);
+    reap(fork(|| works_to_the_end(pool)));
+    assert_eq!(pool.stats().waiting, 3);
+    others.finish();
+    waiters.into_iter().for_each(|waiter| _ = waiter.join().unwrap());
+    rest(pool, 0);
+    close(pool);
+}
+
+/// Forks while threads enter, leave, wait, time out and make, wherever they happen to be.
+fn in_a_storm() {
+    for (limit, binding) in
+        [(u32::MAX, Binding::Thread), (u32::MAX, Binding::Call), (3, Binding::Thread), (3, Binding::Call)]
+    {
+        let pool = started(Pool::new(Witness::default()).limit(limit).binding(binding));
+        let over: &AtomicBool = Box::leak(Box::default());
+        let storm: Vec<_> = (0..6)
+            .map(|index| {
+                spawn(move || {
+                    while !over.load(SeqCst) {
+                        match pool.enter_timeout(Duration::from_micros(50)) {
+                            Ok(m) => alone(&m, std::thread::yield_now),
+                            Err(EnterError::TimedOut) => {}
+                            Err(other) => panic!("{other}"),
+                        }
+                        if index == 0 {
+                            pool.trim(0);
+                        }
+                        pool.unbind();
+                    }
+                })
+            })
+            .collect();
+        for round in 0..40 {
+            if round % 2 == 0 {
+                pool.unbind();
+            } else {
+                call(pool);
+            }
+            reap(fork(|| works(pool)));
+        }
+        over.store(true, SeqCst);
+        storm.into_iter().for_each(|thread| thread.join().unwrap());
+        pool.unbind();
+        rest(pool, 0);
+        close(pool);
+    }
+}
+
+/// A child of a child.
+fn twice() {
+    let pool = started(Pool::new(Witness::default()));
+    let others = Others::new(pool, 1, 1);
+    call(pool);
+    reap(fork(|| {
+        works(pool);
+        let others = Others::new(pool, 1, 1);
+        reap(fork(|| works_to_the_end(pool)));
+        others.finish();
+        works_to_the_end(pool);
+    }));
+    others.finish();
+    pool.unbind();
+    rest(pool, 0);
+    close(pool);
+}
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("none-spare") => none_spare(),
+        Some("storm") => in_a_storm(),
+        Some("twice") => twice(),
+        Some(mine @ ("stranger" | "bound" | "inside")) => {
+            among_others(mine, u32::MAX);
+            among_others(mine, 6);
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,50 @@
+//! Forked children. Each case is a process of its own: `src/bin/forked.rs`.
+#![cfg(unix)]
+
+use std::process::Command;
+
+fn forked(case: &str) {
+    let output = Command::new(env!("CARGO_BIN_EXE_forked")).arg(case).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{case}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Scenario 30.
+#[test]
+fn a_thread_that_never_entered_forks_and_the_childs_pool_works() {
+    forked("stranger");
+}
+
+/// Scenario 30.
+#[test]
+fn a_bound_thread_forks_and_keeps_its_m() {
+    forked("bound");
+}
+
+/// Scenario 30.
+#[test]
+fn a_thread_that_is_inside_forks_and_is_inside_in_the_child() {
+    forked("inside");
+}
+
+/// Scenario 30.
+#[test]
+fn when_all_ms_were_with_others_and_threads_waited_the_childs_pool_makes_new_ones() {
+    forked("none-spare");
+}
+
+/// Scenario 30.
+#[test]
+fn a_fork_in_the_middle_of_everything_leaves_the_child_a_pool_that_works() {
+    forked("storm");
+}
+
+/// Scenario 30.
+#[test]
+fn the_child_of_a_child_works() {
+    forked("twice");
+}
