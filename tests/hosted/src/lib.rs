@@ -5,6 +5,7 @@
 
 mod face;
 mod foreign;
+mod plugin;
 mod scale;
 mod tapped;
 mod witness;
@@ -15,6 +16,7 @@ pub use foreign::openmp;
 pub use foreign::{
     JobQueue, Key, cancel_inside, crew, exit_inside, in_turn, on_other_stack, preserved, storm,
 };
+pub use plugin::Plugin;
 pub use scale::scaled;
 pub use tapped::Tapped;
 pub use witness::{Ticket, Witness, alone, call, close, rest, started, started_on, until};
