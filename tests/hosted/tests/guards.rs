@@ -45,10 +45,12 @@ fn leaving_twice_or_with_the_m_of_another_is_refused() {
         let m = || unsafe { &*address.load(SeqCst) };
         std::thread::scope(|scope| {
             scope.spawn(|| assert_eq!(pool.leave(m()), Err(LeaveError::NotHeld), "another thread's"));
-            scope.spawn(|| {
+            // Joined: a scope does not wait for exit hooks.
+            let inside = scope.spawn(|| {
                 let _mine = pool.enter().unwrap();
                 assert_eq!(pool.leave(m()), Err(LeaveError::NotHeld), "another thread's, from inside");
             });
+            inside.join().unwrap();
         });
         let elsewhere = other.enter().unwrap();
         assert_eq!(other.leave(m()), Err(LeaveError::NotHeld), "another pool's");
