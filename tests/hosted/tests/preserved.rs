@@ -35,7 +35,7 @@ fn waiting_changes_nothing_either() {
     let pool = started(Pool::new(Witness::default()).limit(1));
     let inside = pool.enter().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let in_vain = scope.spawn(|| {
             let timed_out = || {
                 let limit = Duration::from_millis(5);
                 assert_eq!(pool.enter_timeout(limit).unwrap_err(), EnterError::TimedOut);
@@ -43,6 +43,7 @@ fn waiting_changes_nothing_either() {
             preserved(timed_out).expect("a time-out");
             preserved(|| assert_eq!(pool.try_enter().unwrap_err(), EnterError::Exhausted)).expect("in vain");
         });
+        in_vain.join().unwrap();
         let waiter = scope.spawn(|| preserved(|| _ = pool.enter()).expect("a wait"));
         until("the thread waits", || pool.stats().waiting > 0);
         alone(&inside, || std::thread::sleep(Duration::from_millis(10)));
