@@ -6,7 +6,7 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 use extram_posix::errno::Preserved;
 
-type Membarrier = unsafe extern "C" fn(libc::c_int, libc::c_uint, libc::c_int) -> libc::c_int;
+pub(crate) type Membarrier = unsafe extern "C" fn(libc::c_int, libc::c_uint, libc::c_int) -> libc::c_int;
 
 // sys/membarrier.h, which the libc crate does not have.
 pub(crate) const CMD_PRIVATE_EXPEDITED: libc::c_int = 0x08;

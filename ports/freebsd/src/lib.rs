@@ -6,6 +6,7 @@
 #![cfg(target_os = "freebsd")]
 
 mod barrier;
+mod facts;
 mod stack;
 mod wait;
 

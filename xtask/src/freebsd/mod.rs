@@ -6,6 +6,7 @@ pub(crate) mod build;
 mod elf;
 #[allow(dead_code)] // its users follow
 mod protocol;
+mod symbols;
 pub(crate) mod zig;
 
 use crate::summary::Summary;
@@ -23,13 +24,10 @@ pub(crate) fn aarch64() -> Result<Summary> {
 
 fn lane(target: &str) -> Result<Summary> {
     let mut summary = Summary::default();
-    let tests = build::build_tests(target, None);
-    summary += Summary::of(
-        "every test program builds and links",
-        tests.map(|tests| {
-            println!("{} test programs", tests.len());
-        }),
-    );
+    let tests = build::build_tests(target, None)?;
+    println!("{} test programs", tests.len());
+    summary += Summary::of("every test program builds and links", Ok(()));
+    summary += abi::check(target, &tests)?;
     summary += Summary::skipped("running them", "no FreeBSD base; run cargo xtask freebsd fetch");
     Ok(summary)
 }

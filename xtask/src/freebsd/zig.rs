@@ -36,12 +36,16 @@ pub(crate) fn install() -> Result<()> {
     find().map(|_| ()).context("pip installed ziglang, but no zig is in it")
 }
 
+/// The oldest release that zig's own start-up code works on.
+const RELEASE: &str = "14.0";
+
 /// `zig cc` for a target of Rust's.
 pub(crate) fn cc(zig: &Path, target: &str) -> Command {
-    Command::new(zig).args(["cc", "-target", triple(target)])
+    cc_for(zig, target, RELEASE)
 }
 
-/// What zig calls a target. The release is the oldest that it knows.
-pub(crate) fn triple(target: &str) -> &'static str {
-    if target.starts_with("aarch64") { "aarch64-freebsd.14.0" } else { "x86_64-freebsd.14.0" }
+/// The same for one release of FreeBSD.
+pub(crate) fn cc_for(zig: &Path, target: &str, release: &str) -> Command {
+    let processor = target.split('-').next().unwrap_or(target);
+    Command::new(zig).args(["cc", "-target"]).arg(format!("{processor}-freebsd.{release}"))
 }
