@@ -34,7 +34,7 @@ enum Lane {
 const NEEDS: &[Need] = &[
     Need {
         lane: Lane::Host,
-        packages: &["gcc", "g++", "libc6-dev", "make", "cmake", "pkg-config", "strace"],
+        packages: &["gcc", "g++", "libc6-dev", "make", "cmake", "pkg-config", "strace", "libmicrohttpd-dev"],
     },
     Need {
         lane: Lane::BareMetal,
