@@ -189,12 +189,10 @@ impl Transcript {
         let mut bytes = self.console.iter().copied().peekable();
         while let Some(byte) = bytes.next() {
             match byte {
-                0x1b => {
+                0x1b if bytes.next_if_eq(&b'[').is_some() => {
                     // A control sequence ends with a letter.
-                    if bytes.next_if_eq(&b'[').is_some() {
-                        while bytes.next_if(|byte| !byte.is_ascii_alphabetic()).is_some() {}
-                        bytes.next();
-                    }
+                    while bytes.next_if(|byte| !byte.is_ascii_alphabetic()).is_some() {}
+                    bytes.next();
                 }
                 b'\n' | b'\t' | b' '..=b'~' => text.push(byte as char),
                 _ => {}
