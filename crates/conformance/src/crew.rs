@@ -162,6 +162,14 @@ impl<S: Subject> Case<S> {
         }
     }
 
+    /// The same for a call within a call, whose M has an owner already: its own thread.
+    pub(crate) fn nested_call(&'static self, f: impl FnOnce(&S::Loan)) {
+        match self.pool().enter() {
+            Ok(loan) => f(&loan),
+            Err(_) => self.stage.complain(&"a nested call is refused", 0, 1),
+        }
+    }
+
     /// Waits until `holds`, as long as the configuration has patience.
     pub(crate) fn until(&self, holds: impl FnMut() -> bool) -> bool {
         self.until_within(self.config.patience, holds)

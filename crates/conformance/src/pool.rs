@@ -10,9 +10,9 @@ use extram_core::{Binding, EnterError, MState, Port, StartError};
 /// Ms stay with their threads, as many as needed.
 pub(crate) const BOUND: Shape = Shape { limit: None, binding: Binding::Thread };
 /// Ms go back after each call.
-const BY_CALL: Shape = Shape { limit: None, binding: Binding::Call };
+pub(crate) const BY_CALL: Shape = Shape { limit: None, binding: Binding::Call };
 
-const fn limited(limit: u32, binding: Binding) -> Shape {
+pub(crate) const fn limited(limit: u32, binding: Binding) -> Shape {
     Shape { limit: Some(limit), binding }
 }
 
@@ -36,6 +36,8 @@ macro_rules! also {
         }
     };
 }
+
+pub(crate) use also;
 
 const FEW_THREADS: Verdict = Verdict::Skipped("newosproc: no so many threads at once");
 

@@ -108,6 +108,17 @@ pub trait Subject: Sized + Sync + 'static {
         None
     }
 
+    /// Leaves the call; the loan comes back if the pool refuses.
+    fn leave(&'static self, loan: Self::Loan) -> Option<Result<(), Self::Loan>> {
+        drop(loan);
+        None
+    }
+
+    /// Gives the calling thread's idle M back now; whether there was one.
+    fn unbind(&'static self) -> Option<bool> {
+        None
+    }
+
     /// The figures.
     fn figures(&'static self) -> Option<Figures> {
         None
@@ -184,6 +195,14 @@ macro_rules! subject {
 
             fn prewarm(&'static self, spare: u32) -> Option<Result<(), StartError>> {
                 Some(self.0.prewarm(spare))
+            }
+
+            fn leave(&'static self, loan: Self::Loan) -> Option<Result<(), Self::Loan>> {
+                Some(loan.leave().map_err(|(loan, _)| loan))
+            }
+
+            fn unbind(&'static self) -> Option<bool> {
+                Some(self.0.unbind())
             }
 
             fn figures(&'static self) -> Option<Figures> {

@@ -1,10 +1,12 @@
-//! Scenarios 16 to 18: Ms that stay with their threads, where the port has an exit hook.
+//! Scenarios 16 to 19, 25 and 26: Ms that stay with their threads, where the port has an exit hook,
+//! and come back.
 
 use crate::crew::Case;
-use crate::pool::{BOUND, case};
+use crate::pool::{BOUND, BY_CALL, also, case, limited};
 use crate::subject::{Loan as _, Subject};
 use crate::{Config, Verdict};
 use core::sync::atomic::Ordering::SeqCst;
+use extram_core::Binding;
 
 const NO_HOOK: Verdict = Verdict::Skipped("exit_hook: the port has none");
 
@@ -92,6 +94,99 @@ pub(crate) fn short_lived<S: Subject>(config: &Config) -> Verdict {
         }
     }
     case.same(&"more Ms than at the busiest moment", case.stage.made.load(SeqCst), made);
+    case.end()
+}
+
+/// Scenario 19. Threads that end in the middle of a call, at several depths.
+pub(crate) fn exits_inside<S: Subject>(config: &Config) -> Verdict {
+    for shape in [BOUND, BY_CALL] {
+        let case = case!(Case::<S>::started(config, shape));
+        if !case.has_exit_hook() {
+            return first(case.end(), NO_HOOK);
+        }
+        let body = |case: &'static Case<S>, _| {
+            for _ in 0..=case.stage.step.load(SeqCst) % 3 {
+                match case.pool().enter() {
+                    Ok(loan) => core::mem::forget(loan),
+                    Err(_) => case.stage.complain(&"a thread was not let in", 0, 1),
+                }
+            }
+        };
+        for round in 0..config.sequence.min(30) {
+            case.stage.step.store(round, SeqCst);
+            let crew = case.crew(1, body, || ());
+            if crew.is_err() {
+                return case.end_after(crew);
+            }
+            case.same(&"the runtime is not told of the end", case.stage.running.load(SeqCst), 0);
+            if let Some(figures) = case.pool().figures() {
+                let gone = figures.bound_idle + figures.in_use;
+                case.same(&"an M stays with a thread that is gone", gone, 0);
+            }
+        }
+        case.at_most(&"more Ms than at the busiest moment", case.stage.made.load(SeqCst), 2);
+        case.call(|_| ());
+        also!(case.end());
+    }
+    Verdict::Ok
+}
+
+/// Scenario 25.
+pub(crate) fn unbinds<S: Subject>(config: &Config) -> Verdict {
+    let case = case!(Case::<S>::started(config, BOUND));
+    if !case.has_exit_hook() {
+        return first(case.end(), NO_HOOK);
+    }
+    let pool = case.pool();
+    let says = |text: &'static &'static str, wanted: bool| {
+        case.same(text, pool.unbind().unwrap_or(wanted) as u32, wanted as u32);
+    };
+    if pool.unbind().is_none() {
+        return first(case.end(), Verdict::Skipped("the pool under test cannot unbind"));
+    }
+    says(&"a thread that never entered gave an M back", false);
+    let id = case.call(|loan| {
+        says(&"an M in use was given back", false);
+        loan.id()
+    });
+    says(&"an idle M was not given back", true);
+    says(&"an M was given back twice", false);
+    if let Some(figures) = pool.figures() {
+        case.same(&"an M is bound after it was given back", figures.bound_idle + figures.in_use, 0);
+    }
+    if let Some(id) = id {
+        case.stage.note[0].store(id as usize, SeqCst);
+        // The M that came back last is taken first.
+        let body = |case: &'static Case<S>, _| {
+            case.call(|loan| {
+                case.same(&"another thread has another M", loan.id(), case.stage.note[0].load(SeqCst) as u32)
+            });
+        };
+        let crew = case.crew(1, body, || ());
+        if crew.is_err() {
+            return case.end_after(crew);
+        }
+    }
+    case.call(|_| ());
+    case.end()
+}
+
+/// Scenario 26. Ten times as many threads over time as elsewhere, under a limit of two Ms.
+pub(crate) fn crowd<S: Subject>(config: &Config) -> Verdict {
+    let case = case!(Case::<S>::started(config, limited(2, Binding::Thread)));
+    let body = |case: &'static Case<S>, _| {
+        case.call(|_| ());
+        case.stage.served.fetch_add(1, SeqCst);
+    };
+    let (at_once, crews) = (config.threads.min(20), config.sequence * 10 / config.threads.clamp(1, 20));
+    for _ in 0..crews {
+        let crew = case.crew(at_once, body, || ());
+        if crew.is_err() {
+            return case.end_after(crew);
+        }
+    }
+    case.same(&"threads served", case.stage.served.load(SeqCst), at_once * crews);
+    case.at_most(&"more Ms than the limit", case.stage.made.load(SeqCst), 2);
     case.end()
 }
 

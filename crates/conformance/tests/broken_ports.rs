@@ -130,7 +130,7 @@ fn a_port_that_breaks_nothing_passes() {
     struct None;
     impl Fault for None {}
     let outcome = run_broken::<None>();
-    assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (18, 0, 0));
+    assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (23, 0, 0));
 }
 
 #[test]
