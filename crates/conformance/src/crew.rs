@@ -271,10 +271,14 @@ impl<S: Subject> Case<S> {
             let sum = figures.spare + figures.in_use + figures.bound_idle;
             self.same(&"spare, in use and bound Ms do not add up", sum, figures.created);
         }
-        if !self.expect(&"the pool does not close at rest", || pool.close().is_ok()) {
-            return Verdict::Stuck;
-        }
         let stage = &self.stage;
+        if !self.expect(&"the pool does not close at rest", || pool.close().is_ok()) {
+            // It stays where it is, for ever: somebody may still be in it.
+            return match stage.complaint() {
+                Some((text, got, wanted)) => Verdict::Failed { text, got, wanted },
+                None => Verdict::Stuck,
+            };
+        }
         self.same(
             &"contexts dropped are not those made",
             stage.dropped.load(SeqCst),
