@@ -9,6 +9,7 @@ mod freebsd;
 mod header;
 mod herd;
 mod install;
+mod scenarios;
 mod setup;
 mod summary;
 #[allow(dead_code)]

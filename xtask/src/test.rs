@@ -26,6 +26,12 @@ pub(crate) struct Args {
     /// All lanes.
     #[arg(long)]
     all: bool,
+    /// Print which test shows which scenario, and on which ports, and run nothing.
+    #[arg(long)]
+    list_scenarios: bool,
+    /// With --list-scenarios: put the table into tests/README.md.
+    #[arg(long, requires = "list_scenarios")]
+    write: bool,
     /// What is skipped counts as failed.
     #[arg(long)]
     require: bool,
@@ -38,6 +44,9 @@ pub(crate) type Lane = fn() -> Result<Summary>;
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) fn test(args: &Args) -> Result<()> {
+    if args.list_scenarios {
+        return crate::scenarios::list(args.write);
+    }
     let target = args.target.as_deref();
     let of = |triple| args.all || target == Some(triple);
     let wanted: &[(&str, bool, Lane)] = &[
