@@ -1,5 +1,6 @@
 //! Guards: on their thread, innermost first.
-#![cfg(unix)]
+// It compiles programs, and programs for FreeBSD run where no compiler is.
+#![cfg(all(unix, not(target_os = "freebsd")))]
 
 use extram::{Binding, Entered, LeaveError, Native, Pool};
 use extram_hosted::{Witness, alone, close, rest, started};

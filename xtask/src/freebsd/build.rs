@@ -21,6 +21,7 @@ const PACKAGES: &[&str] = &[
     "extram-core",
     "extram-elf-tls",
     "extram-herd",
+    "extram-hosted",
     "extram-port-freebsd",
     "extram-posix",
 ];
@@ -32,23 +33,36 @@ const UNUSED_LIBRARIES: &[&str] = &["kvm", "memstat", "procstat", "devstat"];
 /// How long one cargo may take before it is taken for hung.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
+/// What there is to run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tests {
+    /// The test programs.
+    pub(crate) programs: Vec<PathBuf>,
+    /// Programs that they start and libraries that they load: by the path that they have here,
+    /// which is compiled in.
+    pub(crate) companions: Vec<PathBuf>,
+}
+
 /// Builds and links every test program for `target`. `base` is FreeBSD itself, unpacked; it is
 /// linked against if it has the files for that.
-pub(crate) fn build_tests(target: &str, base: Option<&Path>) -> Result<Vec<PathBuf>> {
+pub(crate) fn build_tests(target: &str, base: Option<&Path>) -> Result<Tests> {
     let cross = Cross::find(target, base)?;
     let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
-    let mut programs = cross.build(cross.cargo("test")?.arg("--no-run").args(packages))?;
+    let mut tests = cross.build(cross.cargo("test")?.arg("--no-run").args(packages))?;
     // The suite as a port without an allocator builds it.
     let bare = ["--no-run", "-p", "extram-conformance", "--no-default-features", "--test", "no_heap"];
-    programs.extend(cross.build(cross.cargo("test")?.args(bare))?);
-    Ok(programs)
+    tests.programs.extend(cross.build(cross.cargo("test")?.args(bare))?.programs);
+    Ok(tests)
 }
 
 /// Builds one program of the workspace for `target`, optimised.
 pub(crate) fn build_program(target: &str, base: Option<&Path>, package: &str, bin: &str) -> Result<PathBuf> {
     let cross = Cross::find(target, base)?;
-    let programs = cross.build(cross.cargo("build")?.args(["--release", "-p", package, "--bin", bin]))?;
-    programs.into_iter().next().with_context(|| format!("cargo built no program {bin}"))
+    let built = cross.build(cross.cargo("build")?.args(["--release", "-p", package, "--bin", bin]))?;
+    let mut programs = built.companions.into_iter();
+    programs
+        .find(|program| program.file_name() == Some(bin.as_ref()))
+        .with_context(|| format!("cargo built no program {bin}"))
 }
 
 /// The directory of the workspace.
@@ -90,16 +104,16 @@ impl Cross {
                 .env(format!("AR_{lower}"), "ar");
         }
         // Under emulation an unoptimised standard library is slow; the checks of the debug profile
-        // stay on. Line tables keep the root image small.
+        // stay on. Without debug information the programs are a tenth of the size.
         Ok(command
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
-            .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .args(["--message-format", "json-render-diagnostics", "--target-dir"])
             .arg(root().join("target/freebsd").join(self.tools.name())))
     }
 
-    /// Runs cargo and returns the programs that it says it made.
-    fn build(&self, cargo: Command) -> Result<Vec<PathBuf>> {
+    /// Runs cargo and returns what it says it made.
+    fn build(&self, cargo: Command) -> Result<Tests> {
         let mut messages = Vec::new();
         let ended = cargo.stream(LIMIT, |stream, chunk| match stream {
             Stream::Out => messages.extend_from_slice(chunk),
@@ -109,23 +123,30 @@ impl Cross {
             }
         })?;
         match ended {
-            Ended::Exited(status) if status.success() => executables(&messages),
+            Ended::Exited(status) if status.success() => made(&messages),
             Ended::Exited(status) => bail!("{status}: {cargo}"),
             Ended::TimedOut(limit) => bail!("no end after {} s: {cargo}", limit.as_secs()),
         }
     }
 }
 
-/// The programs named in cargo's messages, one JSON object a line.
-fn executables(messages: &[u8]) -> Result<Vec<PathBuf>> {
-    let mut programs = Vec::new();
+/// The programs and libraries named in cargo's messages, one JSON object a line.
+fn made(messages: &[u8]) -> Result<Tests> {
+    let mut made = Tests::default();
     for line in messages.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"{")) {
         let message: serde_json::Value = serde_json::from_slice(line).context("a message of cargo")?;
         if let Some(program) = message["executable"].as_str() {
-            programs.push(PathBuf::from(program));
+            let test = message["profile"]["test"].as_bool() == Some(true);
+            let list = if test { &mut made.programs } else { &mut made.companions };
+            list.push(PathBuf::from(program));
+        }
+        let files = message["filenames"].as_array().into_iter().flatten().filter_map(|file| file.as_str());
+        if message["target"]["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib"))
+        {
+            made.companions.extend(files.filter(|file| file.ends_with(".so")).map(PathBuf::from));
         }
     }
-    Ok(programs)
+    Ok(made)
 }
 
 impl Tools {
@@ -179,7 +200,8 @@ fn clang(target: &str, base: &Path) -> Result<String> {
         .to_string())
 }
 
-/// A script that runs `command` with its own arguments, less the libraries that nothing needs.
+/// A script that runs `command` with its own arguments, less the libraries that nothing needs and
+/// the cc crate's name for the target, which zig does not know and `command` has in its own way.
 fn script(command: &str) -> String {
     let unused: Vec<String> = UNUSED_LIBRARIES.iter().map(|library| format!("-l{library}")).collect();
     format!(
@@ -187,7 +209,7 @@ fn script(command: &str) -> String {
          n=$#\n\
          while [ $n -gt 0 ]; do\n    \
              case $1 in\n        \
-                 {}) ;;\n        \
+                 {}|--target=*) ;;\n        \
                  *) set -- \"$@\" \"$1\" ;;\n    \
              esac\n    \
              shift; n=$((n - 1))\n\
@@ -218,7 +240,8 @@ mod tests {
     fn the_linkers_script_drops_the_unused_libraries_and_keeps_every_other_word() {
         let dir = std::env::temp_dir().join(format!("extram-script-{}", std::process::id()));
         let script = write_script(&dir, "echo", "printf '%s\\n'").unwrap();
-        let words = ["-lc", "-lkvm", "a b", "-ldevstat", "", "-lprocstat", "-lmemstat", "-lkvmx", "$x"];
+        let words =
+            ["-lc", "--target=t", "-lkvm", "a b", "-ldevstat", "", "-lprocstat", "-lmemstat", "-lkvmx", "$x"];
         let said = Command::new(&script).args(words).read().unwrap();
         std::fs::remove_dir_all(&dir).unwrap();
         assert_eq!(said, "-lc\na b\n\n-lkvmx\n$x\n");
@@ -228,11 +251,16 @@ mod tests {
     fn programs_are_found_among_cargos_messages() {
         let messages = br#"{"reason":"compiler-artifact","executable":null}
 not JSON
-{"reason":"compiler-artifact","executable":"/t/pool-1"}
+{"reason":"compiler-artifact","profile":{"test":true},"executable":"/t/pool-1"}
+{"reason":"compiler-artifact","profile":{"test":false},"executable":"/t/forked"}
+{"target":{"kind":["cdylib","rlib"]},"filenames":["/t/libp.so","/t/libp.rlib"],"executable":null}
+{"target":{"kind":["proc-macro"]},"filenames":["/t/libq.so"],"executable":null}
 {"reason":"build-finished","success":true}
 "#;
-        assert_eq!(executables(messages).unwrap(), [PathBuf::from("/t/pool-1")]);
-        assert!(executables(b"{half").is_err());
+        let made_of_it = made(messages).unwrap();
+        assert_eq!(made_of_it.programs, [PathBuf::from("/t/pool-1")]);
+        assert_eq!(made_of_it.companions, ["/t/forked", "/t/libp.so"].map(PathBuf::from));
+        assert!(made(b"{half").is_err());
     }
 
     #[test]
