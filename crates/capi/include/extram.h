@@ -16,6 +16,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** How many bytes of storage extram_pool_init needs for max_ms Ms at most, as a constant. */
+#define EXTRAM_POOL_BYTES(max_ms) \
+    (sizeof(void *) * EXTRAM_POOL_WORDS + sizeof(void *) * EXTRAM_M_WORDS * (max_ms))
+
+/**
+ * Used by EXTRAM_POOL_BYTES.
+ */
+#define EXTRAM_POOL_WORDS 104
+
+/**
+ * Used by EXTRAM_POOL_BYTES.
+ */
+#define EXTRAM_M_WORDS 24
+
 /**
  * What a function returns.
  */
@@ -176,10 +190,24 @@ const char *extram_strerror(int code);
 /**
  * Makes a pool with one M and starts it. Not from a signal handler.
  *
- * EXTRAM_NO_MEMORY if new_context fails, memory runs out, or the process has 1024 pools already.
- * *pool is written on EXTRAM_OK only.
+ * EXTRAM_NO_MEMORY if new_context fails, memory runs out, or the process has as many pools as it
+ * can have (1024; 16 on 32-bit processors). *pool is written on EXTRAM_OK only.
  */
 int extram_pool_new(const extram_config *config, extram_pool **pool);
+
+/**
+ * The same in memory of the caller's, without an allocator: size bytes at storage, aligned as they
+ * come, which are the pool's until extram_pool_free. At most max_ms Ms, or as many as there is room
+ * for. EXTRAM_POOL_BYTES and extram_pool_size say how much that takes.
+ *
+ * EXTRAM_NO_MEMORY also if there is no room for max_ms (or one).
+ */
+int extram_pool_init(void *storage, size_t size, const extram_config *config, extram_pool **pool);
+
+/**
+ * How many bytes extram_pool_init needs for a pool of at most max_ms Ms. From any context.
+ */
+size_t extram_pool_size(uint32_t max_ms);
 
 /**
  * Turns newcomers away with EXTRAM_CLOSED and wakes the threads that wait with it. Once no M is in
@@ -191,7 +219,8 @@ int extram_pool_new(const extram_config *config, extram_pool **pool);
 int extram_pool_close(extram_pool *pool);
 
 /**
- * Frees the memory of a closed pool. From then on its handles get EXTRAM_INVALID.
+ * Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
+ * EXTRAM_INVALID.
  *
  * EXTRAM_BUSY, and nothing has changed, if the pool is not closed or another thread is in a call on
  * it right now.

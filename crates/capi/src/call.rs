@@ -4,12 +4,11 @@ use crate::boundary::{coded, guarded};
 use crate::code::extram_code::{self, EXTRAM_EXHAUSTED, EXTRAM_INVALID};
 use crate::handle::{Place, extram_m, extram_pool};
 use crate::pool::{find, writable};
-use crate::registry::{self, Pool};
-use crate::runtime::Foreign;
+use crate::registry::{self, Entered, Pool};
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering;
 use core::time::Duration;
-use extram::{EnterError, Entered};
+use extram_core::EnterError;
 
 /// Enters one way or another and hands the M out; the guard is C's to keep, as the handle.
 ///
@@ -20,7 +19,7 @@ use extram::{EnterError, Entered};
 unsafe fn enter(
     pool: *mut extram_pool,
     m: *mut *mut extram_m,
-    enter: impl FnOnce(&'static Pool) -> Result<Entered<Foreign>, EnterError>,
+    enter: impl FnOnce(&'static Pool) -> Result<Entered, EnterError>,
 ) -> c_int {
     coded(|| {
         // SAFETY: by the caller's promise.
@@ -138,7 +137,7 @@ pub extern "C" fn extram_m_id(m: *const extram_m) -> u32 {
     guarded(0, || {
         let held = Place::of_m(m).and_then(|(place, id)| {
             let at_work = registry::find(place)?;
-            at_work.pool.held(id).map(extram::M::id)
+            at_work.pool.held(id).map(extram_core::M::id)
         });
         held.unwrap_or(0)
     })

@@ -1,7 +1,7 @@
 //! What every function returns.
 
 use core::ffi::{CStr, c_char, c_int};
-use extram::{EnterError, LeaveError, StartError};
+use extram_core::{EnterError, LeaveError, StartError};
 
 /// What a function returns.
 #[repr(C)]

@@ -26,6 +26,9 @@ mod pool;
 mod registry;
 mod runtime;
 
+#[cfg(feature = "std")]
+use extram::Native;
+
 pub use call::*;
 pub use code::{extram_code, extram_strerror};
 pub use config::{EXTRAM_BIND_CALL, EXTRAM_BIND_THREAD, extram_binding, extram_config, extram_stats};

@@ -1,14 +1,15 @@
 //! Pools: made, looked at, closed, freed.
 
 use crate::boundary::coded;
-use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID};
+use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID, EXTRAM_NO_MEMORY};
 use crate::config::{EXTRAM_BIND_CALL, extram_config, extram_stats};
 use crate::handle::{Place, extram_pool};
 use crate::registry::{self, AtWork, Pool};
-use crate::runtime::Foreign;
-use core::ffi::c_int;
+use crate::runtime::{Foreign, Home};
+use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
-use extram::{Binding, M};
+use extram_core::{Binding, M};
 
 /// The pool that the handle names.
 #[inline]
@@ -32,8 +33,8 @@ fn configured(pool: Pool, config: &extram_config) -> Pool {
 
 /// Makes a pool with one M and starts it. Not from a signal handler.
 ///
-/// EXTRAM_NO_MEMORY if new_context fails, memory runs out, or the process has 1024 pools already.
-/// *pool is written on EXTRAM_OK only.
+/// EXTRAM_NO_MEMORY if new_context fails, memory runs out, or the process has as many pools as it
+/// can have (1024; 16 on 32-bit processors). *pool is written on EXTRAM_OK only.
 ///
 /// # Safety
 ///
@@ -46,7 +47,8 @@ pub unsafe extern "C" fn extram_pool_new(config: *const extram_config, pool: *mu
         let (config, handle) = unsafe { (extram_config::read(config)?, writable(pool)?) };
         let vacant = registry::vacant()?;
         let place = vacant.place;
-        let made = Made::new(configured(Pool::new(Foreign::new(config, place)), &config));
+        let pool = configured(Pool::new(Foreign::new(config, place, Home::Heap)), &config);
+        let made = Made(Box::leak(Box::new(pool)));
         made.0.start()?;
         vacant.fill(made.keep());
         // SAFETY: by the caller's promise; checked for null.
@@ -55,16 +57,95 @@ pub unsafe extern "C" fn extram_pool_new(config: *const extram_config, pool: *mu
     })
 }
 
-/// A pool on the heap that frees itself if starting it fails, or panics.
-#[cfg(feature = "std")]
+/// The same in memory of the caller's, without an allocator: size bytes at storage, aligned as they
+/// come, which are the pool's until extram_pool_free. At most max_ms Ms, or as many as there is room
+/// for. EXTRAM_POOL_BYTES and extram_pool_size say how much that takes.
+///
+/// EXTRAM_NO_MEMORY also if there is no room for max_ms (or one).
+///
+/// # Safety
+///
+/// `storage` is null or points to `size` bytes that nobody else uses; `config` and `pool` are null
+/// or point to what their types say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn extram_pool_init(
+    storage: *mut c_void,
+    size: usize,
+    config: *const extram_config,
+    pool: *mut *mut extram_pool,
+) -> c_int {
+    coded(|| {
+        // SAFETY: by the caller's promise.
+        let (config, handle) = unsafe { (extram_config::read(config)?, writable(pool)?) };
+        // SAFETY: by the caller's promise.
+        let storage = unsafe { Storage::divide(storage, size) }?;
+        if storage.ms.len() < config.max_ms.max(1) as usize {
+            return Err(EXTRAM_NO_MEMORY);
+        }
+        let vacant = registry::vacant()?;
+        let place = vacant.place;
+        let pool = Pool::with_memory(Foreign::new(config, place, Home::Storage), storage.ms);
+        let made = Made(storage.pool.write(configured(pool, &config)));
+        made.0.start()?;
+        vacant.fill(made.keep());
+        // SAFETY: by the caller's promise; checked for null.
+        unsafe { handle.write(place.pool()) };
+        Ok(())
+    })
+}
+
+/// How many bytes extram_pool_init needs for a pool of at most max_ms Ms. From any context.
+#[unsafe(no_mangle)]
+pub extern "C" fn extram_pool_size(max_ms: u32) -> usize {
+    (max_ms.max(1) as usize).saturating_mul(size_of::<M<Foreign>>()).saturating_add(HEAD)
+}
+
+/// Used by EXTRAM_POOL_BYTES.
+pub const EXTRAM_POOL_WORDS: usize = 104;
+/// Used by EXTRAM_POOL_BYTES.
+pub const EXTRAM_M_WORDS: usize = 24;
+
+/// The pool and what is lost by aligning it.
+const HEAD: usize = size_of::<Pool>().next_multiple_of(ALIGN) + ALIGN - 1;
+const ALIGN: usize =
+    if align_of::<Pool>() > align_of::<M<Foreign>>() { align_of::<Pool>() } else { align_of::<M<Foreign>>() };
+
+const _: () = assert!(HEAD <= EXTRAM_POOL_WORDS * size_of::<usize>());
+const _: () = assert!(size_of::<M<Foreign>>() <= EXTRAM_M_WORDS * size_of::<usize>());
+
+/// The caller's memory, divided among a pool and its Ms.
+struct Storage {
+    pool: &'static mut MaybeUninit<Pool>,
+    ms: &'static mut [MaybeUninit<M<Foreign>>],
+}
+
+impl Storage {
+    /// # Safety
+    ///
+    /// `size` bytes at `storage` are the pool's until it is freed; after that nothing is left of
+    /// the references.
+    unsafe fn divide(storage: *mut c_void, size: usize) -> Result<Self, extram_code> {
+        if storage.is_null() {
+            return Err(EXTRAM_INVALID);
+        }
+        let first = storage.cast::<u8>();
+        let count = size.checked_sub(HEAD).ok_or(EXTRAM_NO_MEMORY)? / size_of::<M<Foreign>>();
+        // Less than ALIGN, which HEAD has room for.
+        let lost = first.addr().wrapping_neg() % ALIGN;
+        // SAFETY: within the storage: `lost`, the pool and `count` Ms are `size` bytes at most. What
+        // is uninitialised may be anything.
+        unsafe {
+            let pool = first.add(lost);
+            let ms = pool.add(size_of::<Pool>().next_multiple_of(ALIGN)).cast();
+            Ok(Storage { pool: &mut *pool.cast(), ms: core::slice::from_raw_parts_mut(ms, count) })
+        }
+    }
+}
+
+/// A pool that ends if starting it fails, or panics.
 struct Made(&'static Pool);
 
-#[cfg(feature = "std")]
 impl Made {
-    fn new(pool: Pool) -> Self {
-        Made(Box::leak(Box::new(pool)))
-    }
-
     fn keep(self) -> &'static Pool {
         let pool = self.0;
         core::mem::forget(self);
@@ -72,11 +153,26 @@ impl Made {
     }
 }
 
-#[cfg(feature = "std")]
 impl Drop for Made {
     fn drop(&mut self) {
-        // SAFETY: leaked by `new`; nobody has been told of it.
-        drop(unsafe { Box::from_raw((&raw const *self.0).cast_mut()) });
+        // SAFETY: made a moment ago, and nobody has been told of it.
+        unsafe { end((&raw const *self.0).cast_mut()) };
+    }
+}
+
+/// Drops a pool, and frees its memory if that is ours.
+///
+/// # Safety
+///
+/// Made by `extram_pool_new` or `extram_pool_init`, and nobody uses it now or later.
+unsafe fn end(pool: *mut Pool) {
+    // SAFETY: by the caller's promise.
+    match unsafe { &*pool }.runtime().home {
+        // SAFETY: leaked by `extram_pool_new`.
+        #[cfg(feature = "std")]
+        Home::Heap => drop(unsafe { Box::from_raw(pool) }),
+        // SAFETY: written by `extram_pool_init`.
+        Home::Storage => unsafe { pool.drop_in_place() },
     }
 }
 
@@ -99,18 +195,18 @@ pub extern "C" fn extram_pool_close(pool: *mut extram_pool) -> c_int {
     })
 }
 
-/// Frees the memory of a closed pool. From then on its handles get EXTRAM_INVALID.
+/// Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
+/// EXTRAM_INVALID.
 ///
 /// EXTRAM_BUSY, and nothing has changed, if the pool is not closed or another thread is in a call on
 /// it right now.
-#[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_pool_free(pool: *mut extram_pool) -> c_int {
     coded(|| {
         let pool = registry::evict(Place::of_pool(pool).ok_or(EXTRAM_INVALID)?)?;
-        // SAFETY: leaked by `extram_pool_new`; nobody is at work on it (`evict`), and the threads
-        // that used it do not touch it after `close`.
-        drop(unsafe { Box::from_raw(pool) });
+        // SAFETY: nobody is at work on it (`evict`), and the threads that used it do not touch it
+        // after `close`.
+        unsafe { end(pool) };
         Ok(())
     })
 }

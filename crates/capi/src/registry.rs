@@ -20,14 +20,17 @@
 //! Invariant Tenancy: while a note or the count names a slot and the address read after that was
 //! not null, the pool at this address is not freed and `tenant` does not change.
 
+use crate::Native;
 use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID, EXTRAM_NO_MEMORY};
 use crate::handle::{Place, SLOTS, tenant};
 use crate::runtime::Foreign;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, compiler_fence, fence};
-use extram::{Native, Port};
+use extram_core::Port;
 
 /// A pool of C's.
-pub(crate) type Pool = extram::Pool<Foreign>;
+pub(crate) type Pool = extram_core::Pool<Foreign, Native>;
+/// A call of C's.
+pub(crate) type Entered = extram_core::Entered<Foreign, Native>;
 
 struct Slot {
     /// Null when free, being made, or being freed.

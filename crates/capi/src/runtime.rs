@@ -4,12 +4,24 @@ use crate::config::extram_config;
 use crate::handle::{Place, extram_m};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU32, Ordering};
-use extram::{M, Runtime};
+use extram_core::{M, Runtime};
 
 /// A runtime in C.
 pub(crate) struct Foreign {
     config: extram_config,
     place: Place,
+    /// Where the pool itself lies.
+    pub(crate) home: Home,
+}
+
+/// Whose the memory of a pool is.
+#[derive(Clone, Copy)]
+pub(crate) enum Home {
+    /// The library's own.
+    #[cfg(feature = "std")]
+    Heap,
+    /// The caller's.
+    Storage,
 }
 
 // SAFETY: the pointers are handed to functions of the configuration alone, which by its contract may
@@ -40,8 +52,8 @@ impl Drop for Context {
 }
 
 impl Foreign {
-    pub(crate) fn new(config: extram_config, place: Place) -> Self {
-        Foreign { config, place }
+    pub(crate) fn new(config: extram_config, place: Place, home: Home) -> Self {
+        Foreign { config, place, home }
     }
 
     pub(crate) fn handle(&self, m: &M<Self>) -> *mut extram_m {

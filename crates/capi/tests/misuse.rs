@@ -377,6 +377,85 @@ mod panics {
     }
 }
 
+/// Pools in memory of the caller's.
+mod storage {
+    use super::*;
+
+    fn try_init(storage: &mut [u8], config: &extram_config) -> Result<*mut extram_pool, extram_code> {
+        let mut pool = null_mut();
+        // SAFETY: the storage outlives the pool, and all point to what they should.
+        let done = unsafe { extram_pool_init(storage.as_mut_ptr().cast(), storage.len(), config, &mut pool) };
+        match code(done) {
+            EXTRAM_OK => Ok(pool),
+            error => {
+                assert!(pool.is_null(), "written in spite of {error:?}");
+                Err(error)
+            }
+        }
+    }
+
+    #[test]
+    fn room_for_three_is_room_for_three_wherever_it_begins() {
+        let size = extram_pool_size(3);
+        assert!(size <= 8 * (EXTRAM_POOL_WORDS + 3 * EXTRAM_M_WORDS));
+        let mut memory = vec![0xa5; size + 100];
+        for begin in 0..100 {
+            let storage = &mut memory[begin..begin + size];
+            let pool =
+                try_init(storage, &extram_config { binding: EXTRAM_BIND_CALL, ..config() }).expect("room");
+            assert_eq!(code(extram_prewarm(pool, 4)), EXTRAM_EXHAUSTED);
+            assert_eq!(stats(pool).created, 3);
+            let m = enter(pool).expect("in");
+            // SAFETY: what `new_context` made.
+            assert_eq!(unsafe { *extram_context(m).cast::<u32>() }, 7);
+            assert_eq!(leave(pool, m), EXTRAM_OK);
+            end(pool);
+            assert_eq!(enter(pool), Err(EXTRAM_INVALID));
+            assert!(memory[begin + size..].iter().all(|byte| *byte == 0xa5), "written behind the storage");
+            assert!(memory[..begin].iter().all(|byte| *byte == 0xa5), "written before the storage");
+            // What the next pool finds is not zero.
+            memory.fill(0xa5);
+        }
+    }
+
+    #[test]
+    fn no_room_is_refused() {
+        let mut memory = vec![0; extram_pool_size(8)];
+        let one = extram_pool_size(1);
+        for (size, max_ms) in [(0, 0), (1, 0), (one - 1, 0), (one - 1, 1), (one, 2), (one, u32::MAX)] {
+            let refused = try_init(&mut memory[..size], &extram_config { max_ms, ..config() });
+            assert_eq!(refused, Err(EXTRAM_NO_MEMORY), "{size} bytes, {max_ms} Ms");
+        }
+        assert_eq!(extram_pool_size(0), one);
+        end(try_init(&mut memory[..one], &config()).expect("room"));
+        // The limit counts, not the room.
+        let pool = try_init(&mut memory, &extram_config { max_ms: 2, ..config() }).expect("room");
+        assert_eq!(code(extram_prewarm(pool, 3)), EXTRAM_EXHAUSTED);
+        assert_eq!(stats(pool).created, 2);
+        end(pool);
+    }
+
+    #[test]
+    fn nulls_and_a_configuration_that_makes_no_sense_are_refused() {
+        let mut memory = vec![0u8; extram_pool_size(2)];
+        let (storage, size) = (memory.as_mut_ptr().cast::<c_void>(), memory.len());
+        let mut pool = null_mut();
+        // SAFETY: null is allowed.
+        let codes = unsafe {
+            [
+                extram_pool_init(null_mut(), size, &config(), &mut pool),
+                extram_pool_init(storage, size, null(), &mut pool),
+                extram_pool_init(storage, size, &config(), null_mut()),
+                extram_pool_init(storage, size, &extram_config { size: 3, ..config() }, &mut pool),
+                extram_pool_init(storage, size, &extram_config { binding: 9, ..config() }, &mut pool),
+            ]
+        };
+        assert_eq!(codes.map(code), [EXTRAM_INVALID; 5]);
+        assert!(pool.is_null());
+        assert!(memory.iter().all(|byte| *byte == 0));
+    }
+}
+
 #[test]
 fn a_context_that_cannot_be_made() {
     unsafe extern "C-unwind" fn cannot(_: *mut c_void, _: *mut *mut c_void) -> c_int {

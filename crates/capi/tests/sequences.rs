@@ -9,6 +9,7 @@
 use extram_capi::extram_code::*;
 use extram_capi::*;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{null_mut, without_provenance_mut};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -165,11 +166,21 @@ fn new() {
         binding: random(16).min(1) as u32 ^ random(8).min(1) as u32,
     };
     let mut pool = null_mut();
-    // SAFETY: both point to what they should. A wrong size is more than is read.
-    let code = unsafe { extram_pool_new(&config, &mut pool) };
+    let mut storage = Vec::new();
+    // SAFETY: all point to what they should, and the storage stays. A wrong size is more than is read.
+    let code = unsafe {
+        if random(4) == 0 {
+            // Sometimes too little.
+            storage.resize(random(2 * extram_pool_size(3) as u64) as usize, 0xa5u8);
+            extram_pool_init(storage.as_mut_ptr().cast(), storage.len(), &config, &mut pool)
+        } else {
+            extram_pool_new(&config, &mut pool)
+        }
+    };
     expect(code, &[EXTRAM_OK, EXTRAM_INVALID, EXTRAM_NO_MEMORY]);
     assert_eq!(code == EXTRAM_OK as c_int, !pool.is_null());
     if !pool.is_null() {
+        STORAGE.lock().expect("no panic").insert(pool.addr(), storage);
         let slot = &SHARED_POOLS[random(POOLS as u64) as usize];
         POOLS_MADE.fetch_add(1, SeqCst);
         let former = slot.swap(pool.addr(), SeqCst);
@@ -185,6 +196,18 @@ fn new() {
     }
 }
 
+/// The memory of the pools that are in memory of ours, until they are freed.
+static STORAGE: std::sync::Mutex<BTreeMap<usize, Vec<u8>>> = std::sync::Mutex::new(BTreeMap::new());
+
+/// Frees a pool, and its storage as soon as it is ours again.
+fn free(pool: *mut extram_pool) -> c_int {
+    let code = extram_pool_free(pool);
+    if code == EXTRAM_OK as c_int {
+        STORAGE.lock().expect("no panic").remove(&pool.addr());
+    }
+    code
+}
+
 static POOLS_MADE: AtomicU64 = AtomicU64::new(0);
 
 /// Pools that are no longer shared and still in use. Whoever makes a pool tries to end one of these.
@@ -198,7 +221,7 @@ fn end(pool: usize) -> bool {
     if closed != EXTRAM_OK as c_int {
         return closed == EXTRAM_INVALID as c_int;
     }
-    let freed = extram_pool_free(pool);
+    let freed = free(pool);
     // Somebody else may have freed it.
     expect(freed, &[EXTRAM_OK, EXTRAM_BUSY, EXTRAM_INVALID]);
     freed != EXTRAM_BUSY as c_int
@@ -247,7 +270,7 @@ fn step() {
     match random(16) {
         0 => new(),
         1 => expect(extram_pool_close(some_pool()), &[EXTRAM_OK, EXTRAM_BUSY, EXTRAM_INVALID]),
-        2 => expect(extram_pool_free(some_pool()), &[EXTRAM_OK, EXTRAM_BUSY, EXTRAM_INVALID]),
+        2 => expect(free(some_pool()), &[EXTRAM_OK, EXTRAM_BUSY, EXTRAM_INVALID]),
         3 => {
             let all = [EXTRAM_OK, EXTRAM_CLOSED, EXTRAM_EXHAUSTED, EXTRAM_NO_MEMORY, EXTRAM_INVALID];
             // Under a limit this waits for as long as it takes.

@@ -14,6 +14,8 @@ typedef struct extram_pool extram_pool;
 typedef struct extram_m extram_m;
 
 int extram_pool_new(const extram_config *config, extram_pool **pool);
+int extram_pool_init(void *storage, size_t size, const extram_config *config, extram_pool **pool);
+size_t extram_pool_size(uint32_t max_ms);
 int extram_pool_close(extram_pool *pool);
 int extram_pool_free(extram_pool *pool);
 int extram_enter(extram_pool *pool, extram_m **m);
@@ -62,6 +64,10 @@ ASSERT(SAME(config, max_ms) && SAME(config, binding));
 ASSERT(sizeof(extram_stats) == sizeof(struct stats));
 ASSERT(SAME(stats, size) && SAME(stats, created) && SAME(stats, spare) && SAME(stats, in_use));
 ASSERT(SAME(stats, bound_idle) && SAME(stats, waiting) && SAME(stats, creating) && SAME(stats, failed));
+
+/* Storage is a constant expression. */
+extern unsigned char storage[EXTRAM_POOL_BYTES(4)];
+ASSERT(sizeof storage < 2000);
 
 /* The fields have the types above, too. */
 extram_config positional = {sizeof(extram_config), 0, 0, 0, 0, 0, 0, EXTRAM_BIND_CALL};
