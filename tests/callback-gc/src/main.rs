@@ -56,6 +56,10 @@ struct Args {
     #[arg(long, value_name = "PATH", default_value = "callback-gc.html")]
     report: PathBuf,
 
+    /// The lanes alone, as an SVG file
+    #[arg(long, value_name = "PATH")]
+    figure: Option<PathBuf>,
+
     /// Print one JSON array and nothing else
     #[arg(long)]
     json: bool,
@@ -108,6 +112,7 @@ fn print(args: &Args, rows: &[Row], report: &Path) -> io::Result<()> {
 /// The rows, and where the report is.
 fn run(args: &Args) -> Result<(Vec<Row>, PathBuf), String> {
     let destination = Destination::open(&args.report)?;
+    let figure = args.figure.as_deref().map(Destination::open).transpose()?;
     let plan = Plan {
         threads: args.threads,
         cost: Duration::from_micros(args.cost_us),
@@ -115,6 +120,9 @@ fn run(args: &Args) -> Result<(Vec<Row>, PathBuf), String> {
         stack: STACK,
     };
     let results = measure(plan, args.rounds, !args.json)?;
+    if let Some(figure) = figure {
+        figure.write(&report::figure(plan, &results))?;
+    }
     let report = destination.write(&report::page(plan, args.rounds, &results))?;
     Ok((results.into_iter().map(|result| result.row).collect(), report))
 }

@@ -1,5 +1,8 @@
-//! The report: one HTML file with everything in it, pictures as inline SVG, no scripts.
+//! The report: one HTML file with everything in it, pictures as inline SVG, no scripts; and its
+//! first picture alone.
 
+mod destination;
+mod figure;
 mod lanes;
 mod scale;
 mod waits;
@@ -9,9 +12,9 @@ use crate::round::{Drawn, Plan};
 use extram_herd::{Row, count, duration};
 use lanes::Scale;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, Write};
-use std::path::{Path, PathBuf};
+
+pub(crate) use destination::Destination;
+pub(crate) use figure::figure;
 
 /// What an algorithm's rounds came to.
 pub(crate) struct Result {
@@ -23,56 +26,9 @@ pub(crate) struct Result {
     pub(crate) waits: Vec<f64>,
 }
 
-/// The file that the report goes to, opened before the measurement: whoever names a place where
-/// nothing can be written learns it at once.
-pub(crate) struct Destination {
-    path: PathBuf,
-    file: File,
-    /// Nothing was there before.
-    new: bool,
-    written: bool,
-}
-
-impl Destination {
-    pub(crate) fn open(path: &Path) -> std::result::Result<Self, String> {
-        let new = !path.exists();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|error| cannot_write(path, &error))?;
-        Ok(Destination { path: path.to_owned(), file, new, written: false })
-    }
-
-    pub(crate) fn write(mut self, text: &str) -> std::result::Result<PathBuf, String> {
-        self.replace(text).map_err(|error| cannot_write(&self.path, &error))?;
-        self.written = true;
-        Ok(fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()))
-    }
-
-    fn replace(&mut self, text: &str) -> io::Result<()> {
-        // Only a file has a length to cut; a pipe or a device is just written to.
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
-            self.file.rewind()?;
-        }
-        self.file.write_all(text.as_bytes())
-    }
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> String {
-    format!("cannot write the report to {}: {error}", path.display())
-}
-
-impl Drop for Destination {
-    fn drop(&mut self) {
-        if self.new && !self.written {
-            // An empty file helps nobody.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 /// The whole page.
 pub(crate) fn page(plan: Plan, rounds: u32, results: &[Result]) -> String {
-    let longest = results.iter().map(|result| result.drawn.span()).fold(0.0, f64::max);
+    let longest = longest(results);
     let threads = count(plan.threads.into());
     let ending = if plan.all_inside { " Each then keeps its M until all threads are inside." } else { "" };
     let page = html! {
@@ -138,6 +94,11 @@ pub(crate) fn page(plan: Plan, rounds: u32, results: &[Result]) -> String {
         }
     };
     page.into_string()
+}
+
+/// The longest of the rounds in the picture, in µs: the common time scale.
+fn longest(results: &[Result]) -> f64 {
+    results.iter().map(|result| result.drawn.span()).fold(0.0, f64::max)
 }
 
 /// An algorithm's time, large.
@@ -248,6 +209,16 @@ mod tests {
             assert!(!page.contains(foreign), "{foreign}");
         }
         assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    }
+
+    #[test]
+    fn the_figure_is_a_file_of_its_own_with_every_lane() {
+        let figure = figure(PLAN, &results(PLAN));
+        assert!(figure.starts_with("<svg xmlns=") && figure.ends_with("</svg>"));
+        assert_eq!(figure.matches("data-lane=").count(), 36);
+        // Well-formed, as a file that a browser reads as XML has to be.
+        assert_eq!(figure.matches("<g").count(), figure.matches("</g>").count());
+        assert!(!figure.contains('&'), "{figure}");
     }
 
     #[test]

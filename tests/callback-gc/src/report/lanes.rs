@@ -21,16 +21,16 @@ pub(super) enum Scale {
     Own,
 }
 
-const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 300.0;
+pub(super) const WIDTH: f64 = 400.0;
+pub(super) const HEIGHT: f64 = 300.0;
 /// Below the picture, for the marks.
-const FOOT: f64 = 22.0;
+pub(super) const FOOT: f64 = 22.0;
 
 impl Phase {
     const ALL: [Phase; 6] =
         [Phase::Waiting, Phase::HeldUp, Phase::Making, Phase::Running, Phase::Collecting, Phase::Holding];
 
-    fn class(self) -> &'static str {
+    pub(super) fn class(self) -> &'static str {
         match self {
             Phase::Waiting => "waiting",
             Phase::HeldUp => "held-up",
@@ -41,14 +41,14 @@ impl Phase {
         }
     }
 
-    fn words(self) -> &'static str {
+    pub(super) fn words(self) -> &'static str {
         match self {
             Phase::Waiting => "waiting for an M",
             Phase::HeldUp => "has an M, and a collection holds it up",
             Phase::Making => "making Ms for others, before its own turn",
             Phase::Running => "running Lua code",
             Phase::Collecting => "collecting garbage",
-            Phase::Holding => "done, and keeps its M until all are inside",
+            Phase::Holding => "done; keeps its M until all are inside",
         }
     }
 }
@@ -57,15 +57,38 @@ impl Phase {
 pub(super) fn legend(all_inside: bool) -> Markup {
     html! {
         ul.legend {
-            @for phase in Phase::ALL.into_iter().filter(|&phase| all_inside || phase != Phase::Holding) {
+            @for phase in phases(all_inside) {
                 li { i class=(phase.class()) {} (phase.words()) }
             }
         }
     }
 }
 
-/// An algorithm's picture.
+/// What there is to see.
+pub(super) fn phases(all_inside: bool) -> impl Iterator<Item = Phase> {
+    Phase::ALL.into_iter().filter(move |&phase| all_inside || phase != Phase::Holding)
+}
+
+/// An algorithm's picture with its name above.
 pub(super) fn panel(result: &Result, scale: Scale) -> Markup {
+    let name = result.algorithm.name();
+    let span = duration(result.drawn.span());
+    let words = format!("{name}: all {} threads done after {span}", result.drawn.lanes.len());
+    html! {
+        figure {
+            figcaption {
+                (name)
+                @if let Scale::Own = scale { span { ", all of its " (span) } }
+            }
+            svg viewBox=(format!("0 0 {WIDTH} {}", HEIGHT + FOOT)) role="img" aria-label=(words) {
+                (drawing(result, scale))
+            }
+        }
+    }
+}
+
+/// An algorithm's picture, [`WIDTH`] wide and [`HEIGHT`] and [`FOOT`] high.
+pub(super) fn drawing(result: &Result, scale: Scale) -> Markup {
     let Result { algorithm, drawn, .. } = result;
     let name = algorithm.name();
     let span = drawn.span();
@@ -80,29 +103,20 @@ pub(super) fn panel(result: &Result, scale: Scale) -> Markup {
     // On the side where there is room.
     let (anchor, beside) = if done > WIDTH / 2.0 { ("end", done - 6.0) } else { ("start", done + 6.0) };
     html! {
-        figure {
-            figcaption {
-                (name)
-                @if let Scale::Own = scale { span { ", all of its " (duration(span)) } }
+        rect.field width=(WIDTH) height=(HEIGHT) {}
+        @for at in marks(end, 5) {
+            line.grid x1=(x(at)) x2=(x(at)) y1="0" y2=(HEIGHT + 4.0) {}
+            text x=(x(at)) y=(HEIGHT + 18.0) text-anchor=(side(x(at))) { (mark(at)) }
+        }
+        g transform=(transform) {
+            @match scale {
+                Scale::Common(_) => g id=(id) { (lanes(name, drawn)) },
+                Scale::Own => use href=(format!("#{id}")) {},
             }
-            svg viewBox=(format!("0 0 {WIDTH} {}", HEIGHT + FOOT)) role="img"
-                aria-label=(format!("{name}: all {} threads done after {}", drawn.lanes.len(), duration(span))) {
-                rect.field width=(WIDTH) height=(HEIGHT) {}
-                @for at in marks(end, 5) {
-                    line.grid x1=(x(at)) x2=(x(at)) y1="0" y2=(HEIGHT + 4.0) {}
-                    text x=(x(at)) y=(HEIGHT + 18.0) text-anchor=(side(x(at))) { (mark(at)) }
-                }
-                g transform=(transform) {
-                    @match scale {
-                        Scale::Common(_) => g id=(id) { (lanes(name, drawn)) },
-                        Scale::Own => use href=(format!("#{id}")) {},
-                    }
-                }
-                @if let Scale::Common(_) = scale {
-                    line.end x1=(done) x2=(done) y1="0" y2=(HEIGHT) {}
-                    text.strong x=(beside) y="16" text-anchor=(anchor) { "done: " (duration(span)) }
-                }
-            }
+        }
+        @if let Scale::Common(_) = scale {
+            line.end x1=(done) x2=(done) y1="0" y2=(HEIGHT) {}
+            text.strong x=(beside) y="16" text-anchor=(anchor) { "done: " (duration(span)) }
         }
     }
 }
@@ -145,7 +159,7 @@ fn paths(drawn: &Drawn, lane: &Lane, place: usize) -> Vec<(Phase, String)> {
     let ends = lane.phases.iter().skip(1).map(|&(at, _)| at).chain([lane.end]);
     let mut paths: Vec<(Phase, String)> = Vec::new();
     for (&(begin, phase), end) in lane.phases.iter().zip(ends) {
-        let piece = format!("M{:.1} {}.5H{:.1}", since(begin), place, since(end));
+        let piece = format!("M{:.0} {}.5H{:.0}", since(begin), place, since(end));
         match paths.iter_mut().find(|(known, _)| *known == phase) {
             Some((_, path)) => path.push_str(&piece),
             None => paths.push((phase, piece)),
@@ -177,9 +191,9 @@ mod tests {
         assert_eq!(
             paths(&drawn, &drawn.lanes[0], 7),
             [
-                (Phase::Waiting, "M10.0 7.5H50.0".to_owned()),
-                (Phase::HeldUp, "M50.0 7.5H60.0M75.0 7.5H90.0".to_owned()),
-                (Phase::Running, "M60.0 7.5H75.0".to_owned()),
+                (Phase::Waiting, "M10 7.5H50".to_owned()),
+                (Phase::HeldUp, "M50 7.5H60M75 7.5H90".to_owned()),
+                (Phase::Running, "M60 7.5H75".to_owned()),
             ]
         );
         assert_eq!(story(0, &drawn.lanes[0]), "thread 1: waited 50 µs, made 2 Ms, was back after 80 µs");
