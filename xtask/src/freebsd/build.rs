@@ -76,6 +76,8 @@ struct Cross {
     target: String,
     toolchain: toolchain::Toolchain,
     tools: Tools,
+    /// Whether there is a system to run it on.
+    runs: bool,
 }
 
 /// Who compiles C and who links.
@@ -89,7 +91,9 @@ enum Tools {
 impl Cross {
     fn find(target: &str, base: Option<&Path>) -> Result<Self> {
         let toolchain = toolchain::for_target(target, "std,panic_unwind")?;
-        Ok(Self { target: target.to_owned(), toolchain, tools: Tools::find(target, base)? })
+        let tools = Tools::find(target, base)?;
+        let runs = base.is_some() || matches!(tools, Tools::Native);
+        Ok(Self { target: target.to_owned(), toolchain, tools, runs })
     }
 
     /// `cargo VERB` for the target, in a target directory of its own.
@@ -104,9 +108,10 @@ impl Cross {
                 .env(format!("AR_{lower}"), "ar");
         }
         // Under emulation an unoptimised standard library is slow; the checks of the debug profile
-        // stay on. Without debug information the programs are a tenth of the size.
+        // stay on. What is only linked need not be fast. Without debug information the programs
+        // are a tenth of the size.
         Ok(command
-            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", if self.runs { "1" } else { "0" })
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .args(["--message-format", "json-render-diagnostics", "--target-dir"])
             .arg(root().join("target/freebsd").join(self.tools.name())))
