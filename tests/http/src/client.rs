@@ -2,57 +2,68 @@
 //! checked.
 
 use crate::lua::expected;
+use extram_herd::Crew;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::Barrier;
-use std::thread;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A server that says nothing for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Enough for a client thread.
+const STACK: usize = 128 << 10;
+
+/// A connection, and how its requests ended.
+struct Client {
+    stream: Mutex<BufReader<TcpStream>>,
+    ended: OnceLock<Result<(), String>>,
+}
+
 /// Makes `requests` requests over `connections` connections. The time from the first request to
 /// the last answer.
 pub(crate) fn load(port: u16, connections: u32, requests: u32) -> Result<Duration, String> {
-    let ready = Barrier::new(connections as usize + 1);
-    let open = || -> io::Result<BufReader<TcpStream>> {
+    let clients: io::Result<Vec<Client>> = (0..connections).map(|_| Client::connect(port)).collect();
+    let clients = clients.map_err(|error| format!("cannot connect to the server: {error}"))?;
+    let clients = Arc::new(clients);
+    let crew = Crew::line_up(connections, STACK, {
+        let clients = clients.clone();
+        move |index| {
+            let client = &clients[index as usize];
+            // Each index has one thread.
+            let _ = client.ended.set(client.requests((index..requests).step_by(connections as usize)));
+        }
+    })
+    .map_err(|error| error.to_string())?;
+    let begun = Instant::now();
+    crew.go();
+    crew.join();
+    let took = begun.elapsed();
+    // The connections are still open here: the busiest moment has all of them.
+    for client in clients.iter() {
+        client.ended.get().cloned().unwrap_or_else(|| Err("a client vanished".into()))?;
+    }
+    Ok(took)
+}
+
+impl Client {
+    fn connect(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(BufReader::new(stream))
-    };
-    // All of them before any thread waits at the barrier: one that fails keeps nobody waiting.
-    let streams: Vec<_> = (0..connections)
-        .map(|_| open())
-        .collect::<io::Result<_>>()
-        .map_err(|error| format!("cannot connect to the server: {error}"))?;
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..connections)
-            .zip(streams)
-            .map(|(client, mut stream)| {
-                let ready = &ready;
-                scope.spawn(move || {
-                    ready.wait();
-                    for number in (client..requests).step_by(connections as usize) {
-                        let answer = request(&mut stream, number).map_err(|error| error.to_string())?;
-                        if answer != expected(number) {
-                            return Err(format!("/{number} was answered with {answer:?}"));
-                        }
-                    }
-                    // Open until all are done: the busiest moment has all connections.
-                    Ok(stream)
-                })
-            })
-            .collect();
-        ready.wait();
-        let begun = Instant::now();
-        let ended: Vec<Result<_, String>> = clients
-            .into_iter()
-            .map(|client| client.join().unwrap_or_else(|_| Err("a client panicked".into())))
-            .collect();
-        let took = begun.elapsed();
-        ended.into_iter().collect::<Result<Vec<_>, _>>().map(|_| took)
-    })
+        Ok(Client { stream: Mutex::new(BufReader::new(stream)), ended: OnceLock::new() })
+    }
+
+    fn requests(&self, numbers: impl Iterator<Item = u32>) -> Result<(), String> {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in numbers {
+            let answer = request(&mut stream, number).map_err(|error| format!("/{number}: {error}"))?;
+            if answer != expected(number) {
+                return Err(format!("/{number} was answered with {answer:?}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn request(stream: &mut BufReader<TcpStream>, number: u32) -> io::Result<String> {
@@ -85,6 +96,7 @@ fn body_length(head: &[u8]) -> io::Result<usize> {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+    use std::thread;
 
     #[test]
     fn only_a_good_answer_has_a_body() {
