@@ -11,6 +11,7 @@ mod herd;
 mod install;
 mod scenarios;
 mod setup;
+mod soak;
 mod summary;
 #[allow(dead_code)]
 mod targets;
@@ -40,6 +41,8 @@ enum Verb {
     Install(install::Args),
     /// Install what the tests need (on Debian as root), or say what is missing.
     Setup(setup::Args),
+    /// Mix everything that can be done to a pool, at random, for as long as one likes.
+    Soak(soak::Args),
     /// List every target: what is proved for it, and how it is built and run on this machine.
     Targets(targets::Args),
     /// Run the tests: the host's, another target's, or further lanes.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Herd(args) => herd::herd(&args),
         Verb::Install(args) => install::install(&args),
         Verb::Setup(args) => setup::setup(&args),
+        Verb::Soak(args) => soak::soak(&args),
         Verb::Targets(args) => targets::targets(&args),
         Verb::Test(args) => test::test(&args),
     };

@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// C and C++ programs against the installed C face.
     #[arg(long)]
     embed: bool,
+    /// Half a minute of everything at random.
+    #[arg(long)]
+    soak: bool,
     /// All lanes.
     #[arg(long)]
     all: bool,
@@ -52,7 +55,8 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     let wanted: &[(&str, bool, Lane)] = &[
         ("lint", args.lint || args.all, lint),
         ("embed", args.embed || args.all, crate::embed::lane),
-        ("host", args.all || !(args.lint || args.embed || target.is_some()), host),
+        ("soak", args.soak || args.all, crate::soak::lane),
+        ("host", args.all || !(args.lint || args.embed || args.soak || target.is_some()), host),
         ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
     ];
