@@ -1,0 +1,111 @@
+//! Cortex-M: a word per core in place of a thread pointer, WFE and SEV, SysTick.
+
+use crate::Block;
+use core::arch::asm;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+/// The word that takes the place of a thread pointer, which these processors lack. One per core, in
+/// a `static`.
+#[derive(Debug)]
+pub struct ThreadPointer(AtomicPtr<Block>);
+
+impl ThreadPointer {
+    /// Of a core that runs no thread yet.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        ThreadPointer(AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    /// The hook for a context switch: from now on the core runs the thread with this block. Called
+    /// where no interrupt handler can see the new thread's pointer with the old one's stack, or the
+    /// other way round: with interrupts masked, or in PendSV.
+    #[inline]
+    pub fn switch_to(&self, block: &'static Block) {
+        // Relaxed: read by this core alone.
+        self.0.store(core::ptr::from_ref(block).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The block of the thread that runs on this core; `None` before the first switch.
+    #[inline]
+    pub fn block(&self) -> Option<&'static Block> {
+        // SAFETY: null, or stored from a `&'static Block` by `switch_to`.
+        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
+    }
+}
+
+/// Rests until an event: an interrupt, or a [`notify`] on any core since the last time.
+#[inline]
+pub fn relax() {
+    // SAFETY: changes no register and no memory; a memory clobber, because others run meanwhile.
+    unsafe { asm!("wfe", options(nostack, preserves_flags)) };
+}
+
+/// Sends an event to all cores.
+#[inline]
+pub fn notify() {
+    // SAFETY: as above. The barrier makes what was stored before visible before the event is.
+    unsafe { asm!("dsb", "sev", options(nostack, preserves_flags)) };
+}
+
+/// The system timer as a clock: each wrap of its 24 bits is an interrupt, whose handler calls
+/// [`on_interrupt`](SysTickClock::on_interrupt).
+#[derive(Debug)]
+pub struct SysTickClock {
+    reload: u32,
+    wraps: AtomicU32,
+}
+
+const SYST_CSR: *mut u32 = 0xe000_e010 as *mut u32;
+const SYST_RVR: *mut u32 = 0xe000_e014 as *mut u32;
+const SYST_CVR: *mut u32 = 0xe000_e018 as *mut u32;
+const ICSR: *mut u32 = 0xe000_ed04 as *mut u32;
+/// In `ICSR`: SysTick is pending.
+const PENDSTSET: u32 = 1 << 26;
+
+impl SysTickClock {
+    /// A clock with an interrupt every `period` ticks of the processor's clock, 2^24 at most.
+    pub const fn new(period: u32) -> Self {
+        assert!(period >= 2 && period <= 1 << 24);
+        SysTickClock { reload: period - 1, wraps: AtomicU32::new(0) }
+    }
+
+    /// Starts it, with its interrupt.
+    pub fn start(&self) {
+        // SAFETY: the registers of the system timer, which every Cortex-M with this port's demands
+        // has; this clock is its only user.
+        unsafe {
+            SYST_RVR.write_volatile(self.reload);
+            SYST_CVR.write_volatile(0);
+            // The processor's clock, interrupt, enable.
+            SYST_CSR.write_volatile(0b111);
+        }
+    }
+
+    /// For the handler of the system timer's interrupt.
+    pub fn on_interrupt(&self) {
+        // Not an addition in one: only this handler stores it.
+        let wraps = self.wraps.load(Ordering::Relaxed);
+        self.wraps.store(wraps.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Ticks since the start. The count of wraps has 32 bits: with a period of 2^24 at 100 MHz it
+    /// lasts 22 years.
+    pub fn ticks(&self) -> u64 {
+        loop {
+            let wraps = self.wraps.load(Ordering::Relaxed);
+            // SAFETY: reading them changes nothing but a flag that nobody uses.
+            let (mut left, pending) = unsafe { (SYST_CVR.read_volatile(), ICSR.read_volatile() & PENDSTSET) };
+            let mut full = u64::from(wraps);
+            if pending != 0 {
+                // It has wrapped and the handler has not come yet (it may be masked): what was read
+                // may be from before the wrap.
+                // SAFETY: as above.
+                left = unsafe { SYST_CVR.read_volatile() };
+                full += 1;
+            }
+            if wraps == self.wraps.load(Ordering::Relaxed) {
+                return full * (u64::from(self.reload) + 1) + u64::from(self.reload - left.min(self.reload));
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! extram's port to machines without an operating system: no libc, no allocator, no standard
+//! library.
+//!
+//! A *thread* is whatever can be in the middle of a call while something else runs: a core, or a
+//! context (a task with a stack of its own) of a small kernel. An interrupt handler is part of the
+//! thread that it interrupted and enters with
+//! [`enter_from_signal`](extram_core::Pool::enter_from_signal), as a signal handler does elsewhere.
+//!
+//! A board or a kernel implements [`System`], six short functions, and has a port:
+//! [`BareMetal<TheSystem>`](BareMetal). [`arch`] has the parts that depend on the processor alone.
+//!
+//! | file | what |
+//! |---|---|
+//! | `system.rs` | the seam: what a board or a kernel supplies |
+//! | `block.rs` | what the port keeps for each thread |
+//! | `local.rs` | thread-local words in that block, and the exit hook |
+//! | `time.rs` | sleeping and the clock, from the system's ticks |
+//! | `observe.rs` | what happens in a pool, on the log (feature `defmt`) |
+//! | `arch/` | thread pointer, waiting for events, starting cores |
+#![no_std]
+
+#[cfg(target_os = "none")]
+pub mod arch;
+mod block;
+mod local;
+mod observe;
+mod system;
+mod time;
+
+use core::marker::PhantomData;
+use core::ops::Range;
+use core::time::Duration;
+use extram_core::sync::AtomicU32;
+use extram_core::{Port, Refused};
+
+pub use block::{Block, LOCALS};
+pub use local::Local;
+pub use observe::observe;
+pub use system::System;
+
+/// The port to the system `S`.
+#[derive(Clone, Copy, Debug)]
+pub struct BareMetal<S>(PhantomData<S>);
+
+// SAFETY: Own thread and Token: the block is the calling thread's own by the contract of `System`,
+// and aligned to 16 bytes. Exit hook: `local` runs it on the thread itself, in `Block::exit`, and
+// `close` waits for hooks that run. Barrier: there is none. Wake: `System::wake` is handed an address.
+// Signal: `block` is callable from handlers by the contract of `System`; the words in it are stored
+// one at a time.
+unsafe impl<S: System> Port for BareMetal<S> {
+    fn usleep(micros: u32) {
+        time::usleep::<S>(micros);
+    }
+
+    fn osyield() {
+        S::relax();
+    }
+
+    type Local = Local;
+    #[allow(clippy::declare_interior_mutable_const)]
+    const LOCAL: Local = Local::new();
+
+    fn tls_open(local: &'static Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
+        local.open(at_exit)
+    }
+
+    fn tls_close(local: &'static Local) {
+        local.close(S::relax);
+    }
+
+    #[inline]
+    fn tls_get(local: &Local) -> *mut () {
+        local.get(S::block())
+    }
+
+    #[inline]
+    fn tls_set(local: &Local, value: *mut ()) -> Result<(), Refused> {
+        local.set(S::block(), value)
+    }
+
+    fn exit_hook(local: &'static Local) -> bool {
+        S::EXITS && local.is_open() && !S::block().is_exiting()
+    }
+
+    #[inline]
+    fn thread_token() -> usize {
+        S::block().token()
+    }
+
+    fn thread_id() -> u64 {
+        u64::from(S::block().number())
+    }
+
+    type Thread = S::Thread;
+
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<S::Thread, Refused> {
+        S::start(entry, arg, stack)
+    }
+
+    fn join(thread: S::Thread) {
+        S::join(thread);
+    }
+
+    fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        S::wait(word, expected, timeout.map(time::deadline::<S>));
+    }
+
+    fn wake(word: *const AtomicU32, count: u32) {
+        S::wake(word, count);
+    }
+
+    fn stack_bounds(sp: usize) -> Option<Range<usize>> {
+        S::block().stack().filter(|stack| stack.contains(&sp))
+    }
+
+    fn now() -> Option<Duration> {
+        Some(time::now::<S>())
+    }
+}
