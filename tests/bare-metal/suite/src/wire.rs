@@ -7,7 +7,7 @@ use core::cell::UnsafeCell;
 use core::fmt::Write as _;
 use critical_section::RestoreState;
 use semihosting::fd::BorrowedFd;
-use semihosting::sys::arm_compat::{OpenMode, sys_open, sys_write};
+use semihosting::sys::arm_compat::{OpenMode, sys_open};
 
 /// Frames longer than this are sent in several pieces.
 const BYTES: usize = 256;
@@ -43,8 +43,7 @@ impl Output {
             && !rest.is_empty()
         {
             let fd: BorrowedFd<'_> = fd.as_fd();
-            // The number of bytes that were *not* written, which the crate has turned round.
-            match sys_write(fd, rest) {
+            match semihosting::sys::write(fd, rest) {
                 Ok(sent) if sent > 0 => rest = &rest[sent.min(rest.len())..],
                 // Nobody listens; who judges the run misses the closing line.
                 _ => break,
