@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask VERB`.
 
+mod bare_metal;
 mod callback_gc;
 #[allow(dead_code)] // its users follow
 mod command;

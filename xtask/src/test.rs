@@ -5,6 +5,7 @@
 //! a lane that cannot run here says why and counts as skipped, which `--require` turns into a
 //! failure.
 
+use crate::bare_metal;
 use crate::command::{Command, Ended, Stream};
 use crate::freebsd;
 use crate::summary::Summary;
@@ -57,6 +58,8 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         ("embed", args.embed || args.all, crate::embed::lane),
         ("soak", args.soak || args.all, crate::soak::lane),
         ("host", args.all || !(args.lint || args.embed || args.soak || target.is_some()), host),
+        ("host", args.all || !(args.lint || args.embed || target.is_some()), host),
+        ("cortex-m3", of("thumbv7m-none-eabi"), bare_metal::thumbv7m),
         ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
     ];
@@ -134,6 +137,8 @@ fn lint() -> Result<Summary> {
     let cargo = |args: &[&str]| Command::new("cargo").args(args);
     let mut summary = Summary::default();
     summary += Summary::of("rustfmt", cargo(&["fmt", "--all", "--check"]).run());
+    let bare = ["fmt", "--all", "--check", "--manifest-path", "tests/bare-metal/Cargo.toml"];
+    summary += Summary::of("rustfmt, bare metal", cargo(&bare).run());
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     summary += Summary::of("clippy", cargo(&clippy).run());
     let doc = cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");

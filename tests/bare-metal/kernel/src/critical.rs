@@ -2,9 +2,9 @@
 //! again while it has it.
 
 use crate::{schedule, switch};
-use critical_section::RawRestoreState;
 #[cfg(target_has_atomic = "ptr")]
 use core::sync::atomic::{AtomicU32, Ordering};
+use critical_section::RawRestoreState;
 
 struct MaskAndLock;
 
@@ -14,7 +14,6 @@ critical_section::set_impl!(MaskAndLock);
 const ENABLED: u8 = 1;
 /// In the state to restore: the core had the lock before.
 const NESTED: u8 = 2;
-
 
 /// The number of the core that has the lock, plus one; 0 for none.
 #[cfg(target_has_atomic = "ptr")]

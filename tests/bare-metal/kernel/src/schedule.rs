@@ -46,6 +46,12 @@ pub(crate) fn machine() -> &'static Machine {
     &setting().machine
 }
 
+/// Whether the kernel runs, or is about to.
+#[cfg(target_arch = "arm")]
+pub(crate) fn runs() -> bool {
+    SET.load(Ordering::Acquire)
+}
+
 /// The number of the calling core; 0 before the kernel runs.
 pub(crate) fn core() -> usize {
     // Acquire: partner of the release in `run`, for a core that has just started.
@@ -59,6 +65,8 @@ pub fn run<const COUNT: usize, const BYTES: usize>(
     main: extern "C" fn(*mut ()),
 ) -> ! {
     assert!(COUNT > machine.cores);
+    // Until the first context runs, which has a stack for what a handler may switch to.
+    switch::mask();
     // SAFETY: see `Once`.
     unsafe { *SETTING.0.get() = Some(Setting { machine, room: room.borrow() }) };
     // Release: partner of the acquire in `core`.
@@ -77,6 +85,7 @@ pub fn run<const COUNT: usize, const BYTES: usize>(
 
 /// What every further core does.
 pub fn join() -> ! {
+    switch::mask();
     let setting = setting();
     let core = core();
     let place = &setting.room.places[core];
@@ -116,9 +125,7 @@ pub(crate) fn start(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -
     }
     let arg = arg.expose_provenance();
     let all = setting.machine.cores..setting.room.places.len();
-    critical_section::with(|cs| {
-        all.into_iter().find(|&index| prepare(cs, index, entry, arg, State::Ready))
-    })
+    critical_section::with(|cs| all.into_iter().find(|&index| prepare(cs, index, entry, arg, State::Ready)))
 }
 
 /// The place of the context that runs on this core.

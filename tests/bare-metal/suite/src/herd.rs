@@ -138,7 +138,13 @@ impl Herd {
     }
 
     /// Starts `count` contexts and waits for them; `false` if they are not all there, or do not end.
-    fn crew(&'static self, count: u32, entry: extern "C" fn(*mut ()), patience: Duration, meanwhile: impl FnOnce()) -> bool {
+    fn crew(
+        &'static self,
+        count: u32,
+        entry: extern "C" fn(*mut ()),
+        patience: Duration,
+        meanwhile: impl FnOnce(),
+    ) -> bool {
         for counter in [&self.inside, &self.served, &self.finished, &self.double, &self.refused] {
             counter.store(0, SeqCst);
         }
@@ -193,7 +199,9 @@ impl Herd {
 
         let each = plan.entries / contexts;
         self.entries.store(each, SeqCst);
-        for (pool, how) in [(&self.by_call, "given back after each call"), (&self.bound, "kept between calls")] {
+        for (pool, how) in
+            [(&self.by_call, "given back after each call"), (&self.bound, "kept between calls")]
+        {
             // The other one is closed; they share their slots.
             let mut good = pool.start().is_ok() || pool.stats().created > 0;
             good &= self.crew(contexts, comes_and_goes, patience, || ());
@@ -210,7 +218,8 @@ impl Herd {
         }
 
         if plan.interrupts == 0 {
-            let _ = writeln!(report, "entries from interrupt handlers: skipped: the board has no such handler");
+            let _ =
+                writeln!(report, "entries from interrupt handlers: skipped: the board has no such handler");
             tally.2 += 1;
         } else {
             let mut good = self.by_call.start().is_ok();

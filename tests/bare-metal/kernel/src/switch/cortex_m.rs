@@ -55,7 +55,10 @@ fn pend_switch() {
 
 /// For the handler of the system timer: the next context's turn.
 pub fn on_timer() {
-    pend_switch();
+    // Before, there is nothing to switch to.
+    if schedule::runs() {
+        pend_switch();
+    }
 }
 
 pub(crate) fn reschedule(becomes: impl FnOnce(CriticalSection<'_>) -> Option<State>) {

@@ -1,0 +1,95 @@
+//! What became of a run: the closing line and the exit code, which have to agree.
+
+use crate::summary::Summary;
+use anyhow::{Result, bail};
+use std::fmt;
+
+/// How the last line of a run begins.
+const CLOSING: &str = "all: ";
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The closing line names no failure and the exit code is 0.
+    Good,
+    /// It ended with failures and said so.
+    Failed { code: i32 },
+    /// It did not end as it should: no closing line, or the two disagree.
+    Unclear(String),
+}
+
+impl Verdict {
+    pub(super) fn good(&self) -> Result<()> {
+        match self {
+            Verdict::Good => Ok(()),
+            other => bail!("{other}"),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Good => f.write_str("closing line and exit code agree"),
+            Verdict::Failed { code } => write!(f, "failures, exit code {code}"),
+            Verdict::Unclear(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Judges a run by its lines and its exit code (`None` if a signal ended it).
+pub(super) fn judge(lines: &[String], code: Option<i32>) -> (Verdict, Summary) {
+    let counted = lines.last().and_then(|line| line.strip_prefix(CLOSING)).and_then(counts);
+    let verdict = match (counted, code) {
+        (Some(counted), Some(0)) if counted.failed == 0 && counted.passed > 0 => Verdict::Good,
+        (Some(counted), Some(code)) if counted.failed > 0 && code != 0 => Verdict::Failed { code },
+        (Some(counted), code) => {
+            Verdict::Unclear(format!("the closing line says {counted}, the exit code is {code:?}"))
+        }
+        (None, code) => Verdict::Unclear(format!("no closing line, exit code {code:?}")),
+    };
+    (verdict, counted.unwrap_or_default())
+}
+
+/// `N passed, N failed, N skipped`.
+fn counts(line: &str) -> Option<Summary> {
+    let mut numbers = line.split(", ").zip(["passed", "failed", "skipped"]).map(|(part, what)| {
+        let (number, word) = part.split_once(' ')?;
+        (word == what).then(|| number.parse().ok())?
+    });
+    Some(Summary { passed: numbers.next()??, failed: numbers.next()??, skipped: numbers.next()?? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(closing: &str, code: Option<i32>) -> Verdict {
+        judge(&["1 a scenario: ok".to_owned(), closing.to_owned()], code).0
+    }
+
+    #[test]
+    fn both_signals_are_needed() {
+        assert_eq!(judged("all: 20 passed, 0 failed, 2 skipped", Some(0)), Verdict::Good);
+        for (closing, code) in [
+            ("18 passed, 0 failed, 0 skipped", Some(0)),
+            ("all: 20 passed, 0 failed, 2 skipped", Some(1)),
+            ("all: 20 passed, 0 failed, 2 skipped", None),
+            ("all: 20 passed, 1 failed, 2 skipped", Some(0)),
+            ("all: 0 passed, 0 failed, 2 skipped", Some(0)),
+            ("all: 20 passed, 0 failed", Some(0)),
+        ] {
+            assert!(matches!(judged(closing, code), Verdict::Unclear(_)), "{closing} {code:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_that_is_told_is_a_failure() {
+        assert_eq!(judged("all: 3 passed, 15 failed, 2 skipped", Some(1)), Verdict::Failed { code: 1 });
+    }
+
+    #[test]
+    fn a_closing_line_counts_only_as_the_last_one() {
+        let lines = ["all: 20 passed, 0 failed, 2 skipped".to_owned(), "panicked at main.rs".to_owned()];
+        assert!(matches!(judge(&lines, Some(0)).0, Verdict::Unclear(_)));
+    }
+}
