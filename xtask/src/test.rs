@@ -58,7 +58,6 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         ("embed", args.embed || args.all, crate::embed::lane),
         ("soak", args.soak || args.all, crate::soak::lane),
         ("host", args.all || !(args.lint || args.embed || args.soak || target.is_some()), host),
-        ("host", args.all || !(args.lint || args.embed || target.is_some()), host),
         ("cortex-m3", of("thumbv7m-none-eabi"), bare_metal::thumbv7m),
         ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
