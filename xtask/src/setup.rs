@@ -55,7 +55,20 @@ const NEEDS: &[Need] = &[
             "python3-venv",
         ],
     },
-    Need { lane: Lane::Sanitizers, packages: &["rustc-web", "cargo-web", "rust-web-src"] },
+    Need {
+        lane: Lane::Sanitizers,
+        packages: &[
+            "rustc-web",
+            "cargo-web",
+            "rust-web-src",
+            // The LLVM of rustc-web.
+            "clang-22",
+            "libclang-rt-22-dev",
+            "lld-22",
+            "llvm-22",
+            "valgrind",
+        ],
+    },
 ];
 
 pub(crate) fn setup(args: &Args) -> Result<()> {

@@ -27,6 +27,8 @@ pub(crate) struct Args {
     /// Half a minute of everything at random.
     #[arg(long)]
     soak: bool,
+    #[command(flatten)]
+    sanitizers: crate::sanitizers::Args,
     /// All lanes.
     #[arg(long)]
     all: bool,
@@ -57,8 +59,14 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         ("lint", args.lint || args.all, lint),
         ("embed", args.embed || args.all, crate::embed::lane),
         ("soak", args.soak || args.all, crate::soak::lane),
-        ("host", args.all || !(args.lint || args.embed || args.soak || target.is_some()), host),
+        (
+            "host",
+            args.all || !(args.lint || args.embed || args.soak || args.sanitizers.any() || target.is_some()),
+            host,
+        ),
         ("cortex-m3", of("thumbv7m-none-eabi"), bare_metal::thumbv7m),
+        ("asan", args.sanitizers.asan || args.all, crate::sanitizers::address),
+        ("tsan", args.sanitizers.tsan || args.all, crate::sanitizers::thread),
         ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
     ];

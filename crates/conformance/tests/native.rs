@@ -4,10 +4,15 @@
 use extram::Native;
 use extram_conformance::{Config, InSlots, OnHeap, run_on};
 
+/// Where `EXTRAM_SCALE` says that this is slow (an emulator, a sanitizer), fewer threads.
+fn size() -> Config {
+    if std::env::var_os("EXTRAM_SCALE").is_some() { Config::EMULATED } else { Config::HOST }
+}
+
 #[test]
 fn every_scenario_holds_on_the_heap() {
     let mut report = String::new();
-    let outcome = run_on::<OnHeap<Native>>(&Config::HOST, &mut report);
+    let outcome = run_on::<OnHeap<Native>>(&size(), &mut report);
     println!("{report}");
     assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (23, 0, 0), "{report}");
     assert!(report.ends_with("23 passed, 0 failed, 0 skipped\n"));
@@ -16,7 +21,7 @@ fn every_scenario_holds_on_the_heap() {
 #[test]
 fn every_scenario_holds_in_static_slots() {
     let mut report = String::new();
-    let outcome = run_on::<InSlots<Native>>(&Config::HOST, &mut report);
+    let outcome = run_on::<InSlots<Native>>(&size(), &mut report);
     println!("{report}");
     assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (23, 0, 0), "{report}");
 }

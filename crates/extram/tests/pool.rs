@@ -2,7 +2,7 @@
 
 use extram::{Binding, EnterError, M, Pool, Runtime, StartError};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 /// Counts what it makes, and how many creations each callback paid for.
@@ -53,7 +53,11 @@ impl Runtime for Counting {
 }
 
 fn leak(pool: Pool<Counting>) -> &'static Pool<Counting> {
-    Box::leak(Box::new(pool))
+    /// LeakSanitizer takes what can be reached from here for not lost.
+    static LEAKED: Mutex<Vec<&Pool<Counting>>> = Mutex::new(Vec::new());
+    let pool = Box::leak(Box::new(pool));
+    LEAKED.lock().expect("no panic").push(pool);
+    pool
 }
 
 fn started(pool: Pool<Counting>) -> &'static Pool<Counting> {

@@ -91,7 +91,11 @@ type Old = OneAtATime<Handle, Native>;
 type Commit = WaiterCounting<Handle, Native>;
 
 fn leak<T>(value: T) -> &'static T {
-    Box::leak(Box::new(value))
+    /// LeakSanitizer takes what can be reached from here for not lost.
+    static LEAKED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let value = Box::leak(Box::new(value));
+    LEAKED.lock().unwrap().push((&raw const *value).expose_provenance());
+    value
 }
 
 fn until(what: &str, condition: impl Fn() -> bool) {

@@ -1,0 +1,243 @@
+//! The lanes `--asan` and `--tsan`: the hosted tests under AddressSanitizer (with LeakSanitizer)
+//! and under ThreadSanitizer.
+//!
+//! Both take Debian's rustc and the clang of the same LLVM, which brings the sanitizers' runtimes
+//! (`-Zexternal-clangrt`). ThreadSanitizer has to see every synchronisation, so for it the standard
+//! library is built with it, too: with a prebuilt one it reports races that are none.
+//!
+//! Each lane first runs programs of `tests/planted`, which have the bugs that it has to find.
+
+use crate::command::{Command, Ended, which};
+use crate::summary::Summary;
+use crate::test::cargo_test;
+use anyhow::{Result, bail};
+use clap::Args as ClapArgs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The lanes of this kind.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The hosted tests under AddressSanitizer and LeakSanitizer.
+    #[arg(long)]
+    pub(crate) asan: bool,
+    /// The hosted tests under ThreadSanitizer.
+    #[arg(long)]
+    pub(crate) tsan: bool,
+}
+
+impl Args {
+    /// Whether one of them was asked for.
+    pub(crate) fn any(&self) -> bool {
+        self.asan || self.tsan
+    }
+}
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// What differs between the two.
+struct Sanitizer {
+    /// As rustc and clang call it.
+    name: &'static str,
+    /// What its runtime is called in clang's folder.
+    runtime: &'static str,
+    rustflags: &'static [&'static str],
+    /// Builds the standard library with it.
+    builds_std: bool,
+    options: (&'static str, &'static str),
+    /// Programs of `tests/planted`, and what is reported about them.
+    planted: &'static [(&'static str, &'static str)],
+}
+
+const ADDRESS: Sanitizer = Sanitizer {
+    name: "address",
+    runtime: "asan",
+    rustflags: &[],
+    builds_std: false,
+    // Leaks are looked for when a test program ends, in what its threads cannot reach any more.
+    options: ("ASAN_OPTIONS", "detect_leaks=1"),
+    planted: &[("use_after_free", "heap-use-after-free"), ("leak", "detected memory leaks")],
+};
+
+const THREAD: Sanitizer = Sanitizer {
+    name: "thread",
+    runtime: "tsan",
+    // Says to `ports/posix` that it may not run in the last round of a thread's destructors.
+    rustflags: &["--cfg=extram_tsan"],
+    builds_std: true,
+    // A forked child that starts threads is one of the things under test.
+    options: ("TSAN_OPTIONS", "die_after_fork=0"),
+    planted: &[("race", "data race")],
+};
+
+pub(crate) fn address() -> Result<Summary> {
+    lane(&ADDRESS)
+}
+
+pub(crate) fn thread() -> Result<Summary> {
+    lane(&THREAD)
+}
+
+/// What is tested. Of the conformance suite not the ports that break their promises: threads that
+/// are stuck there for good are what is expected.
+const TESTS: &[&[&str]] = &[
+    &["-p", "extram", "-p", "extram-capi", "-p", "extram-baselines", "--tests"],
+    &["-p", "extram-conformance", "--test", "native"],
+];
+
+fn lane(sanitizer: &Sanitizer) -> Result<Summary> {
+    let tools = match Tools::find(sanitizer) {
+        Ok(tools) => tools,
+        Err(reason) => {
+            let reason = format!("{reason} (cargo xtask setup --all)");
+            return Ok(Summary::skipped(&format!("-Zsanitizer={}", sanitizer.name), &reason));
+        }
+    };
+    println!("{} with {}", tools.version, tools.clang.display());
+    let cargo = |args: &[&str]| tools.cargo(sanitizer).args(args);
+    let mut summary = Summary::default();
+    cargo(&["build", "-p", "extram-planted"]).run()?;
+    for (program, report) in sanitizer.planted {
+        let path = tools.target_dir(sanitizer).join(TARGET).join("debug").join(program);
+        let found = is_found(&tools.run(sanitizer, Command::new(path)), report);
+        summary += Summary::of(&format!("planted: {program} is found"), found);
+    }
+    for tests in TESTS {
+        summary += cargo_test(&cargo(&["test", "--no-fail-fast"]).args(*tests))?;
+    }
+    Ok(summary)
+}
+
+/// Runs a program that has a bug: it ends badly, and the report says this.
+pub(crate) fn is_found(command: &Command, report: &str) -> Result<()> {
+    let mut output = Vec::new();
+    let ended = command.stream(Duration::from_secs(60), |_, chunk| output.extend_from_slice(chunk))?;
+    let output = String::from_utf8_lossy(&output);
+    match ended {
+        Ended::Exited(status) if !status.success() && output.contains(report) => Ok(()),
+        other => bail!("no \"{report}\" but {other:?}:\n{output}"),
+    }
+}
+
+/// A rustc that can be told to use a clang's runtime, and that clang.
+struct Tools {
+    bin: PathBuf,
+    version: String,
+    clang: PathBuf,
+    symbolizer: Option<PathBuf>,
+}
+
+impl Tools {
+    fn find(sanitizer: &Sanitizer) -> Result<Tools, String> {
+        if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            return Err(format!("only for {TARGET}"));
+        }
+        let bin = PathBuf::from("/usr/bin");
+        let rustc = |args: &[&str]| {
+            let read = Command::new(bin.join("rustc")).args(args).env_remove("LD_LIBRARY_PATH").read();
+            read.map_err(|_| "no rustc of the system's".to_owned())
+        };
+        let about = rustc(&["-vV"])?;
+        let llvm = llvm(&about).ok_or("a rustc that does not name its LLVM")?;
+        if !bin.join("cargo").is_file() {
+            return Err("no cargo of the system's".into());
+        }
+        let sysroot = rustc(&["--print", "sysroot"])?;
+        let source = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std/Cargo.toml");
+        if sanitizer.builds_std && !source.is_file() {
+            return Err(format!("no source of the standard library for {}", about.trim()));
+        }
+        let name = format!("clang-{llvm}");
+        let clang = which(&name).ok_or(format!("no {name}, the LLVM of the system's rustc"))?;
+        let runtime = format!("libclang_rt.{}-x86_64.a", sanitizer.runtime);
+        let place = Command::new(&clang).arg(format!("-print-file-name={runtime}")).read();
+        let place = place.map_err(|error| error.to_string())?;
+        let directory = clang_directory(&clang);
+        if !Path::new(place.trim()).is_file() && !directory.is_some_and(|d| d.join(&runtime).is_file()) {
+            return Err(format!("{name} has no {runtime} (libclang-rt-{llvm}-dev)"));
+        }
+        let symbolizer = which(&format!("llvm-symbolizer-{llvm}"));
+        let version = about.lines().next().unwrap_or_default().to_owned();
+        Ok(Tools { bin, version, clang, symbolizer })
+    }
+
+    fn target_dir(&self, sanitizer: &Sanitizer) -> PathBuf {
+        Path::new("target").join(format!("sanitizer-{}", sanitizer.name))
+    }
+
+    /// `cargo` for programs with this sanitizer in them, to which a verb is still to be added.
+    fn cargo(&self, sanitizer: &Sanitizer) -> Command {
+        let mut flags = vec![
+            format!("-Zsanitizer={}", sanitizer.name),
+            "-Zexternal-clangrt".into(),
+            format!("-Clink-arg=-fsanitize={}", sanitizer.name),
+        ];
+        flags.extend(sanitizer.rustflags.iter().map(|flag| flag.to_string()));
+        let mut command = Command::new(self.bin.join("cargo"));
+        // What the cargo that runs this xtask has set for its own toolchain.
+        for name in ["RUSTUP_TOOLCHAIN", "CARGO", "LD_LIBRARY_PATH", "RUSTFLAGS"] {
+            if std::env::var_os(name).is_some() {
+                command = command.env_remove(name);
+            }
+        }
+        command = command
+            .env("RUSTC", self.bin.join("rustc"))
+            .env("RUSTDOC", self.bin.join("rustdoc"))
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", &self.clang)
+            .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", flags.join(" "))
+            // What the `cc` crate builds, for the same sanitizer.
+            .env("CC_x86_64_unknown_linux_gnu", &self.clang)
+            .env("CFLAGS_x86_64_unknown_linux_gnu", format!("-fsanitize={}", sanitizer.name))
+            // Half the time: most is spent in the runtime, but not all.
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+            // Sizes: nothing is a matter of how many threads, but each costs ten times as much.
+            .env("EXTRAM_SCALE", "0.05")
+            .env("CARGO_TARGET_DIR", self.target_dir(sanitizer))
+            .args(["--config", &format!("build.target='{TARGET}'")]);
+        if sanitizer.builds_std {
+            command = command.arg("-Zbuild-std");
+        }
+        self.run(sanitizer, command)
+    }
+
+    /// A program with this sanitizer in it, or a command that starts some.
+    fn run(&self, sanitizer: &Sanitizer, command: Command) -> Command {
+        let (variable, options) = sanitizer.options;
+        let mut options = options.to_owned();
+        if let Some(symbolizer) = &self.symbolizer {
+            options += &format!(":external_symbolizer_path={}", symbolizer.display());
+        }
+        command.env(variable, options)
+    }
+}
+
+/// Where a clang keeps its runtimes.
+fn clang_directory(clang: &Path) -> Option<PathBuf> {
+    let resources = Command::new(clang).arg("-print-resource-dir").read().ok()?;
+    Some(Path::new(resources.trim()).join("lib/linux"))
+}
+
+/// The first number of the LLVM in what `rustc -vV` prints.
+fn llvm(about: &str) -> Option<u32> {
+    about.lines().find_map(|line| line.strip_prefix("LLVM version: "))?.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_llvm_of_a_rustc_is_read() {
+        assert_eq!(llvm("rustc 1.96.0\nhost: x86_64\nLLVM version: 22.1.8\n"), Some(22));
+        assert_eq!(llvm("rustc 1.96.0\n"), None);
+    }
+
+    #[test]
+    fn a_program_without_a_report_is_not_found() {
+        let sh = |script: &str| Command::new("sh").args(["-c", script]);
+        assert!(is_found(&sh("echo data race >&2; exit 66"), "data race").is_ok());
+        assert!(is_found(&sh("echo data race >&2"), "data race").is_err());
+        assert!(is_found(&sh("exit 66"), "data race").is_err());
+    }
+}
