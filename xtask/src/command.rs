@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -82,6 +83,19 @@ impl Command {
     /// output and standard error to `sink` as it comes. Whatever happens, the process is gone when
     /// this returns.
     pub(crate) fn stream(&self, limit: Duration, mut sink: impl FnMut(Stream, &[u8])) -> Result<Ended> {
+        let ended = self.stream_until(limit, |stream, chunk| {
+            sink(stream, chunk);
+            ControlFlow::Continue(())
+        })?;
+        Ok(ended.expect("only a break ends it before its end"))
+    }
+
+    /// As `stream`, and it is killed when `sink` breaks off: `None`.
+    pub(crate) fn stream_until(
+        &self,
+        limit: Duration,
+        mut sink: impl FnMut(Stream, &[u8]) -> ControlFlow<()>,
+    ) -> Result<Option<Ended>> {
         self.echo();
         let mut child = Guard(
             self.std()
@@ -97,26 +111,30 @@ impl Command {
         let deadline = Instant::now() + limit;
         loop {
             match chunks.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok((stream, chunk)) => sink(stream, &chunk),
-                Err(mpsc::RecvTimeoutError::Timeout) => return Ok(Ended::TimedOut(limit)),
+                Ok((stream, chunk)) => {
+                    if sink(stream, &chunk).is_break() {
+                        return Ok(None);
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => return Ok(Some(Ended::TimedOut(limit))),
                 // Both streams are closed: the process has ended or is about to.
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
         }
         loop {
             if let Some(status) = child.0.try_wait()? {
-                return Ok(Ended::Exited(status));
+                return Ok(Some(Ended::Exited(status)));
             }
             if Instant::now() > deadline {
-                return Ok(Ended::TimedOut(limit));
+                return Ok(Some(Ended::TimedOut(limit)));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Prints the command as a shell would be given it.
+    /// Prints the command as a shell would be given it, beside the output, which may be JSON.
     pub(crate) fn echo(&self) {
-        println!("$ {self}");
+        eprintln!("$ {self}");
     }
 
     fn std(&self) -> std::process::Command {

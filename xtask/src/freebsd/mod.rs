@@ -1,9 +1,15 @@
 //! FreeBSD: cross-compilation and the ABI check.
 
 pub(crate) mod abi;
+#[allow(dead_code)] // its users follow
+pub(crate) mod base;
+#[allow(dead_code)] // its users follow
+mod boot;
 pub(crate) mod build;
 #[allow(dead_code)] // its users follow
 mod elf;
+#[allow(dead_code)] // its users follow
+mod image;
 #[allow(dead_code)] // its users follow
 mod protocol;
 mod symbols;
