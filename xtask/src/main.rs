@@ -70,3 +70,13 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_can_be_parsed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

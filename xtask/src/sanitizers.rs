@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// The lanes of this kind.
 #[derive(ClapArgs)]
-pub(crate) struct Args {
+pub(crate) struct Wanted {
     /// The hosted tests under AddressSanitizer and LeakSanitizer.
     #[arg(long)]
     pub(crate) asan: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     pub(crate) tsan: bool,
 }
 
-impl Args {
+impl Wanted {
     /// Whether one of them was asked for.
     pub(crate) fn any(&self) -> bool {
         self.asan || self.tsan

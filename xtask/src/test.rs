@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long)]
     soak: bool,
     #[command(flatten)]
-    sanitizers: crate::sanitizers::Args,
+    sanitizers: crate::sanitizers::Wanted,
     /// All lanes.
     #[arg(long)]
     all: bool,

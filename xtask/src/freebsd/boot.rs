@@ -68,7 +68,8 @@ fn run(
     }
     let files = image::closure(base, files)?;
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    let limit = START_LIMIT + programs.iter().map(|p| Duration::from_secs(p.limit_s.into())).sum();
+    let limit =
+        START_LIMIT + programs.iter().map(|p| Duration::from_secs(p.limit_s.into())).sum::<Duration>();
     let plan = Plan { nonce: draw_nonce()?, programs };
     let root = image::root(dir, &files, &plan)?;
     let disk = image::boot_disk(dir, base, target, &root)?;
