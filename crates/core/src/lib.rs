@@ -31,6 +31,8 @@ mod hold;
 mod list;
 mod lock;
 mod m;
+#[cfg(all(test, loom))]
+mod models;
 mod pool;
 mod port;
 mod refill;

@@ -63,8 +63,11 @@ impl<R: Runtime> FixedSlots<R> {
 }
 
 /// Slots in the first segment, a power of two.
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", not(loom)))]
 const FIRST: u32 = 16;
+/// loom makes every atomic anew for each interleaving.
+#[cfg(all(feature = "alloc", loom))]
+const FIRST: u32 = 2;
 /// Enough to reach [`MAX_VALUE`].
 #[cfg(feature = "alloc")]
 const SEGMENTS: usize = ((MAX_VALUE - 1 + FIRST).ilog2() - FIRST.ilog2() + 1) as usize;

@@ -1,0 +1,104 @@
+//! The duty to refill: nobody waits for ever, and hardly an M is made in vain.
+
+use crate::models::model;
+use crate::models::pool::{ModelPool, SharedPool, work};
+use crate::models::port::spawn;
+use crate::{Binding, EnterError};
+
+/// Enters and never leaves; `false` if refused.
+fn stay(pool: &'static SharedPool) -> bool {
+    match pool.enter() {
+        Ok(inside) => {
+            work(&inside);
+            core::mem::forget(inside);
+            true
+        }
+        Err(error) => {
+            assert_eq!(error, EnterError::CreationFailed);
+            false
+        }
+    }
+}
+
+/// `THREADS` threads and the calling one enter and never leave; how many were let in.
+fn all_stay<const THREADS: usize>(pool: &ModelPool<false>) -> u32 {
+    let shared = pool.get();
+    let others: [_; THREADS] = core::array::from_fn(|_| spawn(move || stay(shared)));
+    let mut inside = stay(shared) as u32;
+    for other in others {
+        inside += other.join().unwrap() as u32;
+    }
+    inside
+}
+
+const UNLIMITED: u32 = u32::MAX;
+
+#[test]
+fn two_threads_that_never_leave_are_both_let_in_and_at_most_three_ms_made() {
+    model(3, || {
+        let pool = ModelPool::new(Binding::Call, UNLIMITED);
+        assert_eq!(all_stay::<1>(&pool), 2);
+        assert!((2..=3).contains(&pool.made()), "{} made for two", pool.made());
+        pool.end();
+    });
+}
+
+#[test]
+fn three_threads_that_never_leave_are_all_let_in_and_at_most_four_ms_made() {
+    model(2, || {
+        let pool = ModelPool::new(Binding::Call, UNLIMITED);
+        assert_eq!(all_stay::<2>(&pool), 3);
+        assert!((3..=4).contains(&pool.made()), "{} made for three", pool.made());
+        pool.end();
+    });
+}
+
+#[test]
+fn when_no_m_can_be_made_one_thread_is_let_in_and_the_others_are_told() {
+    model(2, || {
+        let pool = ModelPool::failing(Binding::Call, UNLIMITED, 1..UNLIMITED);
+        assert_eq!(all_stay::<2>(&pool), 1);
+        assert_eq!(pool.made(), 1);
+        pool.end();
+    });
+}
+
+#[test]
+fn when_making_fails_once_at_most_one_thread_is_told() {
+    model(2, || {
+        let pool = ModelPool::failing(Binding::Call, UNLIMITED, 1..2);
+        let inside = all_stay::<1>(&pool);
+        assert!((1..=2).contains(&inside), "{inside} of 2 inside");
+        pool.end();
+    });
+}
+
+#[test]
+fn threads_that_leave_serve_each_other() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, UNLIMITED);
+        let shared = pool.get();
+        let others = [(); 2].map(|()| spawn(move || shared.callback(work).unwrap()));
+        shared.callback(work).unwrap();
+        for other in others {
+            other.join().unwrap();
+        }
+        assert!(pool.made() <= 4, "{} made for three", pool.made());
+        pool.end_at_rest();
+    });
+}
+
+#[test]
+fn under_a_limit_that_is_reached_threads_wait_for_ms_that_come_back() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 1);
+        let shared = pool.get();
+        let others = [(); 2].map(|()| spawn(move || shared.callback(work).unwrap()));
+        shared.callback(work).unwrap();
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(pool.made(), 1);
+        pool.end_at_rest();
+    });
+}

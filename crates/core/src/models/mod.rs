@@ -1,0 +1,48 @@
+//! The models: loom runs the shipped code through every interleaving of two or three threads, and
+//! through every value that a relaxed or acquire load may return.
+//!
+//! One property to a test, named as a sentence; one file to a group. The models of [`list`] and
+//! [`waiting`] work on a bare [`List`](crate::list::List), the others on a whole pool.
+//!
+//! # What is bounded
+//!
+//! Each test states how often at most loom may preempt a thread that could go on (its second
+//! argument): two or three times. Switches at a wait, a yield or the end of a thread are not
+//! counted. `LOOM_MAX_PREEMPTIONS` overrides all of them. loom remembers the last seven stores to
+//! an atomic, and does not make a weak compare-exchange fail spuriously.
+//!
+//! # What is modelled, not run
+//!
+//! - **The heavy barrier.** `membarrier` cannot be expressed: it acts on other threads from
+//!   outside. Both sides are modelled as sequentially consistent fences (see [`crate::sync`]). That
+//!   is what the pair guarantees by the contract of [`Port`](crate::Port); that a kernel keeps the
+//!   contract is not shown here.
+//! - **Waiting.** See [`port`].
+//! - **Time.** A time-out of zero gives up at the first look, and loom puts that look anywhere.
+
+mod duty;
+mod list;
+mod nodes;
+mod pool;
+mod port;
+mod waiting;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Runs `f` in every interleaving with at most `preemptions` preemptions, and prints how many that
+/// were.
+fn model(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    let bound = builder.preemption_bound.unwrap_or(preemptions);
+    builder.preemption_bound = Some(bound);
+    builder.max_branches = 5_000;
+    let runs = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&runs);
+    builder.check(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        port::reset();
+        f();
+    });
+    std::println!("{} interleavings, {bound} preemptions at most", runs.load(Ordering::Relaxed));
+}

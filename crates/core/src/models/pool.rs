@@ -1,0 +1,93 @@
+//! A pool of the models: its runtime, and a pool that is freed when the model is over.
+
+use crate::models::port::ModelPort;
+use crate::sync::{AtomicU32, Ordering};
+use crate::{Binding, M, Pool, Runtime};
+use core::ops::Range;
+use loom::cell::UnsafeCell;
+use std::boxed::Box;
+
+/// Makes contexts; those of the attempts `failing` cannot be made (the first M's is attempt 0).
+pub(super) struct ModelRuntime {
+    failing: Range<u32>,
+    /// loom's, because which thread's attempt fails depends on it.
+    attempts: AtomicU32,
+    /// Not loom's: read at the end.
+    made: std::sync::atomic::AtomicU32,
+}
+
+/// loom reports two accesses that are not ordered.
+pub(super) struct Context(UnsafeCell<u32>);
+
+// SAFETY: loom's cell is a pointer to what it guards, and goes where the M goes.
+unsafe impl Send for Context {}
+
+impl Runtime for ModelRuntime {
+    type Context = Context;
+    type Error = ();
+
+    fn new_context(&self) -> Result<Context, ()> {
+        if !self.failing.is_empty() {
+            // Relaxed: a number.
+            let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+            if self.failing.contains(&attempt) {
+                return Err(());
+            }
+        }
+        self.made.fetch_add(1, Ordering::Relaxed);
+        Ok(Context(UnsafeCell::new(0)))
+    }
+}
+
+/// What a callback does with its M.
+pub(super) fn work(m: &M<ModelRuntime>) {
+    // SAFETY: the model's question; loom panics if the answer is no.
+    m.context().0.with_mut(|payload| unsafe { *payload += 1 });
+}
+
+/// What a [`ModelPool`] without a heavy barrier lends.
+pub(super) type SharedPool = Pool<ModelRuntime, ModelPort<false>>;
+
+/// A started pool.
+pub(super) struct ModelPool<const BARRIER: bool>(*mut Pool<ModelRuntime, ModelPort<BARRIER>>);
+
+impl<const BARRIER: bool> ModelPool<BARRIER> {
+    pub(super) fn new(binding: Binding, limit: u32) -> Self {
+        Self::failing(binding, limit, 0..0)
+    }
+
+    /// The attempts `failing` to make an M fail.
+    pub(super) fn failing(binding: Binding, limit: u32, failing: Range<u32>) -> Self {
+        let runtime =
+            ModelRuntime { failing, attempts: AtomicU32::new(0), made: std::sync::atomic::AtomicU32::new(0) };
+        let pool = Box::new(Pool::new(runtime).binding(binding).limit(limit));
+        let model = ModelPool(Box::into_raw(pool));
+        model.get().start().expect("the first M can be made");
+        model
+    }
+
+    pub(super) fn get(&self) -> &'static Pool<ModelRuntime, ModelPort<BARRIER>> {
+        // SAFETY: freed by `end` alone, when all threads of the model have ended.
+        unsafe { &*self.0 }
+    }
+
+    /// How many Ms have been made.
+    pub(super) fn made(&self) -> u32 {
+        self.get().runtime().made.load(Ordering::Relaxed)
+    }
+
+    /// Frees the pool, when all threads of the model have ended.
+    pub(super) fn end(self) {
+        // SAFETY: made in `failing`; every thread has been joined.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+
+    /// The same, and the pool is at rest before: no M lost, nobody counted; `close` succeeds.
+    pub(super) fn end_at_rest(self) {
+        let stats = self.get().stats();
+        assert_eq!((stats.waiting, stats.creating, stats.in_use), (0, 0, 0), "{stats:?}");
+        assert_eq!(stats.created, stats.spare + stats.bound_idle, "{stats:?}");
+        assert_eq!(self.get().close(), Ok(()), "{stats:?}");
+        self.end();
+    }
+}
