@@ -10,6 +10,7 @@ mod freebsd;
 mod header;
 mod herd;
 mod install;
+mod models;
 mod sanitizers;
 mod scenarios;
 mod setup;

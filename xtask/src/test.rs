@@ -29,6 +29,8 @@ pub(crate) struct Args {
     soak: bool,
     #[command(flatten)]
     sanitizers: crate::sanitizers::Wanted,
+    #[command(flatten)]
+    models: crate::models::Wanted,
     /// All lanes.
     #[arg(long)]
     all: bool,
@@ -61,12 +63,19 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         ("soak", args.soak || args.all, crate::soak::lane),
         (
             "host",
-            args.all || !(args.lint || args.embed || args.soak || args.sanitizers.any() || target.is_some()),
+            args.all
+                || !(args.lint
+                    || args.embed
+                    || args.soak
+                    || args.sanitizers.any()
+                    || args.models.any()
+                    || target.is_some()),
             host,
         ),
         ("cortex-m3", of("thumbv7m-none-eabi"), bare_metal::thumbv7m),
         ("asan", args.sanitizers.asan || args.all, crate::sanitizers::address),
         ("tsan", args.sanitizers.tsan || args.all, crate::sanitizers::thread),
+        ("loom", args.models.loom || args.all, crate::models::loom),
         ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
     ];

@@ -160,8 +160,10 @@ impl core::fmt::Display for Refused {
 impl core::error::Error for Refused {}
 
 /// How a spinning lock of the core passes the time: it lets other threads run.
+#[cfg(not(loom))]
 pub(crate) struct OsYield<P>(core::marker::PhantomData<P>);
 
+#[cfg(not(loom))]
 impl<P: Port> spin::RelaxStrategy for OsYield<P> {
     fn relax() {
         P::osyield();

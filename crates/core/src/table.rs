@@ -19,6 +19,7 @@ use core::mem::MaybeUninit;
 use crate::sync::AtomicPtr;
 
 /// Room for `N` Ms without an allocator.
+#[cfg_attr(loom, allow(dead_code))] // no constant can hold loom's atomics
 pub struct Slots<R: Runtime, const N: usize> {
     ms: [M<R>; N],
     owned: AtomicBool,

@@ -3,7 +3,7 @@
 use crate::models::model;
 use crate::models::nodes::Extra;
 use loom::thread;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::vec;
 
 #[test]
@@ -11,7 +11,7 @@ fn no_m_is_issued_twice() {
     model(3, || {
         let extra = Extra::new(2, 2);
         let threads = [(); 2].map(|()| {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || {
                 if let Some((id, _)) = extra.take() {
                     extra.node(id).work();
@@ -37,7 +37,7 @@ fn an_m_that_comes_back_under_a_racing_take_does_not_revive_its_old_link() {
     model(3, || {
         let extra = Extra::new(2, 2);
         let other = {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || extra.take())
         };
         let first = extra.take();
@@ -60,7 +60,7 @@ fn the_work_of_one_holder_happens_before_the_work_of_the_next() {
     model(3, || {
         let extra = Extra::new(1, 1);
         let other = {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || extra.call())
         };
         extra.call();
@@ -76,7 +76,7 @@ fn the_work_on_an_m_further_down_the_list_happens_before_the_next_holders() {
     model(3, || {
         let extra = Extra::new(2, 0);
         let givers = [1, 2].map(|id| {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || {
                 extra.node(id).work();
                 extra.give(id);
@@ -100,7 +100,7 @@ fn exactly_one_taker_is_told_that_it_took_the_last() {
     model(3, || {
         let extra = Extra::new(2, 2);
         let other = {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || extra.take())
         };
         let mine = extra.take().expect("two Ms for two threads");

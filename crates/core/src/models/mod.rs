@@ -20,11 +20,14 @@
 //! - **Waiting.** See [`port`].
 //! - **Time.** A time-out of zero gives up at the first look, and loom puts that look anywhere.
 
+mod close;
 mod duty;
+mod idle;
 mod list;
 mod nodes;
 mod pool;
 mod port;
+mod trim;
 mod waiting;
 
 use std::sync::Arc;

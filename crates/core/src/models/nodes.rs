@@ -5,7 +5,7 @@ use crate::models::port::Shared;
 use crate::sync::AtomicU32;
 use core::time::Duration;
 use loom::cell::UnsafeCell;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::vec::Vec;
 
 /// What stands for an M.
@@ -46,14 +46,14 @@ pub(super) struct Extra {
 
 impl Extra {
     /// `count` Ms exist, of which the first `spare` are on the list, number 1 first.
-    pub(super) fn new(count: u32, spare: u32) -> Arc<Self> {
+    pub(super) fn new(count: u32, spare: u32) -> Rc<Self> {
         let node = |id| Node { id, schedlink: AtomicU32::new(0), payload: UnsafeCell::new(0) };
         let extra = Extra { list: List::new(), nodes: Nodes((1..=count).map(node).collect()) };
         extra.list.open();
         for id in (1..=spare).rev() {
             extra.give(id);
         }
-        Arc::new(extra)
+        Rc::new(extra)
     }
 
     pub(super) fn node(&self, id: u32) -> &Node {

@@ -14,9 +14,7 @@ use std::vec::Vec;
 /// With or without a heavy barrier.
 pub(super) struct ModelPort<const BARRIER: bool>;
 
-/// Bound Ms are bound the plain way, see [`crate::hold`].
-pub(super) type Plain = ModelPort<true>;
-/// Bound Ms are bound the shared way.
+/// Bound Ms are bound the shared way, see [`crate::hold`].
 pub(super) type Shared = ModelPort<false>;
 
 type AtExit = unsafe extern "C" fn(*mut ());

@@ -6,12 +6,12 @@ use crate::models::nodes::Extra;
 use crate::models::port::Shared;
 use core::time::Duration;
 use loom::thread;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::vec;
 
 /// Starts a thread that enters and says what it got. It does not give back.
-fn entering(extra: &Arc<Extra>, limit: Option<Duration>) -> thread::JoinHandle<Waited> {
-    let extra = Arc::clone(extra);
+fn entering(extra: &Rc<Extra>, limit: Option<Duration>) -> thread::JoinHandle<Waited> {
+    let extra = Rc::clone(extra);
     thread::spawn(move || {
         let waited = extra.enter(limit);
         if let Waited::M(id) = waited {
@@ -26,7 +26,7 @@ fn every_waiter_is_served_when_an_m_is_returned() {
     model(3, || {
         let extra = Extra::new(1, 0);
         let waiters = [(); 2].map(|()| {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || extra.call())
         });
         extra.node(1).work();
@@ -59,7 +59,7 @@ fn two_givers_serve_two_waiters() {
     model(2, || {
         let extra = Extra::new(2, 0);
         let giver = {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || extra.give(2))
         };
         let other = entering(&extra, None);
@@ -95,7 +95,7 @@ fn a_waiter_is_served_while_another_one_gives_up() {
     model(3, || {
         let extra = Extra::new(1, 0);
         let hasty = {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || {
                 if let Waited::M(id) = extra.enter(Some(Duration::ZERO)) {
                     extra.give(id);
@@ -103,7 +103,7 @@ fn a_waiter_is_served_while_another_one_gives_up() {
             })
         };
         let patient = {
-            let extra = Arc::clone(&extra);
+            let extra = Rc::clone(&extra);
             thread::spawn(move || extra.call())
         };
         extra.give(1);

@@ -1,0 +1,115 @@
+//! Idle bound Ms under a limit: they are taken back for those who wait.
+
+use crate::models::model;
+use crate::models::pool::{ModelPool, work};
+use crate::models::port::spawn;
+use crate::{Binding, EnterError};
+
+/// Its thread lives on and never comes back, so only taking the M back helps.
+#[test]
+fn an_idle_m_is_taken_back_for_a_waiter() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Thread, 1);
+        let shared = pool.get();
+        shared.callback(work).unwrap();
+        let other = spawn(move || shared.callback(work).unwrap());
+        other.join().unwrap();
+        assert_eq!(pool.made(), 1);
+        pool.end_at_rest();
+    });
+}
+
+/// Invariant Mark: the holder goes idle just when the other one is counted.
+#[test]
+fn no_m_goes_idle_past_a_waiter() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Thread, 1);
+        let shared = pool.get();
+        let inside = shared.enter().unwrap();
+        let other = spawn(move || shared.callback(work).unwrap());
+        work(&inside);
+        drop(inside);
+        other.join().unwrap();
+        pool.end_at_rest();
+    });
+}
+
+/// The same with a thread that comes back to its idle M while another one wants it.
+#[test]
+fn a_thread_that_comes_back_and_a_waiter_are_both_served() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Thread, 1);
+        let shared = pool.get();
+        shared.callback(work).unwrap();
+        let other = spawn(move || shared.callback(work).unwrap());
+        shared.callback(work).unwrap();
+        other.join().unwrap();
+        assert_eq!(pool.made(), 1);
+        pool.end_at_rest();
+    });
+}
+
+#[test]
+fn two_waiters_are_both_served_by_one_m_that_goes_idle() {
+    model(1, || {
+        let pool = ModelPool::<false>::new(Binding::Thread, 1);
+        let shared = pool.get();
+        let inside = shared.enter().unwrap();
+        let others = [(); 2].map(|()| spawn(move || shared.callback(work).unwrap()));
+        work(&inside);
+        drop(inside);
+        for other in others {
+            other.join().unwrap();
+        }
+        pool.end_at_rest();
+    });
+}
+
+/// A new M goes idle for the first time while somebody waits: the mark it was made with makes its
+/// holder look.
+#[test]
+fn a_new_m_does_not_go_idle_past_a_waiter() {
+    model(1, || {
+        let pool = ModelPool::<false>::new(Binding::Thread, 2);
+        let shared = pool.get();
+        let stays = shared.enter().unwrap();
+        let others = [(); 2].map(|()| spawn(move || shared.callback(work).unwrap()));
+        for other in others {
+            other.join().unwrap();
+        }
+        drop(stays);
+        pool.end_at_rest();
+    });
+}
+
+#[test]
+fn unbinding_and_taking_back_do_not_both_give_the_m() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Thread, 1);
+        let shared = pool.get();
+        shared.callback(work).unwrap();
+        let other = spawn(move || shared.callback(work).unwrap());
+        shared.unbind();
+        other.join().unwrap();
+        pool.end_at_rest();
+    });
+}
+
+#[test]
+fn a_thread_that_never_waits_takes_an_idle_m_back_too() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Thread, 1);
+        let shared = pool.get();
+        shared.callback(work).unwrap();
+        let other = spawn(move || match shared.try_enter() {
+            Ok(inside) => work(&inside),
+            Err(error) => assert_eq!(error, EnterError::Exhausted),
+        });
+        match shared.try_enter() {
+            Ok(inside) => work(&inside),
+            Err(error) => assert_eq!(error, EnterError::Exhausted),
+        }
+        other.join().unwrap();
+        pool.end_at_rest();
+    });
+}

@@ -1,0 +1,59 @@
+//! Trimming: against threads that take, and against threads that wait for the slot.
+
+use crate::Binding;
+use crate::models::model;
+use crate::models::pool::{ModelPool, work};
+use crate::models::port::spawn;
+
+#[test]
+fn no_context_is_used_after_trim_dropped_it() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 2);
+        let shared = pool.get();
+        shared.prewarm(2).unwrap();
+        let other = spawn(move || shared.callback(work).unwrap());
+        let dropped = shared.trim(1);
+        other.join().unwrap();
+        assert!(dropped <= 1, "{dropped} dropped");
+        assert!(shared.stats().spare >= 1);
+        pool.end_at_rest();
+    });
+}
+
+#[test]
+fn two_trims_leave_what_both_of_them_keep() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 3);
+        let shared = pool.get();
+        shared.prewarm(3).unwrap();
+        let other = spawn(move || shared.trim(1));
+        let dropped = shared.trim(1) + other.join().unwrap();
+        let stats = shared.stats();
+        assert_eq!(stats.spare + dropped, 3, "{stats:?}");
+        assert!(stats.spare >= 1, "{stats:?}");
+        pool.end_at_rest();
+    });
+}
+
+/// The limit is reached while `trim` has its two Ms in hand, so a thread that waits then can only be
+/// served by the slot that `trim` frees: somebody must notice.
+#[test]
+fn a_slot_that_trim_frees_is_filled_again_for_those_who_wait() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 2);
+        let shared = pool.get();
+        shared.prewarm(2).unwrap();
+        let stay = move || {
+            let inside = shared.enter().unwrap();
+            work(&inside);
+            core::mem::forget(inside);
+        };
+        // loom's own: their exit does not bring the Ms home.
+        let others = [(); 2].map(|()| loom::thread::spawn(stay));
+        shared.trim(1);
+        for other in others {
+            other.join().unwrap();
+        }
+        pool.end();
+    });
+}

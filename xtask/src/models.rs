@@ -1,0 +1,49 @@
+//! The lanes of the models: `--loom` runs the shipped code through every interleaving of a few
+//! threads.
+
+use crate::command::Command;
+use crate::summary::Summary;
+use crate::test::cargo_test;
+use anyhow::Result;
+
+#[derive(clap::Args)]
+pub(crate) struct Wanted {
+    /// The core's models: every interleaving of a few threads.
+    #[arg(long)]
+    pub(crate) loom: bool,
+}
+
+impl Wanted {
+    /// Whether one of the lanes is wanted.
+    pub(crate) fn any(&self) -> bool {
+        self.loom
+    }
+}
+
+/// `cargo test` of the core's models. Optimised, because it runs the code hundreds of thousands of
+/// times; in a target directory of its own, because the flag is another for every crate.
+pub(crate) fn loom_tests() -> Command {
+    Command::new("cargo")
+        .args(["test", "--release", "--package", "extram-core", "--lib"])
+        .args(["--target-dir", "target/loom"])
+        .env("RUSTFLAGS", "--cfg loom -C debug-assertions")
+}
+
+/// The models of the core.
+pub(crate) fn loom() -> Result<Summary> {
+    cargo_test(&loom_tests().args(["--", "--nocapture"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_models_run_on_the_core_itself_with_its_assertions() {
+        let line = loom_tests().to_string();
+        assert!(
+            line.contains("--cfg loom -C debug-assertions") && line.contains("extram-core --lib"),
+            "{line}"
+        );
+    }
+}
