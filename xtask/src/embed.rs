@@ -10,22 +10,27 @@ use std::path::{Path, PathBuf};
 
 pub(crate) fn lane() -> Result<Summary> {
     let missing: Vec<_> =
-        ["cc", "c++", "nm", "pkg-config"].into_iter().filter(|tool| which(tool).is_none()).collect();
+        ["cc", "c++", "make", "nm", "pkg-config"].into_iter().filter(|tool| which(tool).is_none()).collect();
     if !missing.is_empty() {
         let reason = format!("not here: {} (cargo xtask setup)", missing.join(", "));
         return Ok(Summary::skipped("embedding in C", &reason));
     }
     let there = Installed::fresh()?;
     let mut summary = Summary::default();
-    let mut check = |what: &str, result| summary += Summary::of(what, result);
-    check("extram.h is what the code says", header::check());
-    check("extram.h is strict C and C++", there.strict());
-    check("libextram exports what extram.h declares", there.exports());
-    check("a C program with the shared library", there.shared());
-    check("a C program with libextram.a", there.archive());
-    check("a C program that is static altogether", there.fully_static());
-    check("a C++ program", there.cplusplus());
-    check("a staged installation", there.staged());
+    summary += Summary::of("extram.h is what the code says", header::check());
+    summary += Summary::of("extram.h is strict C and C++", there.strict());
+    summary += Summary::of("libextram exports what extram.h declares", there.exports());
+    summary += Summary::of("a C program with the shared library", there.shared());
+    summary += Summary::of("a C program with libextram.a", there.archive());
+    summary += Summary::of("a C program that is static altogether", there.fully_static());
+    summary += Summary::of("a C++ program", there.cplusplus());
+    summary += Summary::of("a staged installation", there.staged());
+    summary += Summary::of("c-runtime, by make", there.c_runtime_by_make());
+    if which("cmake").is_some() {
+        summary += Summary::of("c-runtime, by CMake", there.c_runtime_by_cmake());
+    } else {
+        summary += Summary::skipped("c-runtime, by CMake", "no cmake (cargo xtask setup)");
+    }
     Ok(summary)
 }
 
@@ -145,6 +150,39 @@ impl Installed {
         self.program(cc, "cplusplus", "8000 calls\n")
     }
 
+    fn c_runtime_by_make(&self) -> Result<()> {
+        let out = self.empty("make")?;
+        let makefile = c_runtime().join("Makefile");
+        let make = Command::new("make").arg("-C").arg(&out).arg("-f").arg(makefile).arg("forth");
+        make.env("PKG_CONFIG_LIBDIR", self.prefix.join("lib/pkgconfig")).run()?;
+        self.c_runtime(&out.join("forth"))
+    }
+
+    fn c_runtime_by_cmake(&self) -> Result<()> {
+        let out = self.empty("cmake")?;
+        let cmake = Command::new("cmake").arg("-S").arg(c_runtime()).arg("-B").arg(&out);
+        cmake.env("PKG_CONFIG_LIBDIR", self.prefix.join("lib/pkgconfig")).run()?;
+        Command::new("cmake").arg("--build").arg(&out).run()?;
+        self.c_runtime(&out.join("forth"))
+    }
+
+    fn c_runtime(&self, program: &Path) -> Result<()> {
+        let run = Command::new(program).arg(c_runtime().join("program.fth"));
+        let run = run.env("LD_LIBRARY_PATH", self.prefix.join("lib"));
+        run.echo();
+        let (printed, expected) = (run.read()?, std::fs::read_to_string(c_runtime().join("expected.txt"))?);
+        if printed != expected {
+            bail!("{run}: printed\n{printed}not\n{expected}");
+        }
+        Ok(())
+    }
+
+    fn empty(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.out.join(name);
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
     fn staged(&self) -> Result<()> {
         let stage = self.out.join("stage");
         install::install(&Args::below(Path::new("/opt/extram")).destdir(&stage))?;
@@ -158,6 +196,10 @@ impl Installed {
         }
         Ok(())
     }
+}
+
+fn c_runtime() -> PathBuf {
+    crate::vendor::workspace().join("tests/c-runtime")
 }
 
 fn source(name: &str) -> PathBuf {

@@ -1,8 +1,8 @@
 //! The project's commands: `cargo xtask VERB`.
 
+mod api;
 mod bare_metal;
 mod callback_gc;
-#[allow(dead_code)] // its users follow
 mod command;
 mod embed;
 #[allow(dead_code)] // the runs follow
@@ -11,6 +11,7 @@ mod header;
 mod herd;
 mod install;
 mod models;
+mod package;
 mod sanitizers;
 mod scenarios;
 mod setup;
@@ -21,6 +22,7 @@ mod targets;
 mod test;
 #[allow(dead_code)]
 mod toolchain;
+mod vendor;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Compare the lists of public items with the code, or write them.
+    Api(api::Args),
     /// Run the main demonstration: C threads call into Lua while garbage is collected, with a picture.
     CallbackGc(callback_gc::Args),
     /// Compare extram.h with the code, or write it.
@@ -48,12 +52,16 @@ enum Verb {
     Soak(soak::Args),
     /// List every target: what is proved for it, and how it is built and run on this machine.
     Targets(targets::Args),
+    /// Write a copy that builds without a network.
+    Vendor(vendor::Args),
     /// Run the tests: the host's, another target's, or further lanes.
     Test(test::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
+        Verb::Api(args) => api::api(&args),
+        Verb::Vendor(args) => vendor::vendor(&args),
         Verb::CallbackGc(args) => callback_gc::callback_gc(&args),
         Verb::Header(args) => header::header(&args),
         Verb::Herd(args) => herd::herd(&args),

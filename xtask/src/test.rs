@@ -31,6 +31,9 @@ pub(crate) struct Args {
     sanitizers: crate::sanitizers::Wanted,
     #[command(flatten)]
     models: crate::models::Wanted,
+    /// The crates as others get them: packaged, vendored, their public items as listed.
+    #[arg(long)]
+    package: bool,
     /// All lanes.
     #[arg(long)]
     all: bool,
@@ -69,6 +72,7 @@ pub(crate) fn test(args: &Args) -> Result<()> {
                     || args.soak
                     || args.sanitizers.any()
                     || args.models.any()
+                    || args.package
                     || target.is_some()),
             host,
         ),
@@ -76,6 +80,7 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         ("asan", args.sanitizers.asan || args.all, crate::sanitizers::address),
         ("tsan", args.sanitizers.tsan || args.all, crate::sanitizers::thread),
         ("loom", args.models.loom || args.all, crate::models::loom),
+        ("package", args.package || args.all, crate::package::lane),
         ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
     ];

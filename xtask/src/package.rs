@@ -1,0 +1,137 @@
+//! The lane `--package`: the crates as others get them, from a registry or vendored.
+
+use crate::api;
+use crate::command::{Command, which};
+use crate::summary::Summary;
+use crate::vendor::{self, workspace};
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn lane() -> Result<Summary> {
+    let mut summary = Summary::default();
+    let crates = publishable()?;
+    summary += Summary::of("metadata of the crates to publish", complete(&crates));
+    summary += Summary::of("cargo package", package(&crates));
+    summary += Summary::of("the public items are as listed", api::api(&api::Args::compare()));
+    let offline = match Refused::find() {
+        Some(refused) => Summary::of("a vendored copy builds without a network", vendored(&refused)),
+        None => {
+            summary += Summary::of("a vendored copy builds", vendored(&Refused(Vec::new())));
+            let reason = "unshare(1) may not make a network namespace here; CARGO_NET_OFFLINE alone";
+            Summary::skipped("the network refused to the vendored build", reason)
+        }
+    };
+    summary += offline;
+    Ok(summary)
+}
+
+/// A crate, as `cargo metadata` tells.
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    publish: Option<Vec<String>>,
+    description: Option<String>,
+    license: Option<String>,
+    readme: Option<PathBuf>,
+    rust_version: Option<String>,
+    keywords: Vec<String>,
+    categories: Vec<String>,
+    manifest_path: PathBuf,
+}
+
+fn publishable() -> Result<Vec<Package>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    let json = Command::new("cargo").args(["metadata", "--no-deps", "--format-version=1"]).read()?;
+    let all: Metadata = serde_json::from_str(&json)?;
+    Ok(all.packages.into_iter().filter(|package| package.publish.is_none()).collect())
+}
+
+fn complete(crates: &[Package]) -> Result<()> {
+    if crates.len() < 6 {
+        bail!("only {} crates are for publishing", crates.len());
+    }
+    for package in crates {
+        let folder = package.manifest_path.parent().context("a manifest in a folder")?;
+        let readme = package.readme.as_ref().is_some_and(|readme| folder.join(readme).is_file());
+        let has = [
+            ("a description", package.description.as_ref().is_some_and(|text| text.len() > 20)),
+            ("a licence", package.license.as_deref() == Some("MIT OR Apache-2.0")),
+            ("a readme that exists", readme),
+            ("a rust-version", package.rust_version.is_some()),
+            ("keywords", (1..=5).contains(&package.keywords.len())),
+            ("categories", (1..=5).contains(&package.categories.len())),
+        ];
+        let lacking: Vec<_> = has.iter().filter(|(_, has)| !has).map(|(what, _)| *what).collect();
+        if !lacking.is_empty() {
+            bail!("{} lacks {}", package.name, lacking.join(", "));
+        }
+        let tested =
+            folder.starts_with(workspace().join("tests")) || folder.starts_with(workspace().join("xtask"));
+        if tested {
+            bail!("{} is a test and is not for publishing", package.name);
+        }
+    }
+    Ok(())
+}
+
+/// Packs every crate, and builds each from its package with the packages of its siblings.
+fn package(crates: &[Package]) -> Result<()> {
+    let packages = crates.iter().flat_map(|package| ["--package", &package.name]);
+    Command::new("cargo").args(["package", "--quiet", "--allow-dirty"]).args(packages).run()
+}
+
+/// How a command is run without a network.
+struct Refused(Vec<&'static str>);
+
+impl Refused {
+    fn find() -> Option<Self> {
+        let ways: [&[&str]; 2] = [&["unshare", "--net"], &["unshare", "--map-root-user", "--net"]];
+        which("unshare")?;
+        let works = |way: &&[&'static str]| Command::new(way[0]).args(&way[1..]).arg("true").read().is_ok();
+        ways.into_iter().find(works).map(|way| Refused(way.to_vec()))
+    }
+
+    fn command(&self, program: &str) -> Command {
+        match self.0.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => Command::new(first).args(rest).arg(program),
+        }
+    }
+}
+
+fn vendored(refused: &Refused) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("copy");
+    vendor::vendor(&vendor::Args::new(&copy, "linux"))?;
+    for file in ["VENDORED.md", "LICENSE-MIT", "LICENSE-APACHE", "vendor/spin/Cargo.toml"] {
+        if !copy.join(file).is_file() {
+            bail!("no {file}");
+        }
+    }
+    // An empty CARGO_HOME: nothing that was downloaded before helps.
+    let cargo = |program: &str| {
+        let command = refused.command(program).dir(&copy).env("CARGO_HOME", folder.path().join("home"));
+        command.env_remove("CARGO_TARGET_DIR").env("CARGO_NET_OFFLINE", "true")
+    };
+    cargo("cargo").args(["build", "--offline"]).run()?;
+    let library = copy.join("target/debug/libextram_capi.a");
+    if which("cc").is_none() {
+        return Ok(());
+    }
+    let program = folder.path().join("program");
+    Command::new("cc")
+        .arg(crate::header::directory().join("tests/c/threads.c"))
+        .arg(format!("-I{}", copy.join("crates/capi/include").display()))
+        .args([Path::new("-o"), &program, &library])
+        .args(["-pthread", "-ldl", "-lm"])
+        .run()?;
+    let printed = Command::new(&program).read()?;
+    if printed != "80000 calls\n" {
+        bail!("{printed:?}");
+    }
+    Ok(())
+}
