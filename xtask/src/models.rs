@@ -7,6 +7,7 @@ use crate::test::cargo_test;
 use anyhow::Result;
 
 #[derive(clap::Args)]
+#[group(skip)]
 pub(crate) struct Wanted {
     /// The core's models: every interleaving of a few threads.
     #[arg(long)]

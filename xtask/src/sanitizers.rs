@@ -17,6 +17,7 @@ use std::time::Duration;
 
 /// The lanes of this kind.
 #[derive(ClapArgs)]
+#[group(skip)]
 pub(crate) struct Wanted {
     /// The hosted tests under AddressSanitizer and LeakSanitizer.
     #[arg(long)]
