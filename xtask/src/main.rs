@@ -46,6 +46,8 @@ enum Verb {
     Herd(herd::Args),
     /// Install extram.h, libextram and extram.pc.
     Install(install::Args),
+    /// Run one program on FreeBSD in QEMU: its output here, its exit code ours.
+    Run(freebsd::run::Args),
     /// Install what the tests need (on Debian as root), or say what is missing.
     Setup(setup::Args),
     /// Mix everything that can be done to a pool, at random, for as long as one likes.
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Header(args) => header::header(&args),
         Verb::Herd(args) => herd::herd(&args),
         Verb::Install(args) => install::install(&args),
+        Verb::Run(args) => freebsd::run::run(&args),
         Verb::Setup(args) => setup::setup(&args),
         Verb::Soak(args) => soak::soak(&args),
         Verb::Targets(args) => targets::targets(&args),

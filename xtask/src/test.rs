@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Run the tests of another target, as `cargo xtask targets` lists them.
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
+    /// The directory with the FreeBSD to run on, else FREEBSD_BASE, else what was fetched.
+    #[arg(long, value_name = "DIR")]
+    freebsd_base: Option<std::path::PathBuf>,
     /// Formatting, clippy and documentation.
     #[arg(long)]
     lint: bool,
@@ -57,6 +60,9 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 pub(crate) fn test(args: &Args) -> Result<()> {
     if args.list_scenarios {
         return crate::scenarios::list(args.write);
+    }
+    if let Some(dir) = &args.freebsd_base {
+        freebsd::base::choose(dir);
     }
     let target = args.target.as_deref();
     let of = |triple| args.all || target == Some(triple);

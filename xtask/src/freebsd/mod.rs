@@ -1,17 +1,13 @@
-//! FreeBSD: cross-compilation and the ABI check.
+//! FreeBSD: cross-compilation, the ABI check, and running on a FreeBSD in QEMU.
 
 pub(crate) mod abi;
-#[allow(dead_code)] // its users follow
 pub(crate) mod base;
-#[allow(dead_code)] // its users follow
 mod boot;
 pub(crate) mod build;
-#[allow(dead_code)] // its users follow
 mod elf;
-#[allow(dead_code)] // its users follow
 mod image;
-#[allow(dead_code)] // its users follow
 mod protocol;
+pub(crate) mod run;
 mod symbols;
 pub(crate) mod zig;
 
@@ -30,10 +26,18 @@ pub(crate) fn aarch64() -> Result<Summary> {
 
 fn lane(target: &str) -> Result<Summary> {
     let mut summary = Summary::default();
-    let tests = build::build_tests(target, None)?;
+    // A base that will not do is a failure, and does not keep the rest from being checked.
+    let base = base::find(target).unwrap_or_else(|error| {
+        summary += Summary::of("the FreeBSD base", Err(error));
+        None
+    });
+    let tests = build::build_tests(target, base.as_ref().map(|base| base.dir.as_path()))?;
     println!("{} test programs, {} beside them", tests.programs.len(), tests.companions.len());
     summary += Summary::of("every test program builds and links", Ok(()));
     summary += abi::check(target, &tests.programs)?;
-    summary += Summary::skipped("running them", "no FreeBSD base; run cargo xtask freebsd fetch");
+    summary += match &base {
+        Some(base) => run::tests(target, base, &tests),
+        None => Summary::skipped("running them", "no FreeBSD base; run cargo xtask freebsd fetch"),
+    };
     Ok(summary)
 }

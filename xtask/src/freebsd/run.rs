@@ -1,0 +1,295 @@
+//! Runs programs on FreeBSD: all tests in one boot, or one program with its arguments.
+
+use super::base::{self, Base};
+use super::image::Files;
+use super::protocol::News;
+use super::{boot, build};
+use crate::summary::Summary;
+use anyhow::{Context as _, Result, bail};
+use freebsd_init::frame::{Ending, Stream};
+use freebsd_init::plan::Program;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+/// How long one test program may run in the guest, in seconds. Emulation is slow; the slowest takes
+/// a fifth of this.
+const TEST_LIMIT_S: u32 = 300;
+
+/// How long a program of `cargo xtask run` may run, in seconds.
+const RUN_LIMIT_S: u32 = 1800;
+
+/// Runs the test programs one after the other in one boot. Failures are counted, not returned.
+pub(crate) fn tests(target: &str, base: &Base, built: &build::Tests) -> Summary {
+    let files = built.programs.iter().chain(&built.companions);
+    let programs: Vec<Program> = built.programs.iter().map(|p| program(p, &[], TEST_LIMIT_S)).collect();
+    let names: Vec<String> = built.programs.iter().map(|path| name(path)).collect();
+    let init = init(target, base);
+    let ran = init.and_then(|init| many(target, base, init, files, programs, &names));
+    ran.unwrap_or_else(|error| Summary::of("FreeBSD in QEMU", Err(error)))
+}
+
+fn many<'a>(
+    target: &str,
+    base: &Base,
+    init: PathBuf,
+    files: impl Iterator<Item = &'a PathBuf>,
+    programs: Vec<Program>,
+    names: &[String],
+) -> Result<Summary> {
+    println!("running {} programs on FreeBSD {} from {}", programs.len(), base.release(), base.dir.display());
+    let mut total = Summary::default();
+    let mut ended = 0;
+    let mut tally = Tally::default();
+    let boot = boot::boot(target, base, with_init(init, files), programs, |news| match news {
+        News::Hello(system) => println!("process 1 runs: {system}"),
+        News::Started(index) => {
+            tally = Tally::default();
+            println!("\n     Running {}", names[index as usize]);
+        }
+        News::Output(stream, bytes) => {
+            let _ = std::io::stdout().write_all(bytes);
+            if stream == Stream::Out {
+                tally.take(bytes);
+            }
+        }
+        News::Ended(ending) => {
+            let (summary, complaint) = tally.end(ending);
+            if let Some(complaint) = complaint {
+                println!("FAILED: {}: {complaint}", names[ended]);
+            }
+            total += summary;
+            ended += 1;
+        }
+    });
+    if let Err(error) = boot {
+        total += Summary::of("FreeBSD in QEMU", Err(error));
+        println!("{ended} of {} programs have run to their end", names.len());
+    }
+    Ok(total)
+}
+
+/// Runs one program of ours with its output on the terminal. Returns its exit code.
+pub(crate) fn one(
+    target: &str,
+    base: &Base,
+    path: &Path,
+    args: &[String],
+    companions: &[PathBuf],
+) -> Result<u8> {
+    let init = init(target, base)?;
+    let mut result = None;
+    let programs = vec![program(path, args, RUN_LIMIT_S)];
+    let own = path.to_owned();
+    let files = with_init(init, companions.iter().chain([&own]));
+    boot::boot(target, base, files, programs, |news| match news {
+        News::Hello(_) | News::Started(_) => {}
+        // A closed pipe or terminal is no reason to leave the guest behind.
+        News::Output(Stream::Out, bytes) => {
+            let mut out = std::io::stdout();
+            let _ = out.write_all(bytes).and_then(|()| out.flush());
+        }
+        News::Output(Stream::Err, bytes) => {
+            let _ = std::io::stderr().write_all(bytes);
+        }
+        News::Ended(ending) => result = Some(ending),
+    })?;
+    match result {
+        Some(Ending::Exited(code)) => Ok(code as u8),
+        Some(other) => bail!("{} {}", path.display(), words(other)),
+        None => bail!("{} was not run", path.display()),
+    }
+}
+
+/// The guest's process 1, built as every program of ours.
+fn init(target: &str, base: &Base) -> Result<PathBuf> {
+    build::build_program(target, Some(&base.dir), "extram-freebsd-init", "freebsd-init")
+}
+
+/// The files by their paths in the guest: process 1 where the kernel looks for it, everything else
+/// where it is here, because that path is compiled into what starts or loads it.
+fn with_init<'a>(init: PathBuf, files: impl Iterator<Item = &'a PathBuf>) -> Files {
+    let inside = |file: &PathBuf| file.strip_prefix("/").unwrap_or(file).to_owned();
+    let mut all: Files = files.map(|file| (inside(file), file.clone())).collect();
+    all.insert("sbin/init".into(), init);
+    all
+}
+
+fn program(path: &Path, args: &[String], limit_s: u32) -> Program {
+    let args = args.iter().map(|arg| arg.clone().into_bytes());
+    Program { limit_s, args: std::iter::once(path.as_os_str().as_bytes().to_vec()).chain(args).collect() }
+}
+
+/// `pool` for `target/…/deps/pool-0123456789abcdef`.
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.rsplit_once('-').map_or(&*name, |(name, _)| name).to_owned()
+}
+
+fn words(ending: Ending) -> String {
+    match ending {
+        Ending::Exited(status) => format!("ended with exit status {status}"),
+        Ending::Signalled(signal) => format!("was killed by signal {signal}"),
+        Ending::TimedOut(seconds) => format!("was killed: no end after {seconds} s"),
+        Ending::NotStarted(error) => format!("could not be started: error {error}"),
+    }
+}
+
+/// Reads what one test program prints, and says in the end what it is worth.
+///
+/// A program's own count is taken from its last closing line only, and only if the way it ended
+/// agrees: what a test prints in the middle does not count.
+#[derive(Default)]
+struct Tally {
+    line: Vec<u8>,
+    /// Whether it is a program of libtest, which announces its tests.
+    announced: bool,
+    closing: Option<Summary>,
+}
+
+impl Tally {
+    fn take(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte != b'\n' {
+                self.line.push(byte);
+                continue;
+            }
+            let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
+            self.announced |= line.starts_with("running ") && line.trim_end_matches('s').ends_with(" test");
+            if line.starts_with("test result: ") {
+                let mut summary = Summary::default();
+                summary.read_libtest_line(&line);
+                self.closing = Some(summary);
+            } else if !line.trim().is_empty() {
+                // Nothing comes after a real closing line.
+                self.closing = None;
+            }
+        }
+    }
+
+    /// What the program counts for, and what is wrong with it.
+    fn end(&mut self, ending: Ending) -> (Summary, Option<String>) {
+        let closing = self.closing.take();
+        let mut summary = closing.unwrap_or_default();
+        let complaint = match (ending, closing) {
+            (Ending::Exited(0), Some(closing)) if closing.failed == 0 => None,
+            (Ending::Exited(0), Some(_)) => Some("tests failed, and the exit status is 0".to_owned()),
+            (Ending::Exited(0), None) if self.announced => {
+                Some("it ended before its closing line, with exit status 0".to_owned())
+            }
+            // A program with a `main` of its own is one check.
+            (Ending::Exited(0), None) => {
+                summary = Summary::PASSED;
+                None
+            }
+            (other, _) => Some(words(other)),
+        };
+        if complaint.is_some() {
+            summary.failed = summary.failed.max(1);
+        }
+        (summary, complaint)
+    }
+}
+
+/// What `cargo xtask run` can run, and the package that has it.
+const PROGRAMS: &[(&str, &str)] = &[("herd", "extram-herd"), ("callback-gc", "extram-callback-gc")];
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where to run: x86_64-unknown-freebsd, aarch64-unknown-freebsd.
+    #[arg(long, value_name = "TRIPLE")]
+    target: String,
+    /// The directory with FreeBSD, else FREEBSD_BASE, else what was fetched.
+    #[arg(long, value_name = "DIR")]
+    freebsd_base: Option<PathBuf>,
+    /// herd, callback-gc, or the path of a program built for the target.
+    #[arg(value_name = "PROGRAM")]
+    program: String,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+/// `cargo xtask run`: one program in the guest. Never returns after the program has ended: its exit
+/// code is ours.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if !args.target.contains("freebsd") {
+        bail!("{} is not FreeBSD", args.target);
+    }
+    if let Some(dir) = &args.freebsd_base {
+        base::choose(dir);
+    }
+    let base = base::find(&args.target)?.context("no FreeBSD base; run cargo xtask freebsd fetch")?;
+    let path = match PROGRAMS.iter().find(|(program, _)| *program == args.program) {
+        Some((program, package)) => build::build_program(&args.target, Some(&base.dir), package, program)?,
+        None => Path::new(&args.program).canonicalize().with_context(|| args.program.clone())?,
+    };
+    let code = one(&args.target, &base, &path, &args.args, &[])?;
+    std::process::exit(code.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(output: &str, ending: Ending) -> (String, Option<String>) {
+        let mut tally = Tally::default();
+        // In pieces, as it comes.
+        output.as_bytes().chunks(7).for_each(|chunk| tally.take(chunk));
+        let (summary, complaint) = tally.end(ending);
+        (summary.to_string(), complaint)
+    }
+
+    const GOOD: &str =
+        "\nrunning 3 tests\ntest a ... ok\n\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured\n\n";
+
+    #[test]
+    fn a_good_program_counts_what_it_says() {
+        assert_eq!(end(GOOD, Ending::Exited(0)), ("2 passed, 0 failed, 1 skipped".into(), None));
+    }
+
+    #[test]
+    fn a_program_with_its_own_main_is_one_check() {
+        assert_eq!(end("quiet\n", Ending::Exited(0)).0, "1 passed, 0 failed, 0 skipped");
+        assert_eq!(end("quiet\n", Ending::Exited(1)).0, "0 passed, 1 failed, 0 skipped");
+    }
+
+    #[test]
+    fn how_a_program_ends_counts_more_than_what_it_says() {
+        for (ending, words) in [
+            (Ending::Exited(101), "exit status 101"),
+            (Ending::Signalled(11), "signal 11"),
+            (Ending::TimedOut(300), "300 s"),
+            (Ending::NotStarted(8), "error 8"),
+        ] {
+            let (summary, complaint) = end(GOOD, ending);
+            assert_eq!(summary, "2 passed, 1 failed, 1 skipped");
+            assert!(complaint.unwrap().contains(words));
+        }
+    }
+
+    #[test]
+    fn a_closing_line_of_a_tests_own_is_no_closing_line() {
+        let forged = "running 2 tests\ntest result: ok. 9 passed; 0 failed; 0 ignored\ntest b ...\n";
+        let (summary, complaint) = end(forged, Ending::Exited(0));
+        assert_eq!(summary, "0 passed, 1 failed, 0 skipped");
+        assert!(complaint.unwrap().contains("before its closing line"));
+        let forged = "running 1 test\ntest result: ok. 9 passed; 0 failed; 0 ignored\n".to_owned() + GOOD;
+        assert_eq!(end(&forged, Ending::Exited(0)).0, "2 passed, 0 failed, 1 skipped");
+    }
+
+    #[test]
+    fn a_failed_test_is_counted_once() {
+        let bad = GOOD.replace("ok. 2 passed; 0 failed", "FAILED. 1 passed; 1 failed");
+        assert_eq!(end(&bad, Ending::Exited(101)).0, "1 passed, 1 failed, 1 skipped");
+        assert_eq!(end(&bad, Ending::Exited(0)).1.unwrap(), "tests failed, and the exit status is 0");
+    }
+
+    #[test]
+    fn files_are_where_the_programs_look_for_them() {
+        let files = with_init("/t/init".into(), [PathBuf::from("/t/deps/pool-1")].iter());
+        let inside: Vec<_> = files.into_iter().collect();
+        assert_eq!(inside[0], ("sbin/init".into(), "/t/init".into()));
+        assert_eq!(inside[1], ("t/deps/pool-1".into(), "/t/deps/pool-1".into()));
+    }
+}
