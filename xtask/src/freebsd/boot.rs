@@ -24,6 +24,10 @@ const START_LIMIT: Duration = Duration::from_secs(180);
 /// The machine's memory without the root file system, in MiB.
 const MEMORY_MIB: u64 = 1024;
 
+/// The processors, run by the hardware and run by QEMU.
+const KVM: [&str; 6] = ["-accel", "kvm", "-cpu", "host", "-smp", "2"];
+const TCG: [&str; 6] = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"];
+
 /// QEMU, firmware and what they are called with.
 struct Machine {
     emulator: PathBuf,
@@ -117,13 +121,12 @@ impl Machine {
             format!("no UEFI firmware at {} (Debian's ovmf or qemu-efi-aarch64)", firmwares.join(" or "))
         })?;
         let same = target.starts_with(std::env::consts::ARCH);
-        let kvm = same && Path::new("/dev/kvm").exists() && starts(&emulator, "kvm");
+        let kvm = same && Path::new("/dev/kvm").exists() && starts(&emulator, KVM);
         Ok(Machine { emulator, firmware, kvm })
     }
 
     fn command(&self, target: &str, disk: &Path, memory_mib: u64) -> Command {
         let arm = target.starts_with("aarch64");
-        let (accel, cpu) = if self.kvm { ("kvm", "host") } else { ("tcg,thread=multi", "max") };
         let mut command = Command::new(&self.emulator);
         if arm {
             command = command.args(["-machine", "virt"]);
@@ -132,7 +135,8 @@ impl Machine {
             command = command.args(["-device", &port]);
         }
         command
-            .args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m"])
+            .args(if self.kvm { KVM } else { TCG })
+            .arg("-m")
             .arg(memory_mib.to_string())
             .arg("-bios")
             .arg(&self.firmware)
@@ -149,9 +153,9 @@ impl Machine {
     }
 }
 
-/// Whether the emulator really runs instructions with this accelerator: it is given a firmware of
-/// three of them. That a device file is there does not say it.
-fn starts(emulator: &Path, accel: &str) -> bool {
+/// Whether the emulator really runs instructions with these processors: it is given a firmware of
+/// three of them. That a device file is there does not say it, nor that another processor starts.
+fn starts(emulator: &Path, engine: [&str; 6]) -> bool {
     const STATUS: u8 = 0x10;
     // At the reset vector, 16 bytes before the end: mov dx, port; mov al, status; out dx, al; hlt.
     let [low, high] = freebsd_init::EXIT_PORT.to_le_bytes();
@@ -163,7 +167,8 @@ fn starts(emulator: &Path, accel: &str) -> bool {
     }
     let device = format!("isa-debug-exit,iobase={:#x},iosize=2", freebsd_init::EXIT_PORT);
     let trial = Command::new(emulator)
-        .args(["-accel", accel, "-m", "16", "-nodefaults", "-display", "none", "-no-reboot"])
+        .args(engine)
+        .args(["-m", "16", "-nodefaults", "-display", "none", "-no-reboot"])
         .args(["-device", &device, "-bios"])
         .arg(&file)
         .stream(Duration::from_secs(20), |_, _| ());
@@ -190,8 +195,8 @@ mod tests {
             println!("skipped: no qemu-system-x86_64");
             return;
         };
-        assert!(starts(&emulator, "tcg"));
-        assert!(!starts(&emulator, "no-such-accelerator"));
+        assert!(starts(&emulator, TCG));
+        assert!(!starts(&emulator, TCG.map(|word| if word == "max" { "no-such-processor" } else { word })));
     }
 
     #[test]

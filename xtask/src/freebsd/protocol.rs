@@ -161,7 +161,8 @@ impl Transcript {
         if self.loader_waits() {
             return Err(Fault::Loader);
         }
-        if let Some(why) = why {
+        // An emulator that ends with another status before the closing frame has just cut it off.
+        if let Some(why) = why.filter(|why| self.closed || !matches!(why, Fault::ExitStatus(_))) {
             return Err(why);
         }
         match (self.closed, self.greeted) {
@@ -414,6 +415,10 @@ mod tests {
         let mut transcript = Transcript::new(NONCE, 2);
         transcript.feed(&frames(NONCE, &good()).concat(), |_| {});
         let fault = Fault::ExitStatus("1".into());
-        assert_eq!(transcript.finish(Some(fault.clone())), Err(fault));
+        assert_eq!(transcript.finish(Some(fault.clone())), Err(fault.clone()));
+        let silent = Transcript::new(NONCE, 2);
+        assert_eq!(silent.finish(Some(fault)), Err(Fault::NoInit));
+        let late = Fault::TimedOut(Duration::from_secs(9));
+        assert_eq!(silent.finish(Some(late.clone())), Err(late));
     }
 }
