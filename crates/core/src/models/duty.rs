@@ -102,3 +102,16 @@ fn under_a_limit_that_is_reached_threads_wait_for_ms_that_come_back() {
         pool.end_at_rest();
     });
 }
+
+/// The duty that could not be done must not sit idle with a thread that may never come back.
+#[test]
+fn an_m_whose_refill_failed_does_not_stay_with_its_thread() {
+    model(3, || {
+        let pool = ModelPool::<true>::failing(Binding::Thread, UNLIMITED, 1..2);
+        let shared = pool.get();
+        shared.callback(work).unwrap();
+        let other = spawn(move || shared.callback(work).unwrap());
+        other.join().unwrap();
+        pool.end_at_rest();
+    });
+}

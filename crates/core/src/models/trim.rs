@@ -39,7 +39,7 @@ fn two_trims_leave_what_both_of_them_keep() {
 /// served by the slot that `trim` frees: somebody must notice.
 #[test]
 fn a_slot_that_trim_frees_is_filled_again_for_those_who_wait() {
-    model(2, || {
+    model(1, || {
         let pool = ModelPool::<false>::new(Binding::Call, 2);
         let shared = pool.get();
         shared.prewarm(2).unwrap();

@@ -60,11 +60,18 @@ fn two_givers_serve_two_waiters() {
         let extra = Extra::new(2, 0);
         let giver = {
             let extra = Rc::clone(&extra);
-            thread::spawn(move || extra.give(2))
+            thread::spawn(move || {
+                extra.node(2).work();
+                extra.give(2)
+            })
         };
         let other = entering(&extra, None);
+        extra.node(1).work();
         extra.give(1);
         let mine = extra.enter(None);
+        if let Waited::M(id) = mine {
+            extra.node(id).work();
+        }
         let theirs = other.join().unwrap();
         giver.join().unwrap();
         assert!(matches!(mine, Waited::M(_)) && matches!(theirs, Waited::M(_)));
@@ -155,6 +162,10 @@ fn a_failure_with_nobody_left_to_try_turns_newcomers_away() {
         assert_eq!(other.join().unwrap(), Waited::Failed);
         assert_ne!(gave_up, GaveUp::Covered);
         extra.give(1);
+        // An M has come back, and who took it will make the next one: newcomers wait again.
+        let taken = extra.take().expect("it is spare");
+        assert_eq!(extra.enter(Some(Duration::ZERO)), Waited::TimedOut);
+        extra.give(taken.0);
         extra.assert_at_rest(vec![1]);
     });
 }
