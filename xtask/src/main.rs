@@ -11,6 +11,7 @@ mod header;
 mod herd;
 mod install;
 mod models;
+mod mutate;
 mod package;
 mod sanitizers;
 mod scenarios;
@@ -48,6 +49,8 @@ enum Verb {
     Install(install::Args),
     /// Run one program on FreeBSD in QEMU: its output here, its exit code ours.
     Run(freebsd::run::Args),
+    /// Make the core worse in one place at a time and show which test notices.
+    Mutate(mutate::Args),
     /// Install what the tests need (on Debian as root), or say what is missing.
     Setup(setup::Args),
     /// Mix everything that can be done to a pool, at random, for as long as one likes.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Verb::Herd(args) => herd::herd(&args),
         Verb::Install(args) => install::install(&args),
         Verb::Run(args) => freebsd::run::run(&args),
+        Verb::Mutate(args) => mutate::mutate(&args),
         Verb::Setup(args) => setup::setup(&args),
         Verb::Soak(args) => soak::soak(&args),
         Verb::Targets(args) => targets::targets(&args),

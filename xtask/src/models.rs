@@ -30,9 +30,11 @@ pub(crate) fn loom_tests() -> Command {
         .env("RUSTFLAGS", "--cfg loom -C debug-assertions")
 }
 
-/// The models of the core.
+/// The models of the core, and a handful of mutations to show that they can fail.
 pub(crate) fn loom() -> Result<Summary> {
-    cargo_test(&loom_tests().args(["--", "--nocapture"]))
+    let mut summary = cargo_test(&loom_tests().args(["--", "--nocapture"]))?;
+    summary += crate::mutate::quick()?;
+    Ok(summary)
 }
 
 #[cfg(test)]
