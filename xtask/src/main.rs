@@ -43,6 +43,8 @@ enum Verb {
     CallbackGc(callback_gc::Args),
     /// Compare extram.h with the code, or write it.
     Header(header::Args),
+    /// Bring the FreeBSD that tests run on.
+    Freebsd(freebsd::fetch::Args),
     /// Measure a herd of fresh threads on a cold pool, extram beside the references.
     Herd(herd::Args),
     /// Install extram.h, libextram and extram.pc.
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Verb::Vendor(args) => vendor::vendor(&args),
         Verb::CallbackGc(args) => callback_gc::callback_gc(&args),
         Verb::Header(args) => header::header(&args),
+        Verb::Freebsd(args) => freebsd::fetch::freebsd(&args),
         Verb::Herd(args) => herd::herd(&args),
         Verb::Install(args) => install::install(&args),
         Verb::Run(args) => freebsd::run::run(&args),

@@ -5,6 +5,7 @@ pub(crate) mod base;
 mod boot;
 pub(crate) mod build;
 mod elf;
+pub(crate) mod fetch;
 mod image;
 mod protocol;
 pub(crate) mod run;
