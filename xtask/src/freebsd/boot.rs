@@ -67,8 +67,14 @@ fn run(
     programs: Vec<Program>,
     mut tell: impl FnMut(News<'_>),
 ) -> Result<()> {
-    for file in files.values() {
+    for (inside, file) in &files {
         base.accepts(file, target)?;
+        if inside.starts_with("tmp") {
+            bail!(
+                "{} would be hidden in the guest, whose /tmp is empty at first: build elsewhere",
+                file.display()
+            );
+        }
     }
     let files = image::closure(base, files)?;
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;

@@ -11,6 +11,7 @@ use freebsd_init::plan::Program;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// How long one test program may run in the guest, in seconds. Emulation is slow; the slowest takes
 /// a fifth of this.
@@ -41,8 +42,9 @@ fn many<'a>(
     let mut total = Summary::default();
     let mut ended = 0;
     let mut tally = Tally::default();
+    let begin = Instant::now();
     let boot = boot::boot(target, base, with_init(init, files), programs, |news| match news {
-        News::Hello(system) => println!("process 1 runs: {system}"),
+        News::Hello(system) => println!("process 1 runs after {} s: {system}", begin.elapsed().as_secs()),
         News::Started(index) => {
             tally = Tally::default();
             println!("\n     Running {}", names[index as usize]);
@@ -79,9 +81,11 @@ pub(crate) fn one(
 ) -> Result<u8> {
     let init = init(target, base)?;
     let mut result = None;
-    let programs = vec![program(path, args, RUN_LIMIT_S)];
-    let own = path.to_owned();
-    let files = with_init(init, companions.iter().chain([&own]));
+    // In a place of its own: where it lies here may be hidden there, as `/tmp` is.
+    let inside = Path::new("/programs").join(path.file_name().context("a program has a name")?);
+    let programs = vec![program(&inside, args, RUN_LIMIT_S)];
+    let mut files = with_init(init, companions.iter());
+    files.insert(inside.strip_prefix("/")?.to_owned(), path.to_owned());
     boot::boot(target, base, files, programs, |news| match news {
         News::Hello(_) | News::Started(_) => {}
         // A closed pipe or terminal is no reason to leave the guest behind.
