@@ -5,6 +5,7 @@ use crate::header;
 use crate::install::{self, Args};
 use crate::summary::Summary;
 use anyhow::{Context as _, Result, bail};
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,14 @@ pub(crate) fn lane() -> Result<Summary> {
     summary += Summary::of("a C program that is static altogether", there.fully_static());
     summary += Summary::of("a C++ program", there.cplusplus());
     summary += Summary::of("a staged installation", there.staged());
+    summary += Summary::of("a C program as its own kernel, without std", there.kernel());
+    for target in ["thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"] {
+        let what = format!("libextram.a for {target} asks for what extram_port.h says");
+        summary += match crate::toolchain::for_target(target, "core") {
+            Ok(_) => Summary::of(&what, there.bare(target)),
+            Err(missing) => Summary::skipped(&what, &missing.to_string()),
+        };
+    }
     summary += Summary::of("c-runtime, by make", there.c_runtime_by_make());
     if which("cmake").is_some() {
         summary += Summary::of("c-runtime, by CMake", there.c_runtime_by_cmake());
@@ -150,6 +159,42 @@ impl Installed {
         self.program(cc, "cplusplus", "8000 calls\n")
     }
 
+    /// The build without std, on this machine: its kernel is C as well.
+    fn kernel(&self) -> Result<()> {
+        let build =
+            Command::new("cargo").args(["rustc", "--quiet", "--package=extram-capi", "--release", "--lib"]);
+        let build =
+            build.args(["--crate-type=staticlib", "--no-default-features", "--features=panic-handler"]);
+        // Nothing that unwinds without std.
+        let build = build.args(["--config", "profile.release.panic='abort'", "--target-dir"]);
+        build.arg(self.out.join("kernel-target")).run()?;
+        let cc =
+            Command::new("cc").args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-DKERNEL", "-D_GNU_SOURCE"]);
+        let cc = cc.args([source("threads.c"), source("pthread_port.c")]);
+        let cc = cc.arg(format!("-I{}", header::directory().join("include").display()));
+        let cc = cc.arg(self.out.join("kernel-target/release/libextram_capi.a")).arg("-pthread");
+        self.program(cc, "kernel", "80000 calls\n")
+    }
+
+    /// The same for a processor without an operating system, installed.
+    fn bare(&self, target: &str) -> Result<()> {
+        let prefix = self.out.join(target);
+        install::install(&Args::below(&prefix).target(target))?;
+        let header = std::fs::read_to_string(prefix.join("include/extram_port.h"))?;
+        let supplied = |name: &String| name.starts_with("extram_port_");
+        let wanted: BTreeSet<String> = declared(&header).into_iter().filter(supplied).collect();
+        let (defined, referred) = symbols(&prefix.join("lib/libextram.a"))?;
+        let lacking: BTreeSet<String> = referred.difference(&defined).cloned().collect();
+        same("what the library needs", &lacking, &wanted)?;
+        let face = std::fs::read_to_string(prefix.join("include/extram.h"))?;
+        // There is no heap.
+        let absent = declared(&face).into_iter().filter(|name| !defined.contains(name)).collect::<Vec<_>>();
+        if absent != ["extram_pool_new"] {
+            bail!("{absent:?} are not there");
+        }
+        Ok(())
+    }
+
     fn c_runtime_by_make(&self) -> Result<()> {
         let out = self.empty("make")?;
         let makefile = c_runtime().join("Makefile");
@@ -229,6 +274,29 @@ fn exported(listing: &str) -> BTreeSet<String> {
 fn exported_functions(listing: &str) -> BTreeSet<String> {
     let symbols = listing.lines().filter_map(|line| line.split_once(" T "));
     symbols.map(|(_, name)| name.to_owned()).collect()
+}
+
+/// The global names that an archive's members define, and those that their code and data refer to.
+fn symbols(archive: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
+    let data = std::fs::read(archive).with_context(|| archive.display().to_string())?;
+    let (mut defined, mut referred) = (BTreeSet::new(), BTreeSet::new());
+    for member in object::read::archive::ArchiveFile::parse(&*data)?.members() {
+        let object = object::File::parse(member?.data(&*data)?)?;
+        for symbol in object.symbols().filter(|symbol| symbol.is_global() && !symbol.is_undefined()) {
+            defined.insert(symbol.name()?.to_owned());
+        }
+        // Not the list of undefined names: there is one that nothing refers to in each object.
+        for (_, relocation) in object.sections().flat_map(|section| section.relocations()) {
+            let RelocationTarget::Symbol(index) = relocation.target() else { continue };
+            let symbol = object.symbol_by_index(index)?;
+            if symbol.is_undefined() {
+                referred.insert(symbol.name()?.to_owned());
+            }
+        }
+    }
+    // A relocation without a symbol refers to the first one, which has no name.
+    referred.remove("");
+    Ok((defined, referred))
 }
 
 fn same(what: &str, found: &BTreeSet<String>, wanted: &BTreeSet<String>) -> Result<()> {

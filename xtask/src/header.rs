@@ -13,15 +13,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn header(args: &Args) -> Result<()> {
-    let path = directory().join("include/extram.h");
-    let wanted = generate()?;
-    if args.bless {
-        std::fs::create_dir_all(path.parent().expect("a file in a folder"))?;
-        std::fs::write(&path, wanted)?;
-        println!("wrote {}", path.display());
-        return Ok(());
+    for (name, wanted) in [("extram.h", face()?), ("extram_port.h", port()?)] {
+        let path = directory().join("include").join(name);
+        if args.bless {
+            std::fs::create_dir_all(path.parent().expect("a file in a folder"))?;
+            std::fs::write(&path, wanted)?;
+            println!("wrote {}", path.display());
+        } else {
+            compare(&path, &wanted)?;
+        }
     }
-    compare(&path, &wanted)
+    Ok(())
 }
 
 /// The checked-in header is what cbindgen writes.
@@ -48,13 +50,38 @@ pub(crate) fn directory() -> PathBuf {
     xtask.parent().expect("the workspace").join("crates/capi")
 }
 
-fn generate() -> Result<String> {
-    let directory = directory();
-    let config = cbindgen::Config::from_file(directory.join("cbindgen.toml")).map_err(anyhow::Error::msg)?;
+/// What programs include.
+fn face() -> Result<String> {
+    // In the order of the header.
+    generate(config()?, &["code", "config", "handle", "pool", "call"])
+}
+
+/// What a kernel that extram is linked into includes besides.
+fn port() -> Result<String> {
+    let mut config = config()?;
+    config.include_guard = Some("EXTRAM_PORT_H".to_owned());
+    config.header = Some(PORT.to_owned());
+    config.after_includes = None;
+    config.export.include.clear();
+    generate(config, &["kernel"])
+}
+
+const PORT: &str = "\
+/*
+ * What a kernel supplies when extram is linked into it without an operating system below, and what it
+ * calls when its threads come and go. Programs include extram.h.
+ *
+ * Written by cbindgen from crates/capi: `cargo xtask header --bless`.
+ */";
+
+fn config() -> Result<cbindgen::Config> {
+    cbindgen::Config::from_file(directory().join("cbindgen.toml")).map_err(anyhow::Error::msg)
+}
+
+fn generate(config: cbindgen::Config, modules: &[&str]) -> Result<String> {
     let mut builder = cbindgen::Builder::new().with_config(config);
-    // In the order of the module declarations, which is the order of the header.
-    for module in ["code", "config", "handle", "pool", "call"] {
-        builder = builder.with_src(directory.join(format!("src/{module}.rs")));
+    for module in modules {
+        builder = builder.with_src(directory().join(format!("src/{module}.rs")));
     }
     let mut header = Vec::new();
     builder.generate()?.write(&mut header);

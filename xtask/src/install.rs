@@ -37,6 +37,10 @@ impl Args {
         Args { prefix: prefix.to_owned(), libdir: None, includedir: None, destdir: None, target: None }
     }
 
+    pub(crate) fn target(self, target: &str) -> Self {
+        Args { target: Some(target.to_owned()), ..self }
+    }
+
     pub(crate) fn destdir(self, destdir: &Path) -> Self {
         Args { destdir: Some(destdir.to_owned()), ..self }
     }
@@ -57,6 +61,9 @@ pub(crate) fn install(args: &Args) -> Result<()> {
     }
     let face = header::directory();
     places.copy(&face.join("include/extram.h"), &places.include.join("extram.h"))?;
+    if is_bare(&built.target) {
+        places.copy(&face.join("include/extram_port.h"), &places.include.join("extram_port.h"))?;
+    }
     places.copy(&built.archive, &places.lib.join("libextram.a"))?;
     let shared = shared(args, &built, &places.lib)?;
     if !shared {

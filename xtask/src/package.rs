@@ -118,6 +118,10 @@ fn vendored(refused: &Refused) -> Result<()> {
         command.env_remove("CARGO_TARGET_DIR").env("CARGO_NET_OFFLINE", "true")
     };
     cargo("cargo").args(["build", "--offline"]).run()?;
+    // That of another port is as complete.
+    let other = folder.path().join("other");
+    vendor::vendor(&vendor::Args::new(&other, "bare-metal"))?;
+    cargo("cargo").dir(&other).args(["build", "--offline"]).run()?;
     let library = copy.join("target/debug/libextram_capi.a");
     if which("cc").is_none() {
         return Ok(());

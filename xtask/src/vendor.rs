@@ -53,6 +53,8 @@ pub(crate) fn vendor(args: &Args) -> Result<()> {
     Ok(())
 }
 
+const BARE_METAL: &str = "extram-port-bare-metal";
+
 const CONFIG: &str = "\
 [source.crates-io]
 replace-with = \"vendored\"
@@ -75,13 +77,19 @@ fn members(root: &DocumentMut, port: &str) -> Result<BTreeMap<String, String>> {
         bail!("there is no {port}; ports: {}", ports.collect::<Vec<_>>().join(", "));
     }
     let mut members = BTreeMap::new();
-    let mut todo = vec!["extram".to_owned(), port.clone()];
+    let mut todo = vec![port.clone()];
+    // The facade picks the port of an operating system.
+    let facade = port != BARE_METAL;
+    todo.extend(facade.then(|| "extram".to_owned()));
     // Not a dependency of anything, so perhaps not in the list.
     members.insert("extram-capi".to_owned(), "crates/capi".to_owned());
     todo.extend(dependencies(&workspace().join("crates/capi"))?);
     while let Some(name) = todo.pop() {
         let other_port = name.starts_with("extram-port-") && name != port;
-        let Some(path) = ours.get(&name).filter(|_| !other_port) else { continue };
+        if other_port || name == "extram" && !facade {
+            continue;
+        }
+        let Some(path) = ours.get(&name) else { continue };
         if members.insert(name, path.clone()).is_none() {
             todo.extend(dependencies(&workspace().join(path))?);
         }
@@ -133,7 +141,8 @@ fn member(text: &str, name: &str, members: &BTreeMap<String, String>, port: &str
     let mut manifest: DocumentMut = text.parse()?;
     let stays = |name: &str| {
         let other_port = name.starts_with("extram-port-") && !members.contains_key(name);
-        !other_port && name != "defmt"
+        let hosted = ["extram", "libc"].contains(&name) && members.contains_key(BARE_METAL);
+        !other_port && !hosted && name != "defmt"
     };
     let clean = |table: &mut dyn TableLike| {
         table.remove("dev-dependencies");
@@ -157,7 +166,10 @@ fn member(text: &str, name: &str, members: &BTreeMap<String, String>, port: &str
     if let Some(features) = manifest.get_mut("features").and_then(Item::as_table_like_mut) {
         retain(features, |feature| feature != "defmt");
         if name == "extram-capi" && port == "bare-metal" {
-            features.insert("default", value(Array::new()));
+            features.insert("default", value(Array::from_iter(["kernel"])));
+            features.remove("std");
+        } else {
+            retain(features, |feature| feature != "kernel" && feature != "panic-handler");
         }
     }
     if name == "extram-capi" && port != "bare-metal" {

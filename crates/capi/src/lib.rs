@@ -13,6 +13,15 @@
 //!
 //! A panic, which only a function in the configuration can cause, does not cross into C:
 //! `boundary.rs`.
+//!
+//! # Without an operating system
+//!
+//! With the feature `kernel` in place of `std` a kernel written in C supplies what is below: its
+//! thread's block, a counter, waiting (`extram_port.h`). Pools lie in memory of the kernel's
+//! (`extram_pool_init`). A static library has to say what a panic does, so
+//! `cargo xtask install --target thumbv7m-none-eabi` adds `panic-handler`: the kernel's
+//! `extram_port_panic` is called. A program that has other Rust in it depends on this crate with
+//! `kernel` alone and keeps its own handler.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![allow(non_camel_case_types)] // the names that C sees
 #![allow(improper_ctypes_definitions)] // handles: opaque on purpose, see `handle.rs`
@@ -22,15 +31,25 @@ mod call;
 mod code;
 mod config;
 mod handle;
+#[cfg(all(feature = "kernel", not(feature = "std")))]
+mod kernel;
+#[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
+mod panic;
 mod pool;
 mod registry;
 mod runtime;
 
 #[cfg(feature = "std")]
 use extram::Native;
+#[cfg(all(feature = "kernel", not(feature = "std")))]
+use kernel::Native;
+#[cfg(not(any(feature = "std", feature = "kernel")))]
+compile_error!("one of the features `std` and `kernel` is needed");
 
 pub use call::*;
 pub use code::{extram_code, extram_strerror};
 pub use config::{EXTRAM_BIND_CALL, EXTRAM_BIND_THREAD, extram_binding, extram_config, extram_stats};
 pub use handle::{extram_m, extram_pool};
+#[cfg(all(feature = "kernel", not(feature = "std")))]
+pub use kernel::{EXTRAM_BLOCK_WORDS, extram_block, extram_block_exit, extram_block_reset};
 pub use pool::*;

@@ -64,7 +64,7 @@ struct Note {
     slot: AtomicUsize,
 }
 
-const NOTES_LOG: u32 = if cfg!(feature = "std") { 10 } else { 0 };
+const NOTES_LOG: u32 = if cfg!(feature = "std") { 10 } else { 1 };
 
 static NOTES: [Note; 1 << NOTES_LOG] =
     [const { Note { owner: AtomicUsize::new(0), slot: AtomicUsize::new(0) } }; 1 << NOTES_LOG];

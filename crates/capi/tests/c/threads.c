@@ -3,6 +3,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef KERNEL
+/* Without Rust's standard library: the threads are tasks of pthread_port.c's. */
+#include <extram_port.h>
+extern _Thread_local extram_block this_task;
+#endif
 
 enum { THREADS = 8, CALLS = 10000, LIMIT = 3 };
 
@@ -45,6 +50,9 @@ static void free_context(void *runtime, void *context) {
 static void *call(void *arg) {
     int i;
     (void)arg;
+#ifdef KERNEL
+    must(extram_block_reset(&this_task, 2, NULL, 0), "a new task");
+#endif
     for (i = 0; i < CALLS; i++) {
         extram_m *m, *nested;
         struct context *context;
@@ -59,6 +67,9 @@ static void *call(void *arg) {
         context->busy = 0;
         must(extram_leave(pool, m), "leave");
     }
+#ifdef KERNEL
+    must(extram_block_exit(&this_task), "the end of a task");
+#endif
     return NULL;
 }
 
@@ -68,7 +79,15 @@ int main(void) {
     extram_stats stats = {sizeof(extram_stats), 0, 0, 0, 0, 0, 0, 0};
     pthread_t threads[THREADS];
     int i;
+#ifdef KERNEL
+    static unsigned char storage[EXTRAM_POOL_BYTES(LIMIT)];
+    config.binding = EXTRAM_BIND_THREAD;
+    must(extram_block_reset(&this_task, 1, NULL, 0), "the first task");
+    check(extram_pool_size(LIMIT) <= sizeof storage, "the constant is large enough");
+    must(extram_pool_init(storage, sizeof storage, &config, &pool), "init");
+#else
     must(extram_pool_new(&config, &pool), "new");
+#endif
     for (i = 0; i < THREADS; i++) {
         check(pthread_create(&threads[i], NULL, call, NULL) == 0, "a thread");
     }

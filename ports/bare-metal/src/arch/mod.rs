@@ -7,9 +7,11 @@
 //! | RISC-V | `tp` | a spin with `pause` | SBI HSM `hart_start`, or the boot protocol |
 //! | Cortex-M | a word per core that the kernel's context switch stores | WFE; woken by SEV and by any interrupt | the chip's own way |
 
+/// AArch64.
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
 #[cfg(target_arch = "arm")]
 pub mod cortex_m;
+/// RISC-V.
 #[cfg(any(target_arch = "riscv32", target_arch = "riscv64"))]
 pub mod riscv;
