@@ -1,0 +1,482 @@
+//! A pool among threads that run one at a time: lists and counts, no atomics.
+
+use crate::world::{Grants, Order, Reply};
+use extram_core::{EnterError, StartError};
+use std::collections::BTreeMap;
+
+/// The pool and its world, as they were made.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// An M stays with its thread, if the world lets it.
+    pub binds: bool,
+    /// So many Ms at most.
+    pub limit: Option<u32>,
+    /// What the world grants.
+    pub grants: Grants,
+}
+
+impl Shape {
+    fn limit(&self) -> usize {
+        self.limit.map_or(usize::MAX, |limit| limit as usize)
+    }
+
+    fn binds_plainly(&self) -> bool {
+        self.binds && self.limit.is_none() && self.grants.barrier
+    }
+
+    fn takes_back(&self) -> bool {
+        self.binds && self.limit.is_some()
+    }
+
+    fn hook(&self) -> bool {
+        self.grants.storage && self.grants.exit_hook
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Spare {
+    owes: bool,
+    /// Who has it.
+    holder: Option<usize>,
+    /// It stays with its holder.
+    bound: bool,
+    revoked: bool,
+    depth: u32,
+    /// A signal handler has it: a refill that it owes waits until it comes back.
+    with_handler: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Thread {
+    /// The M that it finds; it may have been taken back.
+    own: Option<u32>,
+    /// The Ms of its calls, outermost first.
+    calls: Vec<u32>,
+    /// Sleeps, since and with what.
+    asleep: Option<(Order, u32)>,
+    /// The exit hook will run.
+    hooked: bool,
+    /// A new one each time that the puppet is taken by another thread.
+    generation: usize,
+}
+
+/// The pool.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// As it was made.
+    pub shape: Shape,
+    started_once: bool,
+    open: bool,
+    /// Closed to the end, or never started.
+    shut: bool,
+    ms: BTreeMap<u32, Spare>,
+    /// Last in, first out.
+    list: Vec<u32>,
+    granted: Vec<u32>,
+    refusals: u32,
+    tokens: u32,
+    waiting: u32,
+    failed: bool,
+    /// Numbers that were in use; last in, first out.
+    bare: Vec<u32>,
+    high: u32,
+    threads: Vec<Thread>,
+    time: u32,
+    failing: u32,
+    failures: u32,
+    admits: bool,
+    generations: usize,
+    /// What the last step has to answer.
+    pub reply: Option<Reply>,
+}
+
+/// The figures of a pool: created, spare, in use, bound and idle, waiting, failed.
+pub type Figures = [u32; 6];
+
+impl Model {
+    /// A pool that is not started, among so many threads.
+    pub fn new(threads: usize, shape: Shape) -> Self {
+        let thread = |generation| Thread { generation, ..Thread::default() };
+        Model {
+            shape,
+            started_once: false,
+            open: false,
+            shut: true,
+            ms: BTreeMap::new(),
+            list: Vec::new(),
+            granted: Vec::new(),
+            refusals: 0,
+            tokens: 0,
+            waiting: 0,
+            failed: false,
+            bare: Vec::new(),
+            high: 0,
+            threads: (0..threads).map(thread).collect(),
+            time: 0,
+            failing: 0,
+            failures: 0,
+            admits: true,
+            generations: threads,
+            reply: None,
+        }
+    }
+
+    /// Whether a thread sleeps.
+    pub fn asleep(&self, thread: usize) -> bool {
+        self.threads[thread].asleep.is_some()
+    }
+
+    /// How many calls it is in.
+    pub fn calls(&self, thread: usize) -> usize {
+        self.threads[thread].calls.len()
+    }
+
+    /// Whether the port's promise covers an exit of this thread now: its hook is set, or it has
+    /// nothing to bring home.
+    pub fn may_exit(&self, thread: usize) -> bool {
+        let thread = &self.threads[thread];
+        thread.asleep.is_none() && (thread.calls.is_empty() || (thread.hooked && self.shape.hook()))
+    }
+
+    /// What the pool's figures have to be.
+    pub fn figures(&self) -> Figures {
+        let count = |f: &dyn Fn(&Spare) -> bool| self.ms.values().filter(|m| f(m)).count() as u32;
+        [
+            self.ms.len() as u32,
+            count(&|m| m.holder.is_none()),
+            count(&|m| m.depth > 0),
+            count(&|m| m.holder.is_some() && m.depth == 0),
+            self.waiting,
+            self.failures,
+        ]
+    }
+
+    /// Invariant Duty, at rest: if a thread waits, an M that owes a refill is on its way to one; or a
+    /// signal handler has the one that owes, until it leaves; or the limit is reached.
+    pub fn duty_holds(&self) -> bool {
+        let owes = |m: &Spare| m.owes && (m.with_handler || m.depth == 0);
+        let limit = self.ms.len() >= self.shape.limit();
+        self.waiting == 0 || limit || self.ms.values().any(owes)
+    }
+
+    /// So many creations to come fail.
+    pub fn fail(&mut self, creations: u32) {
+        self.failing = creations;
+        self.reply = None;
+    }
+
+    /// Whether those who cannot be kept waiting are admitted.
+    pub fn admit(&mut self, admits: bool) {
+        self.admits = admits;
+        self.reply = None;
+    }
+
+    /// Time passes.
+    pub fn pass_time(&mut self) {
+        self.time += 1;
+        self.reply = None;
+    }
+
+    /// A thread that is awake does something.
+    pub fn order(&mut self, thread: usize, order: Order) {
+        let reply = match order {
+            Order::Start => self.start(),
+            Order::Enter | Order::Timed | Order::Try | Order::Signal => self.enter(thread, order),
+            Order::Leave => Reply::Did(self.leave(thread)),
+            Order::Unbind => Reply::Did(self.unbind(thread)),
+            Order::Trim(keep) => Reply::Count(self.trim(keep)),
+            Order::Exit => {
+                self.exit(thread);
+                Reply::Did(true)
+            }
+            Order::Close => Reply::Did(self.close()),
+        };
+        self.reply = Some(reply);
+    }
+
+    /// A thread that sleeps looks, because it was woken or in vain.
+    pub fn look(&mut self, thread: usize) {
+        let reply = self.wait(thread);
+        self.reply = Some(reply);
+    }
+
+    fn me(&self, thread: usize) -> usize {
+        self.threads[thread].generation
+    }
+
+    /// Takes a number into use, if the limit allows.
+    fn reserve(&mut self) -> Option<u32> {
+        if self.ms.len() >= self.shape.limit() {
+            return None;
+        }
+        Some(self.bare.pop().unwrap_or_else(|| {
+            self.high += 1;
+            self.high
+        }))
+    }
+
+    /// Whether the next creation succeeds.
+    fn creation(&mut self) -> bool {
+        let fails = self.failing > 0;
+        self.failing -= u32::from(fails);
+        self.failures += u32::from(fails);
+        !fails
+    }
+
+    fn start(&mut self) -> Reply {
+        if !self.shut {
+            return Reply::NoStart(StartError::AlreadyStarted);
+        }
+        self.failures = 0;
+        let Some(id) = self.reserve() else { return Reply::NoStart(StartError::Exhausted) };
+        if !self.creation() {
+            self.bare.push(id);
+            return Reply::NoStart(StartError::CreationFailed);
+        }
+        self.ms.insert(id, Spare { owes: true, ..Spare::default() });
+        self.give(id);
+        for thread in &mut self.threads {
+            thread.own = None;
+        }
+        (self.started_once, self.open, self.shut) = (true, true, false);
+        Reply::Did(true)
+    }
+
+    fn give(&mut self, id: u32) {
+        self.failed = false;
+        let m = self.ms.get_mut(&id).unwrap();
+        *m = Spare { owes: m.owes, ..Spare::default() };
+        if self.waiting > 0 {
+            self.waiting -= 1;
+            self.tokens += 1;
+            self.granted.push(id);
+        } else {
+            self.list.push(id);
+        }
+    }
+
+    fn enter(&mut self, thread: usize, order: Order) -> Reply {
+        let me = self.me(thread);
+        if let Some(id) = self.threads[thread].own {
+            match self.ms.get_mut(&id) {
+                Some(m) if m.holder == Some(me) && m.depth > 0 => {
+                    m.depth += 1;
+                    let depth = m.depth;
+                    self.threads[thread].calls.push(id);
+                    return Reply::In(id, depth);
+                }
+                Some(m) if m.holder == Some(me) && !m.revoked => {
+                    m.depth = 1;
+                    return self.let_in(thread, id, order);
+                }
+                Some(m) if m.holder == Some(me) => {}
+                _ => self.threads[thread].own = None,
+            }
+        }
+        if !self.open {
+            let error = if self.started_once { EnterError::Closed } else { EnterError::NotStarted };
+            return Reply::Not(error);
+        }
+        if let Some(id) = self.list.pop() {
+            if self.list.is_empty() {
+                self.ms.get_mut(&id).unwrap().owes = true;
+            }
+            return self.install(thread, id, order);
+        }
+        if self.failed {
+            return Reply::Not(EnterError::CreationFailed);
+        }
+        if matches!(order, Order::Try | Order::Signal) {
+            return match self.idle() {
+                Some(id) => self.install(thread, id, order),
+                None if self.ms.len() >= self.shape.limit() => Reply::Not(EnterError::Exhausted),
+                None => Reply::Not(EnterError::WouldBlock),
+            };
+        }
+        self.waiting += 1;
+        if let Some(id) = self.idle() {
+            self.give(id);
+        }
+        self.threads[thread].asleep = Some((order, self.time));
+        self.wait(thread)
+    }
+
+    /// An idle M that can be had, under a limit.
+    fn idle(&self) -> Option<u32> {
+        let idle = |m: &Spare| m.holder.is_some() && m.depth == 0;
+        self.shape.takes_back().then(|| self.ms.iter().find(|(_, m)| idle(m)).map(|(id, _)| *id)).flatten()
+    }
+
+    fn wait(&mut self, thread: usize) -> Reply {
+        let (order, since) = self.threads[thread].asleep.expect("it waits");
+        if self.tokens > 0 {
+            self.tokens -= 1;
+            self.threads[thread].asleep = None;
+            if let Some(id) = self.granted.pop() {
+                return self.install(thread, id, order);
+            }
+            self.refusals -= 1;
+            return Reply::Not(if self.open { EnterError::CreationFailed } else { EnterError::Closed });
+        }
+        if order == Order::Timed && self.time > since {
+            self.waiting -= 1;
+            self.threads[thread].asleep = None;
+            return Reply::Not(EnterError::TimedOut);
+        }
+        Reply::Asleep
+    }
+
+    fn install(&mut self, thread: usize, id: u32, order: Order) -> Reply {
+        let hook = order != Order::Signal && self.shape.hook();
+        let me = self.me(thread);
+        let mine = &mut self.threads[thread];
+        mine.hooked |= hook;
+        let bound = self.shape.binds && hook && mine.own.is_none();
+        if self.shape.grants.storage {
+            mine.own = Some(id);
+        }
+        let m = self.ms.get_mut(&id).unwrap();
+        *m = Spare {
+            owes: m.owes,
+            holder: Some(me),
+            bound,
+            revoked: false,
+            depth: 1,
+            with_handler: order == Order::Signal,
+        };
+        self.let_in(thread, id, order)
+    }
+
+    fn let_in(&mut self, thread: usize, id: u32, order: Order) -> Reply {
+        self.threads[thread].calls.push(id);
+        if matches!(order, Order::Try | Order::Signal) && !self.admits {
+            self.leave(thread);
+            return Reply::Not(EnterError::WouldBlock);
+        }
+        if self.ms[&id].owes && order != Order::Signal {
+            self.refill(id);
+        }
+        Reply::In(id, 1)
+    }
+
+    /// Two at most; as long as somebody waits, or none is spare.
+    fn refill(&mut self, id: u32) {
+        let (mut made, mut duty) = (0, false);
+        while made < 2 && self.open && (self.waiting > 0 || self.list.is_empty()) {
+            let Some(new) = self.reserve() else { break };
+            if self.creation() {
+                self.ms.insert(new, Spare { owes: true, ..Spare::default() });
+                self.give(new);
+                made += 1;
+                continue;
+            }
+            self.bare.push(new);
+            if self.waiting == 0 {
+                self.failed = self.list.is_empty();
+                duty = self.failed;
+                break;
+            }
+            // One of those who wait is told.
+            self.waiting -= 1;
+            self.refusals += 1;
+            self.tokens += 1;
+        }
+        self.ms.get_mut(&id).unwrap().owes = duty;
+    }
+
+    fn leave(&mut self, thread: usize) -> bool {
+        let Some(id) = self.threads[thread].calls.pop() else { return false };
+        let plain = self.shape.binds_plainly();
+        let (waiting, takes_back) = (self.waiting > 0, self.shape.takes_back());
+        let m = self.ms.get_mut(&id).unwrap();
+        if m.depth > 1 {
+            m.depth -= 1;
+            return true;
+        }
+        let stays = m.bound && !m.owes && !(waiting && takes_back);
+        if stays || (m.bound && plain && m.revoked) {
+            m.depth = 0;
+        } else {
+            self.threads[thread].own = None;
+            self.give(id);
+        }
+        true
+    }
+
+    fn unbind(&mut self, thread: usize) -> bool {
+        let me = self.me(thread);
+        let own = self.threads[thread]
+            .own
+            .filter(|id| self.ms.get(id).is_some_and(|m| m.holder == Some(me) && m.depth == 0 && !m.revoked));
+        if let Some(id) = own {
+            self.threads[thread].own = None;
+            self.give(id);
+        }
+        own.is_some()
+    }
+
+    fn trim(&mut self, keep: u32) -> u32 {
+        if !self.open {
+            return 0;
+        }
+        let Some(anchor) = self.list.pop() else { return 0 };
+        let mut dropped = 0;
+        while self.list.len() + self.granted.len() + 1 > keep.max(1) as usize && self.waiting == 0 {
+            let Some(id) = self.list.pop() else { break };
+            self.ms.remove(&id);
+            self.bare.push(id);
+            dropped += 1;
+        }
+        self.ms.get_mut(&anchor).unwrap().owes = true;
+        self.give(anchor);
+        dropped
+    }
+
+    fn exit(&mut self, thread: usize) {
+        let me = self.me(thread);
+        let mine = &mut self.threads[thread];
+        let own = mine.own.filter(|_| mine.hooked);
+        self.generations += 1;
+        *mine = Thread { generation: self.generations, ..Thread::default() };
+        let Some(id) = own else { return };
+        match self.ms.get_mut(&id) {
+            // `close` will find it.
+            Some(m) if m.holder == Some(me) && m.revoked => m.depth = 0,
+            Some(m) if m.holder == Some(me) => self.give(id),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self) -> bool {
+        if self.shut {
+            return true;
+        }
+        self.open = false;
+        self.failed = false;
+        self.refusals += self.waiting;
+        self.tokens += self.waiting;
+        self.waiting = 0;
+        let plain = self.shape.binds_plainly();
+        let bound: Vec<u32> =
+            self.ms.iter().filter(|(_, m)| m.bound && m.holder.is_some()).map(|(id, _)| *id).collect();
+        for id in bound {
+            let m = self.ms.get_mut(&id).unwrap();
+            if plain {
+                m.revoked = true;
+                if m.depth == 0 {
+                    // Its number is not used again.
+                    self.ms.remove(&id);
+                }
+            } else if m.depth == 0 {
+                self.give(id);
+            }
+        }
+        if self.tokens > 0 || self.list.len() < self.ms.len() {
+            return false;
+        }
+        self.ms.clear();
+        self.bare.append(&mut self.list);
+        self.shut = true;
+        true
+    }
+}

@@ -1,0 +1,245 @@
+//! Real threads on a port that keeps its promises and no more: wake-ups come in vain and late, the
+//! system refuses threads; and a runtime that fails at any one creation.
+#![cfg(unix)]
+
+use core::ops::Range;
+use core::time::Duration;
+use extram::{EnterError, Native, Pool, Port, Refused, Runtime, StartError};
+use extram_conformance::{Config, OnHeap, Outcome, run_on};
+use extram_core::sync::AtomicU32;
+use std::marker::PhantomData;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::SeqCst;
+
+/// What a port makes use of that it may do.
+trait Licence: Send + Sync + 'static {
+    /// Waits end at once, every other time, and wake-ups reach more threads than they need to.
+    const SPURIOUS: bool = false;
+    /// A wake-up takes its time.
+    const LATE: bool = false;
+    /// Each wait ends as if its time were up, whether or not it had a limit.
+    const SHORT: bool = false;
+    /// So many threads are made before one is refused; below 0 all are made.
+    fn threads() -> &'static AtomicI64 {
+        static ALL: AtomicI64 = AtomicI64::new(-1);
+        &ALL
+    }
+}
+
+struct Unreliable<L>(PhantomData<L>);
+
+// SAFETY: everything that memory safety rests on is passed on to the system's port.
+unsafe impl<L: Licence> Port for Unreliable<L> {
+    fn usleep(micros: u32) {
+        Native::usleep(micros);
+    }
+    fn osyield() {
+        Native::osyield();
+    }
+    type Local = <Native as Port>::Local;
+    #[allow(clippy::declare_interior_mutable_const)]
+    const LOCAL: Self::Local = Native::LOCAL;
+    fn tls_open(local: &'static Self::Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
+        Native::tls_open(local, at_exit)
+    }
+    fn tls_close(local: &'static Self::Local) {
+        Native::tls_close(local);
+    }
+    fn tls_get(local: &Self::Local) -> *mut () {
+        Native::tls_get(local)
+    }
+    fn tls_set(local: &Self::Local, value: *mut ()) -> Result<(), Refused> {
+        Native::tls_set(local, value)
+    }
+    fn exit_hook(local: &'static Self::Local) -> bool {
+        Native::exit_hook(local)
+    }
+    fn thread_token() -> usize {
+        Native::thread_token()
+    }
+    fn thread_id() -> u64 {
+        Native::thread_id()
+    }
+    type Thread = <Native as Port>::Thread;
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
+        let left = L::threads();
+        if left.load(SeqCst) >= 0 && left.fetch_sub(1, SeqCst) == 0 {
+            return Err(Refused);
+        }
+        Native::newosproc(entry, arg, stack)
+    }
+    fn join(thread: Self::Thread) {
+        Native::join(thread);
+    }
+    fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        static TURN: AtomicI64 = AtomicI64::new(0);
+        if L::SPURIOUS && TURN.fetch_add(1, SeqCst) % 2 == 0 {
+            return;
+        }
+        let short = L::SHORT.then(|| Duration::from_micros(20));
+        Native::wait(word, expected, short.or(timeout));
+    }
+    fn wake(word: *const AtomicU32, count: u32) {
+        if L::LATE {
+            Native::usleep(300);
+        }
+        Native::wake(word, if L::SPURIOUS { u32::MAX } else { count });
+    }
+    fn stack_bounds(sp: usize) -> Option<Range<usize>> {
+        Native::stack_bounds(sp)
+    }
+    fn now() -> Option<Duration> {
+        Native::now()
+    }
+    fn heavy_barrier_init() -> bool {
+        Native::heavy_barrier_init()
+    }
+    fn heavy_barrier() {
+        Native::heavy_barrier();
+    }
+}
+
+fn suite<L: Licence>() -> (Outcome, String) {
+    let mut report = String::new();
+    let config = Config { threads: 64, sequence: 30, entries: 2000, races: 2000, ..Config::HOST };
+    let outcome = run_on::<OnHeap<Unreliable<L>>>(&config, &mut report);
+    (outcome, report)
+}
+
+fn passes<L: Licence>() {
+    let (outcome, report) = suite::<L>();
+    assert_eq!((outcome.failed, outcome.skipped), (0, 0), "{report}");
+}
+
+#[test]
+fn wake_ups_in_vain_do_no_harm() {
+    struct Spurious;
+    impl Licence for Spurious {
+        const SPURIOUS: bool = true;
+    }
+    passes::<Spurious>();
+}
+
+#[test]
+fn late_wake_ups_do_no_harm() {
+    struct Late;
+    impl Licence for Late {
+        const LATE: bool = true;
+    }
+    passes::<Late>();
+}
+
+#[test]
+fn waits_that_end_too_early_each_time_do_no_harm() {
+    struct Short;
+    impl Licence for Short {
+        const SHORT: bool = true;
+    }
+    passes::<Short>();
+}
+
+/// The suite says which scenarios had too few threads; it neither hangs nor calls that a failure of
+/// the pool.
+#[test]
+fn a_thread_that_the_system_refuses_is_a_reason_to_skip() {
+    struct Refusing;
+    static LEFT: AtomicI64 = AtomicI64::new(-1);
+    impl Licence for Refusing {
+        fn threads() -> &'static AtomicI64 {
+            &LEFT
+        }
+    }
+    let mut skipped = 0;
+    for threads in [0, 1, 2, 3, 5, 31, 70, 110, 300] {
+        LEFT.store(threads, SeqCst);
+        let (outcome, report) = suite::<Refusing>();
+        assert_eq!(outcome.failed, 0, "{report}");
+        assert_eq!(LEFT.load(SeqCst), -1, "a thread was refused");
+        // Some scenarios go on with the threads that they have.
+        let refused = report.matches("skipped: newosproc").count();
+        assert!(refused == outcome.skipped as usize && refused <= 1, "{report}");
+        skipped += refused;
+    }
+    assert!(skipped >= 3, "{skipped}");
+}
+
+/// Fails at one creation.
+struct Once {
+    attempts: AtomicU32,
+    fails_at: u32,
+    alive: &'static AtomicI64,
+}
+
+struct Alive(&'static AtomicI64);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Runtime for Once {
+    type Context = Alive;
+    type Error = ();
+
+    fn new_context(&self) -> Result<Alive, ()> {
+        if self.attempts.fetch_add(1, SeqCst) == self.fails_at {
+            return Err(());
+        }
+        self.alive.fetch_add(1, SeqCst);
+        Ok(Alive(self.alive))
+    }
+}
+
+/// Scenario 7. For every one of the creations of a herd that is all inside, and the one in `start`.
+#[test]
+fn whichever_creation_fails_nobody_hangs_and_nothing_is_lost() {
+    const HERD: u32 = 12;
+    for fails_at in 0..=HERD + 1 {
+        for _ in 0..20 {
+            let alive: &AtomicI64 = Box::leak(Box::default());
+            let runtime = Once { attempts: AtomicU32::new(0), fails_at, alive };
+            let pool: &'static Pool<Once> = Box::leak(Box::new(Pool::new(runtime)));
+            if fails_at == 0 {
+                assert_eq!(pool.start(), Err(StartError::CreationFailed));
+                assert_eq!(pool.enter().unwrap_err(), EnterError::NotStarted);
+            }
+            pool.start().unwrap();
+            // Those that are in, and those that were told, in the upper half.
+            let settled = AtomicU32::new(0);
+            std::thread::scope(|scope| {
+                let herd: Vec<_> = (0..HERD)
+                    .map(|_| {
+                        scope.spawn(|| match pool.enter() {
+                            Ok(_inside) => {
+                                settled.fetch_add(1, SeqCst);
+                                // Nobody leaves before all have been served or told.
+                                while {
+                                    let settled = settled.load(SeqCst);
+                                    (settled & 0xffff) + (settled >> 16) < HERD
+                                } {
+                                    std::thread::yield_now();
+                                }
+                            }
+                            Err(error) => {
+                                assert_eq!(error, EnterError::CreationFailed);
+                                settled.fetch_add(1 << 16, SeqCst);
+                            }
+                        })
+                    })
+                    .collect();
+                herd.into_iter().for_each(|thread| thread.join().unwrap());
+            });
+            // A failure with nobody waiting turns newcomers away until an M is back, and here none
+            // comes back before all are settled.
+            let told = settled.load(SeqCst) >> 16;
+            assert!(told == 0 || (1..=HERD).contains(&fails_at), "{told} told, creation {fails_at}");
+            let stats = pool.stats();
+            assert_eq!((stats.waiting, stats.creating, stats.in_use, stats.bound_idle), (0, 0, 0, 0));
+            assert_eq!(i64::from(stats.created), alive.load(SeqCst));
+            drop(pool.enter().unwrap());
+            pool.close().unwrap();
+            assert_eq!(alive.load(SeqCst), 0);
+        }
+    }
+}
