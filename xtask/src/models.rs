@@ -1,5 +1,5 @@
 //! The lanes of the models: `--loom` runs the shipped code through every interleaving of a few
-//! threads.
+//! threads; `--model` searches the abstract algorithm, with more of them.
 
 use crate::command::Command;
 use crate::summary::Summary;
@@ -12,12 +12,15 @@ pub(crate) struct Wanted {
     /// The core's models: every interleaving of a few threads.
     #[arg(long)]
     pub(crate) loom: bool,
+    /// Every state of the abstract algorithm, with five and more threads.
+    #[arg(long)]
+    pub(crate) model: bool,
 }
 
 impl Wanted {
     /// Whether one of the lanes is wanted.
     pub(crate) fn any(&self) -> bool {
-        self.loom
+        self.loom || self.model
     }
 }
 
@@ -35,6 +38,12 @@ pub(crate) fn loom() -> Result<Summary> {
     let mut summary = cargo_test(&loom_tests().args(["--", "--nocapture"]))?;
     summary += crate::mutate::quick()?;
     Ok(summary)
+}
+
+/// The search of tests/model.
+pub(crate) fn model() -> Result<Summary> {
+    let search = ["test", "--release", "--package", "extram-model", "--", "--nocapture"];
+    cargo_test(&Command::new("cargo").args(search))
 }
 
 #[cfg(test)]

@@ -86,6 +86,7 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         ("asan", args.sanitizers.asan || args.all, crate::sanitizers::address),
         ("tsan", args.sanitizers.tsan || args.all, crate::sanitizers::thread),
         ("loom", args.models.loom || args.all, crate::models::loom),
+        ("model", args.models.model || args.all, crate::models::model),
         ("package", args.package || args.all, crate::package::lane),
         ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),

@@ -443,7 +443,9 @@ impl List {
     /// an M that comes back.
     pub(crate) fn withdraw(&self) {
         let mut word = self.glance();
-        while let Err(now) = self.change(word, word.creating_less(), Ordering::Relaxed) {
+        // Acquire: partner of the release in `give_up` and `give`; if the slot came back before
+        // that, the caller's look at the table finds it.
+        while let Err(now) = self.change(word, word.creating_less(), Ordering::Acquire) {
             word = now;
         }
     }
@@ -462,7 +464,8 @@ impl List {
             } else {
                 (less.with_failed(true), GaveUp::KeepDuty)
             };
-            match self.change(word, to, Ordering::Relaxed) {
+            // Release: partner of the acquire in `withdraw`, for the slot that has come back.
+            match self.change(word, to, Ordering::Release) {
                 Ok(()) => {
                     if outcome == GaveUp::Told {
                         // Relaxed: `hand` publishes it.

@@ -21,7 +21,10 @@
 //!
 //! Under a limit a claim can turn out to be void: no slot is left. A slot comes back in three ways.
 //! A creator failed: it still has its duty. `trim` dropped a context: it holds one M all the while,
-//! and gives it back owing. `close`: nobody waits any more.
+//! and gives it back owing. `close`: nobody waits any more. In the first two cases the one who goes
+//! on with the duty may find our void claim, and take it for a creator at work. So whoever withdraws
+//! a void claim looks for a slot once more, afterwards: either its look finds the slot, or the other
+//! one's look at the word finds the claim gone.
 
 use crate::enter::Entered;
 use crate::hold::{BUSY, WANTED};
@@ -58,6 +61,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                     duty = true;
                     break;
                 }
+                // A slot has come back meanwhile, and others may have counted on our claim.
+                Err(NotMade::Limit) if !self.limit_reached() => {}
                 Err(NotMade::Limit | NotMade::Failed(GaveUp::Covered)) => break,
             }
         }
@@ -71,6 +76,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         while self.list.claim() {
             match self.make() {
                 Ok(_) => return Ok(true),
+                Err(NotMade::Limit) if !self.limit_reached() => {}
                 Err(NotMade::Limit) => return Ok(false),
                 // Others wait for the same: they are told one by one.
                 Err(NotMade::Failed(GaveUp::Told)) => {}
@@ -182,7 +188,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             }
             match self.make() {
                 Ok(_) => {}
-                Err(NotMade::Limit) => return Err(StartError::Exhausted),
+                Err(NotMade::Limit) => {
+                    if !self.limit_reached() {
+                        // As in `refill`: others may have counted on our claim.
+                        self.refill(&inside);
+                    }
+                    return Err(StartError::Exhausted);
+                }
                 Err(NotMade::Failed(outcome)) => {
                     // Others may have counted on this claim: what is owed now is owed here.
                     match outcome {
