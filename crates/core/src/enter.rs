@@ -23,9 +23,10 @@
 
 use crate::hold::{self, BUSY, PLAIN, REVOKED, WANTED};
 use crate::list::{LinedUp, Taken, Waited};
-use crate::m::{ADMITTED, CALLS, UNBOUND};
+use crate::m::{ADMITTED, CALLS, KEPT, UNBOUND};
 use crate::port::Port;
 use crate::sync::{Ordering, compiler_fence};
+use crate::table::Table;
 use crate::{EnterError, Event, LeaveError, M, Pool, Runtime};
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -33,6 +34,17 @@ use core::time::Duration;
 /// The thread-local value of a thread whose exit hook has run: what it enters with from now on goes
 /// back at the end of the call, because the hook may not come again.
 pub(crate) const EXITED: usize = 1;
+
+/// In a thread-local value that is an M: the M is bound the plain way. So the thread knows it
+/// before it has looked at the M.
+const PLAINLY: usize = 2;
+
+/// The M of a thread-local value, if it is one.
+#[inline(always)]
+fn own_m<R: Runtime>(value: *mut ()) -> Option<&'static M<R>> {
+    // SAFETY: Invariant Own.
+    (value.addr() > EXITED).then(|| unsafe { &*value.map_addr(|a| a & !PLAINLY).cast::<M<R>>() })
+}
 
 /// What the caller puts up with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -187,52 +199,108 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.enter_as(Manner::WaitUnbound)
     }
 
+    /// All there is to a call after the first in a pool without a limit; the rest is further down.
     #[inline(always)]
     fn enter_as(&'static self, manner: Manner) -> Result<Entered<R, P>, EnterError> {
         // Its address lies in the caller's frame, on whatever stack the thread runs.
         let here = 0u8;
         let sp = (&raw const here).addr();
-        let own = P::tls_get(&self.local).cast::<M<R>>();
-        if own.addr() > EXITED {
+        let (own, hooked) = P::tls_look(&self.local);
+        if own.addr() & PLAINLY != 0 {
             // SAFETY: Invariant Own.
-            let m = unsafe { &*own };
-            if let Some(now) = self.hold_again(m).or_else(|| self.hold_shared(m, manner)) {
-                return self.let_in(m, now, manner, sp);
+            let m: &'static M<R> = unsafe { &*own.map_addr(|a| a - PLAINLY).cast() };
+            // Relaxed: written by this thread.
+            let depth = m.depth.load(Ordering::Relaxed);
+            if depth & ADMITTED != 0 && !m.came_in_elsewhere(sp) {
+                m.depth.store(depth + 1, Ordering::Relaxed);
+                return Ok(self.guard(m, (depth & CALLS) + 1));
             }
+            if depth == 0 && self.hold_again(m) {
+                if m.came_in_elsewhere(sp) {
+                    self.ask_stack(m, 1, sp);
+                }
+                self.admit(m, 1 | KEPT, manner)?;
+                return Ok(self.guard(m, 1));
+            }
+        }
+        if hooked && own.is_null() && !self.binds() {
+            return Ok(self.guard(self.enter_for_call(manner, sp)?, 1));
+        }
+        let m = self.enter_otherwise(manner, sp, own, hooked)?;
+        Ok(self.guard(m, m.depth()))
+    }
+
+    /// With a spare M, for this call only: the ordinary call of a pool with
+    /// [`Binding::Call`](crate::Binding::Call), on a thread whose exit hook is set.
+    #[inline(always)]
+    fn enter_for_call(&'static self, manner: Manner, sp: usize) -> Result<&'static M<R>, EnterError> {
+        let Some((m, last)) = self.list.take_spare(&self.table) else {
+            return self.enter_otherwise(manner, sp, core::ptr::null_mut(), true);
+        };
+        if last {
+            // Relaxed: this thread holds the M now.
+            m.needextram.store(1, Ordering::Relaxed);
+        }
+        let token = P::thread_token();
+        m.set_thread_id(P::thread_id());
+        m.depth.store(1 | UNBOUND | KEPT, Ordering::Relaxed);
+        m.hold.store(token | BUSY, Ordering::Relaxed);
+        let _ = P::tls_set(&self.local, (&raw const *m).cast_mut().cast());
+        self.admit(m, 1 | UNBOUND | KEPT, manner)?;
+        if m.needextram.load(Ordering::Relaxed) != 0 {
+            self.pay(m, manner);
+        }
+        Ok(m)
+    }
+
+    /// Made last, from registers: a guard put together in memory and then moved costs more than
+    /// all the rest.
+    #[inline(always)]
+    fn guard(&'static self, m: &'static M<R>, depth: u32) -> Entered<R, P> {
+        Entered { pool: self, m, depth, _own_thread: PhantomData }
+    }
+
+    /// Makes an idle M that is bound the plain way busy again, owing nothing (one that owes is
+    /// never idle); `false` if `close` has revoked it.
+    #[inline(always)]
+    fn hold_again(&'static self, m: &'static M<R>) -> bool {
+        m.depth.store(1 | KEPT, Ordering::Relaxed);
+        // The light side of the barrier: partner of `heavy_barrier` in `revoke_bound`.
+        compiler_fence(Ordering::SeqCst);
+        // Relaxed: the barrier orders it.
+        if m.hold.load(Ordering::Relaxed) & REVOKED == 0 {
+            return true;
+        }
+        // Release: `close` may drop the context when it sees this.
+        m.depth.store(0, Ordering::Release);
+        false
+    }
+
+    /// With an M from the list, or a deeper call on the thread's own; `own` is the thread's value,
+    /// `hooked` whether it is known that its exit hook is set.
+    #[inline(never)]
+    fn enter_otherwise(
+        &'static self,
+        manner: Manner,
+        sp: usize,
+        own: *mut (),
+        hooked: bool,
+    ) -> Result<&'static M<R>, EnterError> {
+        let mut outer = own;
+        if let Some(m) = own_m(own) {
+            if let Some(now) = self.hold_shared(m, manner) {
+                self.let_in(m, now, manner, sp)?;
+                return Ok(m);
+            }
+            outer = P::tls_get(&self.local);
         }
         let m = match self.list.take(&self.table) {
             Taken::M { m, last: false } => m,
             other => self.take_slowly(other, manner)?,
         };
-        let now = self.install(m, manner, P::tls_get(&self.local));
-        self.let_in(m, now, manner, sp)
-    }
-
-    /// Makes the thread's own M busy again if it is bound the plain way, and returns its new
-    /// `depth`. This is all there is to a call after the first.
-    #[inline(always)]
-    fn hold_again(&'static self, m: &'static M<R>) -> Option<u32> {
-        // Relaxed: PLAIN is set by this thread; REVOKED is looked for below.
-        if m.hold.load(Ordering::Relaxed) & PLAIN == 0 {
-            return None;
-        }
-        let depth = m.depth.load(Ordering::Relaxed);
-        if depth & ADMITTED != 0 {
-            m.depth.store(depth + 1, Ordering::Relaxed);
-            return Some(depth + 1);
-        }
-        if depth != 0 {
-            return None;
-        }
-        m.depth.store(1, Ordering::Relaxed);
-        // The light side of the barrier: partner of `heavy_barrier` in `revoke_bound`.
-        compiler_fence(Ordering::SeqCst);
-        if m.hold.load(Ordering::Relaxed) & REVOKED == 0 {
-            return Some(1);
-        }
-        // Release: `close` may drop the context when it sees this.
-        m.depth.store(0, Ordering::Release);
-        None
+        let now = self.install(m, manner, outer, hooked);
+        self.let_in(m, now, manner, sp)?;
+        Ok(m)
     }
 
     /// Counts one more call on the thread's own M and returns its new `depth`; `None` if it is not
@@ -372,18 +440,17 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Makes an M that came from the list the thread's own, in place of `outer`, and returns its
     /// `depth`.
-    #[inline]
-    fn install(&'static self, m: &'static M<R>, manner: Manner, outer: *mut ()) -> u32 {
-        let token = P::thread_token();
+    #[inline(always)]
+    fn install(&'static self, m: &'static M<R>, manner: Manner, outer: *mut (), hooked: bool) -> u32 {
         // With the hook, an M comes home even if the thread exits inside the call.
-        let hook = manner != Manner::Signal && P::exit_hook(&self.local);
+        let hook = manner != Manner::Signal && (hooked || P::exit_hook(&self.local));
         if self.binds() {
             return self.install_bound(m, manner, outer, hook);
         }
         m.set_thread_id(P::thread_id());
         m.outer.store(outer, Ordering::Relaxed);
         m.depth.store(1 | UNBOUND, Ordering::Relaxed);
-        m.hold.store(token | BUSY, Ordering::Relaxed);
+        m.hold.store(P::thread_token() | BUSY, Ordering::Relaxed);
         // Refused: the call works, and nested calls will not find this M.
         let _ = P::tls_set(&self.local, (&raw const *m).cast_mut().cast());
         1 | UNBOUND
@@ -396,10 +463,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         m.outer.store(outer, Ordering::Relaxed);
         let stays = matches!(manner, Manner::Wait(_) | Manner::Try);
         let bound = stays && hook && outer.is_null();
+        let plainly = bound && self.binds_plainly();
         let now = if bound { 1 } else { 1 | UNBOUND };
         // Before `hold`: whoever revokes what `hold` says must find the call counted.
         m.depth.store(now, Ordering::Relaxed);
-        if bound && self.binds_plainly() {
+        if plainly {
             // Release: partner of the exchange in `revoke_bound`.
             m.hold.store(token | PLAIN, Ordering::Release);
         } else if self.takes_back() {
@@ -408,7 +476,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         } else {
             m.hold.store(token | BUSY, Ordering::Relaxed);
         }
-        let value = (&raw const *m).cast_mut().cast();
+        let value = (&raw const *m).cast_mut().map_addr(|a| if plainly { a | PLAINLY } else { a }).cast();
         // Refused: the call works, unbound, and nested calls will not find this M. If `close` has
         // revoked it in between, it drops the context when the call is over.
         if P::tls_set(&self.local, value).is_err() && bound && self.seize(m, true) {
@@ -418,8 +486,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         now
     }
 
-    /// Admits a call and does what its M owes. `now` is the M's `depth`, known to the caller: to
-    /// load it again would wait for the store.
+    /// Admits a call and does what its M owes. `now` is the M's `depth`, known to the caller.
     #[inline(always)]
     fn let_in(
         &'static self,
@@ -427,33 +494,48 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         now: u32,
         manner: Manner,
         sp: usize,
-    ) -> Result<Entered<R, P>, EnterError> {
+    ) -> Result<(), EnterError> {
         let depth = now & CALLS;
         if now & UNBOUND == 0 && m.came_in_elsewhere(sp) {
             self.ask_stack(m, depth, sp);
         }
-        if depth == 1 {
-            // From here on a panic, or an early return, leaves.
+        if depth > 1 {
+            return Ok(());
+        }
+        self.admit(m, now, manner)?;
+        if m.needextram.load(Ordering::Relaxed) != 0 {
+            self.pay(m, manner);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn pay(&'static self, m: &'static M<R>, manner: Manner) {
+        if manner != Manner::Signal {
+            // A panic in here leaves, too.
             let leaving = Leaving { pool: self, m };
-            match manner {
-                Manner::Wait(_) | Manner::WaitUnbound => self.runtime.admit(m),
-                Manner::Try | Manner::Signal => {
-                    if !self.runtime.try_admit(m) {
-                        return Err(EnterError::WouldBlock);
-                    }
-                }
-            }
-            // Relaxed: for this thread and its handlers.
-            m.depth.store(now | ADMITTED, Ordering::Relaxed);
-            self.runtime.observe(Event::Entered { m: m.id() });
-            if m.needextram.load(Ordering::Relaxed) != 0 && manner != Manner::Signal {
-                self.refill(m);
-            }
+            self.refill(m);
             core::mem::forget(leaving);
         }
-        // Made last, from registers: a guard put together in memory and then moved costs more than
-        // all of the above.
-        Ok(Entered { pool: self, m, depth, _own_thread: PhantomData })
+    }
+
+    /// Lets the runtime admit an outermost call; if it refuses or panics, the call is over.
+    #[inline(always)]
+    fn admit(&'static self, m: &'static M<R>, now: u32, manner: Manner) -> Result<(), EnterError> {
+        let leaving = Leaving { pool: self, m };
+        match manner {
+            Manner::Wait(_) | Manner::WaitUnbound => self.runtime.admit(m),
+            Manner::Try | Manner::Signal => {
+                if !self.runtime.try_admit(m) {
+                    return Err(EnterError::WouldBlock);
+                }
+            }
+        }
+        // Relaxed: for this thread and its handlers.
+        m.depth.store(now | ADMITTED, Ordering::Relaxed);
+        self.runtime.observe(Event::Entered { m: m.id() });
+        core::mem::forget(leaving);
+        Ok(())
     }
 
     #[cold]
@@ -477,8 +559,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if hold::token(m.hold.load(Ordering::Relaxed)) != P::thread_token() || depth == 0 {
             return Err(LeaveError::NotHeld);
         }
-        let own = P::tls_get(&self.local).cast_const().cast::<M<R>>();
-        if own.addr() > EXITED && !core::ptr::eq(own, m) {
+        if own_m(P::tls_get(&self.local)).is_some_and(|own: &M<R>| !core::ptr::eq(own, m)) {
             return Err(LeaveError::NotInnermost);
         }
         self.leave_call(m, depth);
@@ -507,18 +588,41 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// The calling thread's own M, if it is inside a call.
     #[doc(hidden)]
     pub fn inside(&'static self) -> Option<&'static M<R>> {
-        let own = P::tls_get(&self.local).cast::<M<R>>();
-        if own.addr() <= EXITED {
-            return None;
-        }
-        // SAFETY: Invariant Own.
-        self.held(unsafe { &*own }.id())
+        let own: &M<R> = own_m(P::tls_get(&self.local))?;
+        self.held(own.id())
     }
 
     /// Leaves the call at `depth`, or lets it count on if it is not the innermost one.
     #[inline(always)]
     fn leave_call(&'static self, m: &'static M<R>, depth: u32) {
         let now = m.depth.load(Ordering::Relaxed);
+        if now == 1 | KEPT | ADMITTED {
+            self.retire(m, now);
+            // Release: partner of the acquire in `revoke_bound`. The last access to the pool.
+            m.depth.store(0, Ordering::Release);
+        } else if now == 1 | UNBOUND | KEPT | ADMITTED {
+            self.leave_for_call(m, now);
+        } else {
+            self.leave_otherwise(m, now, depth);
+        }
+    }
+
+    #[inline(always)]
+    fn leave_for_call(&'static self, m: &'static M<R>, now: u32) {
+        self.retire(m, now);
+        let _ = P::tls_set(&self.local, core::ptr::null_mut());
+        m.depth.store(0, Ordering::Relaxed);
+        // Nobody marks an M of a pool that does not bind.
+        m.hold.store(0, Ordering::Relaxed);
+        let id = m.id();
+        self.runtime.observe(Event::Returned { m: id });
+        if !self.list.give_spare::<Table<R, P>>(m, id) {
+            self.list.give::<P, _>(&self.table, m, id);
+        }
+    }
+
+    #[inline(never)]
+    fn leave_otherwise(&'static self, m: &'static M<R>, now: u32, depth: u32) {
         if now & CALLS == 1 {
             self.leave_outermost(m, now);
         } else {
@@ -528,6 +632,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// `depth` counts the calls that have not been left in order, `deferred` those of them that have
     /// been left out of order; the difference is inside.
+    #[inline(always)]
     fn leave_nested(&'static self, m: &'static M<R>, now: u32, depth: u32) {
         let mut left = now;
         let mut deferred = m.deferred.load(Ordering::Relaxed);
@@ -547,43 +652,50 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     #[inline(always)]
     fn leave_outermost(&'static self, m: &'static M<R>, depth: u32) {
-        let letting_go = LettingGo { pool: self, m };
-        // A handler must not nest any more: retiring is under way.
-        m.depth.store(depth & !ADMITTED, Ordering::Relaxed);
+        self.retire(m, depth);
+        self.let_go(m, depth);
+    }
+
+    /// Lets the runtime retire an outermost call. If it panics, the call is over all the same.
+    #[inline(always)]
+    fn retire(&'static self, m: &'static M<R>, depth: u32) {
         if depth & ADMITTED != 0 {
+            // A handler must not nest any more.
+            m.depth.store(depth & !ADMITTED, Ordering::Relaxed);
+            let letting_go = LettingGo { pool: self, m };
             self.runtime.retire(m);
             self.runtime.observe(Event::Left { m: m.id() });
+            core::mem::forget(letting_go);
         }
-        drop(letting_go);
     }
 
     /// The outermost call is over: the M stays with its thread, idle, or goes back.
     #[inline(always)]
-    fn let_go(&'static self, m: &'static M<R>) {
-        // Relaxed: PLAIN is set by this thread alone, `needextram` too.
-        let plain = m.hold.load(Ordering::Relaxed) & PLAIN != 0;
-        if plain && m.needextram.load(Ordering::Relaxed) == 0 {
-            // Release: partner of the acquire in `revoke_bound`. The last access to the pool.
-            m.depth.store(0, Ordering::Release);
-        } else if m.depth.load(Ordering::Relaxed) & UNBOUND != 0 {
+    fn let_go(&'static self, m: &'static M<R>, depth: u32) {
+        if depth & UNBOUND != 0 {
             self.give_back(m, m.outer.load(Ordering::Relaxed));
         } else {
-            self.let_go_slowly(m, plain);
+            self.let_go_slowly(m);
         }
     }
 
     #[inline(never)]
-    fn let_go_slowly(&'static self, m: &'static M<R>, plain: bool) {
+    fn let_go_slowly(&'static self, m: &'static M<R>) {
+        // Relaxed, both: PLAIN is set by this thread alone, `needextram` too.
+        let plain = m.hold.load(Ordering::Relaxed) & PLAIN != 0;
         if m.needextram.load(Ordering::Relaxed) != 0 {
             // The duty could not be done (admission was refused, or making failed). It must not sit
             // idle with this thread while others wait: it goes on with the M (Invariant Duty).
             if self.seize(m, true) {
                 self.give_back(m, core::ptr::null_mut());
             } else {
-                // Revoked by `close`: nobody waits. Release: as in `let_go`.
+                // Revoked by `close`: nobody waits. Release: as in `leave_call`.
                 m.depth.store(0, Ordering::Release);
             }
-        } else if !plain {
+        } else if plain {
+            // Release: as in `leave_call`.
+            m.depth.store(0, Ordering::Release);
+        } else {
             self.go_idle(m);
         }
     }
@@ -614,6 +726,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn give_back(&'static self, m: &'static M<R>, outer: *mut ()) {
         let id = m.id();
         let _ = P::tls_set(&self.local, outer);
+        m.outer.store(core::ptr::null_mut(), Ordering::Relaxed);
         m.depth.store(0, Ordering::Relaxed);
         // Others change it only by adding the mark, which stays with the M (Invariant Mark).
         m.hold.store(if self.takes_back() { WANTED } else { 0 }, Ordering::Relaxed);
@@ -624,12 +737,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Gives the calling thread's M back now, if it has one and is outside; `false` if not. Inside
     /// a call it does nothing.
     pub fn unbind(&'static self) -> bool {
-        let own = P::tls_get(&self.local).cast::<M<R>>();
-        if own.addr() <= EXITED {
-            return false;
-        }
-        // SAFETY: Invariant Own.
-        let m = unsafe { &*own };
+        let Some(m) = own_m(P::tls_get(&self.local)) else { return false };
         if !self.seize(m, false) {
             return false;
         }
@@ -665,7 +773,6 @@ struct Leaving<R: Runtime, P: Port> {
 }
 
 impl<R: Runtime, P: Port> Drop for Leaving<R, P> {
-    #[inline(always)]
     fn drop(&mut self) {
         self.pool.leave_early(self.m);
     }
@@ -678,9 +785,8 @@ struct LettingGo<R: Runtime, P: Port> {
 }
 
 impl<R: Runtime, P: Port> Drop for LettingGo<R, P> {
-    #[inline(always)]
     fn drop(&mut self) {
-        self.pool.let_go(self.m);
+        self.pool.let_go(self.m, self.m.depth.load(Ordering::Relaxed));
     }
 }
 
@@ -693,9 +799,7 @@ impl<R: Runtime, P: Port> Drop for LettingGo<R, P> {
 #[doc(alias = "cgoBindM")]
 pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(value: *mut ()) {
     let mut value = value;
-    while value.addr() > EXITED {
-        // SAFETY: Invariant Own.
-        let m: &'static M<R> = unsafe { &*value.cast::<M<R>>() };
+    while let Some(m) = own_m::<R>(value) {
         // SAFETY: stored when the M was made, and the pool is not closed.
         let pool = unsafe { &*m.pool.load(Ordering::Relaxed).cast::<Pool<R, P>>() };
         let depth = m.depth.load(Ordering::Relaxed);

@@ -181,24 +181,34 @@ impl List {
 
     /// Takes a spare M, or says why not. Never waits.
     #[doc(alias = "lockextra")]
-    #[inline]
     pub(crate) fn take<'a, L: Links>(&self, links: &'a L) -> Taken<'a, L::Node> {
-        let mut word = self.look();
         loop {
-            if word.has_spare() && !word.closed() {
-                let m = links.node(word.head());
-                // Relaxed: the link was written before the release that pushed `m`. If the M has
-                // been taken since, this is another link or the same; the version tells (Stable).
-                let next = L::schedlink(m).load(Ordering::Relaxed);
-                // Relaxed on success: what the M carries was acquired by the load of `word`.
-                match self.change(word, word.with_head(next), Ordering::Relaxed) {
-                    Ok(()) => return Taken::M { m, last: next == 0 },
-                    Err(now) => word = now,
-                }
-            } else {
+            if let Some((m, last)) = self.take_spare(links) {
+                return Taken::M { m, last };
+            }
+            let word = self.look();
+            if !word.has_spare() || word.closed() {
                 return Self::nothing(word);
             }
         }
+    }
+
+    /// Takes a spare M, and says whether it was the last one.
+    #[inline(always)]
+    pub(crate) fn take_spare<'a, L: Links>(&self, links: &'a L) -> Option<(&'a L::Node, bool)> {
+        let mut word = self.look();
+        while word.has_spare() && !word.closed() {
+            let m = links.node(word.head());
+            // Relaxed: the link was written before the release that pushed `m`. If the M has been
+            // taken since, this is another link or the same; the version tells (Stable).
+            let next = L::schedlink(m).load(Ordering::Relaxed);
+            // Relaxed on success: what the M carries was acquired by the load of `word`.
+            match self.change(word, word.with_head(next), Ordering::Relaxed) {
+                Ok(()) => return Some((m, next == 0)),
+                Err(now) => word = now,
+            }
+        }
+        None
     }
 
     #[cold]
@@ -362,6 +372,22 @@ impl List {
     #[inline]
     pub(crate) fn give<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32) -> bool {
         self.give_back::<P, L>(links, m, id, false)
+    }
+
+    /// Gives an M back if nobody waits and nothing else is to be done; `false` if it did not.
+    #[inline(always)]
+    pub(crate) fn give_spare<L: Links>(&self, m: &L::Node, id: u32) -> bool {
+        let mut word = self.glance();
+        while word.is_plain() {
+            // Relaxed: the exchange below publishes the link.
+            L::schedlink(m).store(word.head(), Ordering::Relaxed);
+            // Release: as in `give_back`.
+            match self.change(word, word.with_head(id), Ordering::Release) {
+                Ok(()) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
     }
 
     /// Gives a new M and withdraws the claim under which it was made, in one exchange.

@@ -23,8 +23,8 @@ pub struct M<R: Runtime> {
     id: AtomicU32,
     /// Who holds it; see [`hold`](crate::hold).
     pub(crate) hold: AtomicUsize,
-    /// How many calls are inside, with the flags [`ADMITTED`] and [`UNBOUND`]. Written by the
-    /// holder alone.
+    /// How many calls are inside, with the flags [`ADMITTED`], [`UNBOUND`] and [`KEPT`]. Written by
+    /// the holder alone.
     pub(crate) depth: AtomicU32,
     /// Calls left out of order: they still count in `depth` and go with the innermost one.
     pub(crate) deferred: AtomicU32,
@@ -32,7 +32,7 @@ pub struct M<R: Runtime> {
     pub(crate) needextram: AtomicU32,
     /// [`BARE`] or [`MADE`]: for observers, not for decisions.
     pub(crate) stage: AtomicU32,
-    /// The thread's value from before, put back when an unbound M leaves.
+    /// The thread's value from before, put back when an unbound M leaves. Null while it is spare.
     pub(crate) outer: AtomicPtr<()>,
     thread_id: AtomicUsize,
     stack_low: AtomicUsize,
@@ -52,8 +52,11 @@ pub struct M<R: Runtime> {
 pub(crate) const ADMITTED: u32 = 1 << 31;
 /// In `depth`: goes back at the end of the call.
 pub(crate) const UNBOUND: u32 = 1 << 30;
+/// In `depth`: the ordinary case. Bound the plain way and owing nothing, so that leaving is one
+/// store; or, with [`UNBOUND`], entered by the short way in a pool that does not bind.
+pub(crate) const KEPT: u32 = 1 << 29;
 /// In `depth`: the calls.
-pub(crate) const CALLS: u32 = UNBOUND - 1;
+pub(crate) const CALLS: u32 = KEPT - 1;
 
 /// In `stage`: has no context.
 pub(crate) const BARE: u32 = 0;
@@ -162,10 +165,12 @@ impl<R: Runtime> M<R> {
         self.switched_at.store(0, Ordering::Relaxed);
     }
 
-    /// Whether `sp` lies outside the known stack. One comparison where the system does not tell.
+    /// Whether `sp` lies outside the known stack.
+    #[inline(always)]
     pub(crate) fn came_in_elsewhere(&self, sp: usize) -> bool {
+        // Where the system does not tell, low is 0 and size the whole address space.
         let size = self.stack_size.load(Ordering::Relaxed);
-        sp.wrapping_sub(self.stack_low.load(Ordering::Relaxed)) >= size && size != usize::MAX
+        sp.wrapping_sub(self.stack_low.load(Ordering::Relaxed)) >= size
     }
 
     /// Notes the bounds of the stack on which the call at `depth` came in, and keeps the outer

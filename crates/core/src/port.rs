@@ -14,7 +14,7 @@ use core::time::Duration;
 ///
 /// The core's memory safety rests on these promises:
 ///
-/// - **Own thread.** [`tls_get`](Port::tls_get) returns what the calling thread last stored with
+/// - **Own thread.** [`tls_get`](Port::tls_get) (and [`tls_look`](Port::tls_look)) returns what the calling thread last stored with
 ///   [`tls_set`](Port::tls_set) for that `Local` since its latest [`tls_open`](Port::tls_open), or
 ///   null. No thread ever sees what another one stored.
 /// - **Token.** [`thread_token`](Port::thread_token) is never zero, its low four bits are zero, it
@@ -27,7 +27,7 @@ use core::time::Duration;
 ///   [`heavy_barrier`](Port::heavy_barrier) acts as if every other thread executed a sequentially
 ///   consistent fence at some moment during the call.
 /// - **Wake.** [`wake`](Port::wake) does not access the memory behind its pointer.
-/// - **Signal.** `tls_get`, `tls_set`, `thread_token`, `thread_id` and `osyield` may be called from
+/// - **Signal.** `tls_get`, `tls_look`, `tls_set`, `thread_token`, `thread_id` and `osyield` may be called from
 ///   a signal handler (or an interrupt handler) that interrupted any of them.
 pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// Sleeps for about `micros` microseconds.
@@ -59,6 +59,12 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
 
     /// The calling thread's value; null when it has none or `local` is not open.
     fn tls_get(local: &Self::Local) -> *mut ();
+
+    /// [`tls_get`](Port::tls_get), and whether it is known that the exit hook will run for the
+    /// calling thread (`false` if the port would have to look elsewhere): one look for both.
+    fn tls_look(local: &'static Self::Local) -> (*mut (), bool) {
+        (Self::tls_get(local), false)
+    }
 
     /// Stores the calling thread's value.
     ///

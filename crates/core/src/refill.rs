@@ -27,9 +27,9 @@
 //! one's look at the word finds the claim gone.
 
 use crate::enter::Entered;
-use crate::hold::{BUSY, WANTED};
+use crate::hold::{BUSY, PLAIN, WANTED};
 use crate::list::GaveUp;
-use crate::m::MADE;
+use crate::m::{KEPT, MADE};
 use crate::port::Port;
 use crate::sync::Ordering;
 use crate::table::NoSlot;
@@ -66,8 +66,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 Err(NotMade::Limit | NotMade::Failed(GaveUp::Covered)) => break,
             }
         }
-        // Relaxed: the holder's own; whoever holds the M next acquires it through the list.
+        self.owe(m, duty);
+    }
+
+    /// Notes whether the M at hand owes a refill. Relaxed: the holder's own; whoever holds the M
+    /// next acquires it through the list.
+    fn owe(&'static self, m: &M<R>, duty: bool) {
         m.needextram.store(duty as u32, Ordering::Relaxed);
+        let depth = m.depth.load(Ordering::Relaxed);
+        let kept = !duty && m.hold.load(Ordering::Relaxed) & PLAIN != 0;
+        m.depth.store(if kept { depth | KEPT } else { depth & !KEPT }, Ordering::Relaxed);
     }
 
     /// In a forked child: makes the M that nobody else will (see `Pool::adopt`). `Ok(false)` if the
@@ -199,7 +207,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                     // Others may have counted on this claim: what is owed now is owed here.
                     match outcome {
                         GaveUp::Told => self.refill(&inside),
-                        GaveUp::KeepDuty => inside.needextram.store(1, Ordering::Relaxed),
+                        GaveUp::KeepDuty => self.owe(&inside, true),
                         GaveUp::Covered => {}
                     }
                     return Err(StartError::CreationFailed);

@@ -9,14 +9,11 @@ use crate::list::Links;
 use crate::lock::Lock;
 use crate::m::BARE;
 use crate::port::Port;
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crate::word::MAX_VALUE;
 use crate::{M, Runtime};
 #[cfg(not(loom))]
 use core::mem::MaybeUninit;
-
-#[cfg(feature = "alloc")]
-use crate::sync::AtomicPtr;
 
 /// Room for `N` Ms without an allocator.
 #[cfg_attr(loom, allow(dead_code))] // no constant can hold loom's atomics
@@ -44,6 +41,7 @@ impl<R: Runtime, const N: usize> Slots<R, N> {
 }
 
 /// A [`Slots`] whose number has become a value.
+#[derive(Clone, Copy)]
 pub(crate) struct FixedSlots<R: Runtime> {
     first: *const M<R>,
     count: u32,
@@ -64,10 +62,10 @@ impl<R: Runtime> FixedSlots<R> {
 }
 
 /// Slots in the first segment, a power of two.
-#[cfg(all(feature = "alloc", not(loom)))]
+#[cfg(not(loom))]
 const FIRST: u32 = 16;
 /// loom makes every atomic anew for each interleaving.
-#[cfg(all(feature = "alloc", loom))]
+#[cfg(loom)]
 const FIRST: u32 = 2;
 /// Enough to reach [`MAX_VALUE`].
 #[cfg(feature = "alloc")]
@@ -83,7 +81,14 @@ pub(crate) enum NoSlot {
 }
 
 pub(crate) struct Table<R: Runtime, P: Port> {
-    fixed: Option<FixedSlots<R>>,
+    /// The first slots: those of the user's, or the first segment once there is one.
+    first: AtomicPtr<M<R>>,
+    /// How many there are.
+    firsts: u32,
+    /// They are the user's, and there are no others.
+    fixed: bool,
+    /// Whether a pool uses the user's slots.
+    owned: Option<&'static AtomicBool>,
     #[cfg(feature = "alloc")]
     segments: [AtomicPtr<M<R>>; SEGMENTS],
     /// The highest number in use so far. Numbers above it have no memory yet.
@@ -117,7 +122,19 @@ impl<R: Runtime, P: Port> Table<R, P> {
     const_unless_loom! {
         pub(crate) fn new(fixed: Option<FixedSlots<R>>) -> Self {
             Table {
-                fixed,
+                first: AtomicPtr::new(match fixed {
+                    Some(FixedSlots { first, .. }) => first.cast_mut(),
+                    None => core::ptr::null_mut(),
+                }),
+                firsts: match fixed {
+                    Some(FixedSlots { count, .. }) => count,
+                    None => FIRST,
+                },
+                fixed: fixed.is_some(),
+                owned: match fixed {
+                    Some(FixedSlots { owned, .. }) => owned,
+                    None => None,
+                },
                 #[cfg(all(feature = "alloc", not(loom)))]
                 segments: [const { AtomicPtr::new(core::ptr::null_mut()) }; SEGMENTS],
                 #[cfg(all(feature = "alloc", loom))]
@@ -130,14 +147,20 @@ impl<R: Runtime, P: Port> Table<R, P> {
     }
 
     /// The M of that number.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, id: u32) -> &M<R> {
         let index = id - 1;
-        if let Some(fixed) = &self.fixed {
-            debug_assert!(index < fixed.count);
-            // SAFETY: numbers are given out by `reserve` alone, up to `count` (One place).
-            return unsafe { &*fixed.first.add(index as usize) };
+        if index < self.firsts {
+            // Acquire: partner of the release in `memory_for`.
+            let first = self.first.load(Ordering::Acquire);
+            // SAFETY: a number is given out after its memory was there, which stays (Stable).
+            return unsafe { &*first.add(index as usize) };
         }
+        self.get_further(index)
+    }
+
+    #[inline(never)]
+    fn get_further(&self, index: u32) -> &M<R> {
         #[cfg(feature = "alloc")]
         {
             let (segment, offset) = position(index);
@@ -147,7 +170,7 @@ impl<R: Runtime, P: Port> Table<R, P> {
             unsafe { &*first.add(offset) }
         }
         #[cfg(not(feature = "alloc"))]
-        unreachable!("without an allocator every pool has slots")
+        unreachable!("no number is higher than that of the last slot: {index}")
     }
 
     /// The numbers that have memory.
@@ -172,7 +195,7 @@ impl<R: Runtime, P: Port> Table<R, P> {
     }
 
     fn most(&self, limit: u32) -> u32 {
-        limit.min(self.fixed.as_ref().map_or(MAX_VALUE, |fixed| fixed.count))
+        limit.min(if self.is_fixed() { self.firsts } else { MAX_VALUE })
     }
 
     /// How many Ms are spare, roughly while others come and go.
@@ -183,20 +206,19 @@ impl<R: Runtime, P: Port> Table<R, P> {
     /// Makes the slots this pool's own; `false` if they belong to another.
     pub(crate) fn claim_slots(&self) -> bool {
         // Acquire and the release in `return_slots`: what the last owner did comes before.
-        let claim = |owned: &AtomicBool| !owned.swap(true, Ordering::Acquire);
-        self.fixed.as_ref().and_then(|fixed| fixed.owned).is_none_or(claim)
+        self.owned.is_none_or(|owned| !owned.swap(true, Ordering::Acquire))
     }
 
     /// Lets another pool have the slots. Every M is bare.
     pub(crate) fn return_slots(&self) {
-        if let Some(owned) = self.fixed.as_ref().and_then(|fixed| fixed.owned) {
+        if let Some(owned) = self.owned {
             owned.store(false, Ordering::Release);
         }
     }
 
     /// Whether `with_slots` made it.
     pub(crate) fn is_fixed(&self) -> bool {
-        self.fixed.is_some()
+        self.fixed
     }
 
     /// Takes a bare slot into use.
@@ -217,7 +239,7 @@ impl<R: Runtime, P: Port> Table<R, P> {
                 return Err(NoSlot::Limit);
             }
             #[cfg(feature = "alloc")]
-            if self.fixed.is_none() {
+            if !self.fixed {
                 self.memory_for(id)?;
             }
             self.get(id).set_id(id);
@@ -293,6 +315,10 @@ impl<R: Runtime, P: Port> Table<R, P> {
         }
         // Release: partner of the acquire in `get`.
         self.segments[segment].store(memory, Ordering::Release);
+        if segment == 0 {
+            // Release: the same.
+            self.first.store(memory, Ordering::Release);
+        }
         Ok(())
     }
 }

@@ -108,6 +108,11 @@ impl Word {
         Word(if waiting == 0 { rest } else { rest | WAITING | waiting as Bits })
     }
 
+    /// Nobody waits, and nothing failed: giving an M back is no more than a push.
+    pub(crate) const fn is_plain(self) -> bool {
+        self.0 & (WAITING | FAILED) == 0
+    }
+
     /// The list stays as it is; those who wait are forgotten.
     pub(crate) const fn nobody_waiting(self) -> Word {
         if self.waiting() == 0 { self } else { self.with_waiting(0) }

@@ -4,7 +4,7 @@
 //! load, but exists only with `std`, and becomes a call again in a shared library. This crate
 //! declares the block in assembly, as a C compiler would declare a `static __thread` variable, and
 //! addresses it by the *initial-exec* model, which every ELF system offers to programs and to
-//! libraries whose block is small: 80 bytes, below the 128 that FreeBSD's linker sets aside for
+//! libraries whose block is small: 96 bytes, below the 128 that FreeBSD's linker sets aside for
 //! libraries loaded later (glibc: 1,664).
 //!
 //! A second copy of this crate in the same program shares the block and the incarnation counter
@@ -25,14 +25,15 @@ pub const PAIRS: usize = 4;
 /// store, never half of one.
 #[repr(C, align(16))]
 pub struct Block {
-    /// For each pool with a pair: which incarnation of it the second word belongs to, and the word.
-    pub pairs: [Pair; PAIRS],
+    /// One for each owner, and one that is nobody's, whose incarnation stays 0.
+    pairs: [Pair; PAIRS + 1],
     /// For the port's own use: a cached thread number.
     pub thread_id: core::cell::Cell<u64>,
     _reserved: u64,
 }
 
-/// See [`Block::pairs`].
+/// Two words of each thread: which incarnation of their owner the second one belongs to, and the
+/// word.
 #[repr(C)]
 pub struct Pair {
     /// The incarnation that wrote `value`, from [`next_incarnation`], shifted left by two; the
@@ -59,8 +60,8 @@ mod elf {
         ".type extram_tls_block_v1, @object",
         ".p2align 4",
         "extram_tls_block_v1:",
-        ".zero 80",
-        ".size extram_tls_block_v1, 80",
+        ".zero 96",
+        ".size extram_tls_block_v1, 96",
         ".popsection",
         ".pushsection .bss.extram_tls_incarnation_v1,\"aw\",@nobits",
         ".weak extram_tls_incarnation_v1",
@@ -82,7 +83,7 @@ mod elf {
         ".popsection",
     );
 
-    const _: () = assert!(size_of::<Block>() == 80 && size_of::<[AtomicUsize; PAIRS]>() == 32);
+    const _: () = assert!(size_of::<Block>() == 96 && size_of::<[AtomicUsize; PAIRS]>() == 32);
 
     unsafe extern "C" {
         static extram_tls_incarnation_v1: AtomicUsize;
@@ -175,22 +176,55 @@ pub fn next_incarnation() -> usize {
     elf::next_incarnation()
 }
 
-/// Reserves a pair of words in every thread's block for one owner; `None` when all are taken, or
-/// where the block is not [`AVAILABLE`].
-pub fn claim_pair(incarnation: usize) -> Option<usize> {
-    if !AVAILABLE {
-        return None;
-    }
-    let free = |owner: &AtomicUsize| {
-        // Relaxed: the words themselves tell their owner by its incarnation.
-        owner.compare_exchange(0, incarnation, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    };
-    elf::owners().iter().position(free)
-}
+/// Which pair of words, in every thread's block, is its owner's: the distance from the block's
+/// start in bytes, so that nothing is computed on the way to the words.
+#[derive(Debug)]
+pub struct Place(AtomicUsize);
 
-/// Lets somebody else have the pair.
-pub fn release_pair(pair: usize) {
-    elf::owners()[pair].store(0, Ordering::Relaxed);
+/// The place of the pair that is nobody's.
+const NOWHERE: usize = PAIRS * size_of::<Pair>();
+
+impl Place {
+    /// Nowhere: [`with`](Place::with) finds a pair whose incarnation is 0.
+    pub const fn nowhere() -> Place {
+        Place(AtomicUsize::new(NOWHERE))
+    }
+
+    /// Reserves a pair; `false` when all are taken, or where the block is not [`AVAILABLE`].
+    pub fn claim(&self, incarnation: usize) -> bool {
+        if !AVAILABLE {
+            return false;
+        }
+        let free = |owner: &AtomicUsize| {
+            // Relaxed: the words themselves tell their owner by its incarnation.
+            owner.compare_exchange(0, incarnation, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        };
+        let Some(pair) = elf::owners().iter().position(free) else { return false };
+        self.0.store(pair * size_of::<Pair>(), Ordering::Relaxed);
+        true
+    }
+
+    /// Lets somebody else have the pair.
+    pub fn release(&self) {
+        let place = self.0.swap(NOWHERE, Ordering::Relaxed);
+        if place != NOWHERE {
+            elf::owners()[place / size_of::<Pair>()].store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a pair is reserved.
+    pub fn is_somewhere(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != NOWHERE
+    }
+
+    /// The calling thread's pair. Only where the block is [`AVAILABLE`].
+    #[inline(always)]
+    pub fn with<T>(&self, f: impl FnOnce(&Pair) -> T) -> T {
+        let place = self.0.load(Ordering::Relaxed);
+        // SAFETY: the place is that of one of the block's pairs, as `claim` and `release` alone
+        // store it; the rest as in the function `with`.
+        f(unsafe { &*elf::block().byte_add(place).cast::<Pair>() })
+    }
 }
 
 #[cfg(test)]
@@ -203,16 +237,21 @@ mod tests {
             return;
         }
         let here = super::token();
-        super::with(|block| block.pairs[1].value.set(core::ptr::without_provenance_mut(42)));
-        let there = std::thread::spawn(|| {
-            assert!(super::with(|block| block.pairs[1].value.get().is_null()));
-            super::token()
-        })
-        .join()
-        .unwrap();
+        let place = super::Place::nowhere();
+        assert!(place.claim(super::next_incarnation()) && place.is_somewhere());
+        place.with(|pair| pair.value.set(core::ptr::without_provenance_mut(42)));
+        let there = std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                assert!(place.with(|pair| pair.value.get().is_null()));
+                super::token()
+            });
+            other.join().unwrap()
+        });
         assert_ne!(here, there);
         assert_eq!((here % 16, there % 16), (0, 0));
-        assert_eq!(super::with(|block| block.pairs[1].value.get().addr()), 42);
+        assert_eq!(place.with(|pair| pair.value.get().addr()), 42);
+        place.release();
+        assert_eq!(place.with(|pair| pair.incarnation.get()), 0);
         assert_ne!(super::next_incarnation(), super::next_incarnation());
     }
 }

@@ -54,6 +54,11 @@ unsafe impl Port for FreeBsd {
     }
 
     #[inline(always)]
+    fn tls_look(local: &'static Local) -> (*mut (), bool) {
+        local.look()
+    }
+
+    #[inline(always)]
     fn tls_set(local: &Local, value: *mut ()) -> Result<(), Refused> {
         local.set(value)
     }

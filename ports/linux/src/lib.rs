@@ -53,6 +53,11 @@ unsafe impl Port for Linux {
     }
 
     #[inline(always)]
+    fn tls_look(local: &'static Local) -> (*mut (), bool) {
+        local.look()
+    }
+
+    #[inline(always)]
     fn tls_set(local: &Local, value: *mut ()) -> Result<(), Refused> {
         local.set(value)
     }

@@ -14,7 +14,7 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use extram_core::Refused;
-use extram_elf_tls::with;
+use extram_elf_tls::Place;
 
 /// How many pools can be open with a hook at once.
 const SLOT_COUNT: usize = 64;
@@ -49,10 +49,11 @@ type Destructor = unsafe extern "C" fn(*mut libc::c_void);
 /// A pool's thread-local word.
 #[derive(Debug)]
 pub struct Local {
-    /// Which pair of the block; [`NO_PAIR`] if the key holds the word.
-    pair: AtomicUsize,
-    /// Tells this opening from earlier ones; shifted left by two. 0 = not open.
-    incarnation: AtomicUsize,
+    /// Which pair of the block; nowhere if the key holds the word.
+    place: Place,
+    /// Tells this opening from earlier ones; shifted left by two, with [`HOOKED`]. [`NOT_OPEN`]
+    /// is what no pair ever holds.
+    hooked: AtomicUsize,
     /// The POSIX key plus one. 0 = none.
     key: AtomicU32,
     slot: AtomicUsize,
@@ -61,7 +62,7 @@ pub struct Local {
     pool: AtomicPtr<()>,
 }
 
-const NO_PAIR: usize = usize::MAX;
+const NOT_OPEN: usize = usize::MAX;
 
 /// In a pair's incarnation: the thread's hook is set.
 const HOOKED: usize = 1;
@@ -74,8 +75,8 @@ impl Local {
     /// Not open yet: [`Port::LOCAL`](extram_core::Port::LOCAL).
     pub const fn closed() -> Self {
         Local {
-            pair: AtomicUsize::new(NO_PAIR),
-            incarnation: AtomicUsize::new(0),
+            place: Place::nowhere(),
+            hooked: AtomicUsize::new(NOT_OPEN),
             key: AtomicU32::new(0),
             slot: AtomicUsize::new(0),
             at_exit: AtomicPtr::new(core::ptr::null_mut()),
@@ -106,18 +107,17 @@ impl Local {
             return Err(Refused);
         }
         let incarnation = if extram_elf_tls::AVAILABLE { extram_elf_tls::next_incarnation() } else { 1 };
-        let pair = extram_elf_tls::claim_pair(incarnation).unwrap_or(NO_PAIR);
+        self.place.claim(incarnation);
+        // Relaxed, here and below: published by the pool's opening of its list. A thread that comes
+        // earlier finds no word, or one that nobody has written.
         self.key.store(key as u32 + 1, Ordering::Relaxed);
-        self.pair.store(pair, Ordering::Relaxed);
-        // Release: partner of the acquire in `get`, for a thread that comes by another way than
-        // through the opened list.
-        self.incarnation.store(incarnation << 2, Ordering::Release);
+        self.hooked.store(incarnation << 2 | HOOKED, Ordering::Relaxed);
         Ok(())
     }
 
     /// [`Port::tls_close`](extram_core::Port::tls_close).
     pub fn close(&'static self) {
-        if self.incarnation.swap(0, Ordering::Relaxed) == 0 {
+        if self.hooked.swap(NOT_OPEN, Ordering::Relaxed) == NOT_OPEN {
             return;
         }
         let key = self.key.swap(0, Ordering::Relaxed) - 1;
@@ -129,32 +129,40 @@ impl Local {
         while slot.running.load(Ordering::SeqCst) != 0 {
             crate::time::osyield();
         }
-        let pair = self.pair.swap(NO_PAIR, Ordering::Relaxed);
-        if pair != NO_PAIR {
-            extram_elf_tls::release_pair(pair);
+        self.place.release();
+    }
+
+    /// The incarnation as a pair has it before the thread's hook is set.
+    fn incarnation(&self) -> usize {
+        self.hooked.load(Ordering::Relaxed) & !BITS
+    }
+
+    /// [`Port::tls_look`](extram_core::Port::tls_look): the word, and whether the thread's hook is
+    /// known to be set. The pair that is nobody's never looks like this pool's.
+    #[inline(always)]
+    pub fn look(&self) -> (*mut (), bool) {
+        if extram_elf_tls::AVAILABLE {
+            let hooked = self.hooked.load(Ordering::Relaxed);
+            let (value, differ) = self.place.with(|pair| (pair.value.get(), pair.incarnation.get() ^ hooked));
+            if differ <= BITS {
+                return (value, differ == 0);
+            }
         }
+        (self.get_otherwise(), false)
     }
 
     /// [`Port::tls_get`](extram_core::Port::tls_get).
     #[inline(always)]
     pub fn get(&self) -> *mut () {
-        let pair = self.pair.load(Ordering::Relaxed);
-        if pair < extram_elf_tls::PAIRS {
-            // Relaxed: a value that another incarnation wrote does not match whatever is read here.
-            let incarnation = self.incarnation.load(Ordering::Relaxed);
-            return with(|block| {
-                let pair = &block.pairs[pair];
-                if pair.incarnation.get() & !BITS == incarnation {
-                    pair.value.get()
-                } else {
-                    core::ptr::null_mut()
-                }
-            });
-        }
-        self.get_by_key()
+        self.look().0
     }
 
+    /// Under the key; or the pair is another incarnation's still.
     #[cold]
+    fn get_otherwise(&self) -> *mut () {
+        if self.place.is_somewhere() { core::ptr::null_mut() } else { self.get_by_key() }
+    }
+
     fn get_by_key(&self) -> *mut () {
         match self.key.load(Ordering::Relaxed) {
             0 => core::ptr::null_mut(),
@@ -170,24 +178,36 @@ impl Local {
     /// It is not open, or the C library has no memory for the key.
     #[inline(always)]
     pub fn set(&self, value: *mut ()) -> Result<(), Refused> {
-        let pair = self.pair.load(Ordering::Relaxed);
-        if pair < extram_elf_tls::PAIRS {
-            let incarnation = self.incarnation.load(Ordering::Relaxed);
-            with(|block| {
-                let pair = &block.pairs[pair];
-                if pair.incarnation.get() & !BITS != incarnation {
-                    // First the value, so that nobody takes the old one for this pool's.
-                    pair.value.set(core::ptr::null_mut());
-                    pair.incarnation.set(incarnation);
+        if extram_elf_tls::AVAILABLE {
+            let hooked = self.hooked.load(Ordering::Relaxed);
+            let set = self.place.with(|pair| {
+                let ours = pair.incarnation.get() ^ hooked <= BITS;
+                if ours {
+                    pair.value.set(value);
                 }
-                pair.value.set(value);
+                ours
             });
-            return Ok(());
+            if set {
+                return Ok(());
+            }
         }
-        self.set_by_key(value)
+        self.set_otherwise(value)
     }
 
     #[cold]
+    fn set_otherwise(&self, value: *mut ()) -> Result<(), Refused> {
+        if !self.place.is_somewhere() {
+            return self.set_by_key(value);
+        }
+        self.place.with(|pair| {
+            // First the value, so that nobody takes the old one for this pool's.
+            pair.value.set(core::ptr::null_mut());
+            pair.incarnation.set(self.incarnation());
+            pair.value.set(value);
+        });
+        Ok(())
+    }
+
     fn set_by_key(&self, value: *mut ()) -> Result<(), Refused> {
         match self.key.load(Ordering::Relaxed) {
             0 => Err(Refused),
@@ -201,22 +221,19 @@ impl Local {
     }
 
     /// [`Port::exit_hook`](extram_core::Port::exit_hook).
-    #[inline(always)]
-    pub fn exit_hook(&'static self) -> bool {
-        let pair = self.pair.load(Ordering::Relaxed);
-        if pair < extram_elf_tls::PAIRS {
-            let hooked = self.incarnation.load(Ordering::Relaxed) | HOOKED;
-            return with(|block| block.pairs[pair].incarnation.get() == hooked) || self.set_hook(pair);
-        }
-        // The key that holds the word has the destructor.
-        self.key.load(Ordering::Relaxed) != 0
-    }
-
     #[cold]
-    fn set_hook(&'static self, pair: usize) -> bool {
+    pub fn exit_hook(&'static self) -> bool {
         let _errno = crate::errno::Preserved::new();
-        let incarnation = self.incarnation.load(Ordering::Relaxed);
-        if with(|block| block.pairs[pair].incarnation.get() == incarnation | EXITING) {
+        let hooked = self.hooked.load(Ordering::Relaxed);
+        if !self.place.is_somewhere() {
+            // The key that holds the word has the destructor.
+            return self.key.load(Ordering::Relaxed) != 0;
+        }
+        let was = self.place.with(|pair| pair.incarnation.get());
+        if was == hooked {
+            return true;
+        }
+        if was == self.incarnation() | EXITING {
             return false;
         }
         let key = (self.key.load(Ordering::Relaxed) - 1) as libc::pthread_key_t;
@@ -224,12 +241,11 @@ impl Local {
         if unsafe { libc::pthread_setspecific(key, core::ptr::from_ref(self).cast()) } != 0 {
             return false;
         }
-        with(|block| {
-            let pair = &block.pairs[pair];
-            if pair.incarnation.get() != incarnation {
+        self.place.with(|pair| {
+            if was & !BITS != self.incarnation() {
                 pair.value.set(core::ptr::null_mut());
             }
-            pair.incarnation.set(incarnation | HOOKED);
+            pair.incarnation.set(hooked);
         });
         true
     }
@@ -248,13 +264,11 @@ impl Local {
 
     /// The hook has come for this thread.
     fn run_at_exit(&self, key_value: *mut ()) {
-        let pair = self.pair.load(Ordering::Relaxed);
-        let value = if pair != NO_PAIR {
+        let value = if self.place.is_somewhere() {
             let value = self.get();
-            let exiting = self.incarnation.load(Ordering::Relaxed) | EXITING;
-            with(|block| {
-                block.pairs[pair].value.set(value);
-                block.pairs[pair].incarnation.set(exiting);
+            self.place.with(|pair| {
+                pair.value.set(value);
+                pair.incarnation.set(self.incarnation() | EXITING);
             });
             value
         } else {
