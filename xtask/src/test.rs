@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// The directory with the FreeBSD to run on, else FREEBSD_BASE, else what was fetched.
     #[arg(long, value_name = "DIR")]
     freebsd_base: Option<std::path::PathBuf>,
+    /// Run FreeBSD's tests on this host, which ssh reaches without a question.
+    #[arg(long, value_name = "HOST")]
+    ssh: Option<String>,
     /// Formatting, clippy and documentation.
     #[arg(long)]
     lint: bool,
@@ -63,6 +66,9 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     }
     if let Some(dir) = &args.freebsd_base {
         freebsd::base::choose(dir);
+    }
+    if let Some(host) = &args.ssh {
+        freebsd::host::choose(host);
     }
     let target = args.target.as_deref();
     let of = |triple| args.all || target == Some(triple);

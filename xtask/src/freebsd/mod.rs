@@ -6,6 +6,7 @@ mod boot;
 pub(crate) mod build;
 mod elf;
 pub(crate) mod fetch;
+pub(crate) mod host;
 mod image;
 mod protocol;
 pub(crate) mod run;
@@ -36,9 +37,10 @@ fn lane(target: &str) -> Result<Summary> {
     println!("{} test programs, {} beside them", tests.programs.len(), tests.companions.len());
     summary += Summary::of("every test program builds and links", Ok(()));
     summary += abi::check(target, &tests.programs)?;
-    summary += match &base {
-        Some(base) => run::tests(target, base, &tests),
-        None => Summary::skipped("running them", "no FreeBSD base; run cargo xtask freebsd fetch"),
+    summary += match (host::find(target), &base) {
+        (Some(host), _) => host.tests(&tests),
+        (None, Some(base)) => run::tests(target, base, &tests),
+        (None, None) => Summary::skipped("running them", "no FreeBSD base; run cargo xtask freebsd fetch"),
     };
     Ok(summary)
 }

@@ -5,7 +5,7 @@ use super::image::Files;
 use super::protocol::News;
 use super::{boot, build};
 use crate::summary::Summary;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use freebsd_init::frame::{Ending, Stream};
 use freebsd_init::plan::Program;
 use std::io::Write as _;
@@ -20,35 +20,53 @@ const TEST_LIMIT_S: u32 = 300;
 /// How long a program of `cargo xtask run` may run, in seconds.
 const RUN_LIMIT_S: u32 = 1800;
 
+/// How each misbehaviour must be told, with the time it gets, in seconds. They are run before the
+/// tests, in the same boot: what cannot tell a failure is no test.
+const MISBEHAVIOUR: &[(&str, u32, Ending)] = &[
+    ("behaves", 60, Ending::Exited(0)),
+    ("fails", 60, Ending::Exited(101)),
+    ("aborts", 60, Ending::Signalled(6)),
+    ("hangs", 3, Ending::TimedOut(3)),
+    ("forges", 60, Ending::Exited(3)),
+    ("orphans", 60, Ending::Exited(0)),
+    ("starts nothing", 60, Ending::NotStarted(2)),
+];
+
 /// Runs the test programs one after the other in one boot. Failures are counted, not returned.
 pub(crate) fn tests(target: &str, base: &Base, built: &build::Tests) -> Summary {
-    let files = built.programs.iter().chain(&built.companions);
-    let programs: Vec<Program> = built.programs.iter().map(|p| program(p, &[], TEST_LIMIT_S)).collect();
-    let names: Vec<String> = built.programs.iter().map(|path| name(path)).collect();
-    let init = init(target, base);
-    let ran = init.and_then(|init| many(target, base, init, files, programs, &names));
-    ran.unwrap_or_else(|error| Summary::of("FreeBSD in QEMU", Err(error)))
+    many(target, base, built).unwrap_or_else(|error| Summary::of("FreeBSD in QEMU", Err(error)))
 }
 
-fn many<'a>(
-    target: &str,
-    base: &Base,
-    init: PathBuf,
-    files: impl Iterator<Item = &'a PathBuf>,
-    programs: Vec<Program>,
-    names: &[String],
-) -> Result<Summary> {
-    println!("running {} programs on FreeBSD {} from {}", programs.len(), base.release(), base.dir.display());
+fn many(target: &str, base: &Base, built: &build::Tests) -> Result<Summary> {
+    let mut files = with_init(init(target, base)?, built.programs.iter().chain(&built.companions));
+    let misbehaves = build::build_program(target, Some(&base.dir), "extram-freebsd-init", "misbehaves")?;
+    files.insert("programs/misbehaves".into(), misbehaves);
+    let mut programs: Vec<Program> = MISBEHAVIOUR
+        .iter()
+        .map(|(way, limit_s, ending)| {
+            let there = !matches!(ending, Ending::NotStarted(_));
+            let path = if there { "/programs/misbehaves" } else { "/programs/nothing" };
+            program(Path::new(path), &[(*way).to_owned()], *limit_s)
+        })
+        .collect();
+    programs.extend(built.programs.iter().map(|path| program(path, &[], TEST_LIMIT_S)));
+    let count = programs.len();
+    println!("running {count} programs on FreeBSD {} from {}", base.release(), base.dir.display());
     let mut total = Summary::default();
     let mut ended = 0;
     let mut tally = Tally::default();
     let begin = Instant::now();
-    let boot = boot::boot(target, base, with_init(init, files), programs, |news| match news {
+    let boot = boot::boot(target, base, files, programs, |news| match news {
         News::Hello(system) => println!("process 1 runs after {} s: {system}", begin.elapsed().as_secs()),
         News::Started(index) => {
             tally = Tally::default();
-            println!("\n     Running {}", names[index as usize]);
+            if let Some(path) = (index as usize).checked_sub(MISBEHAVIOUR.len()).map(|at| &built.programs[at])
+            {
+                println!("\n     Running {}", name(path));
+            }
         }
+        // What a misbehaving program prints would only confuse.
+        News::Output(..) if ended < MISBEHAVIOUR.len() => {}
         News::Output(stream, bytes) => {
             let _ = std::io::stdout().write_all(bytes);
             if stream == Stream::Out {
@@ -56,17 +74,29 @@ fn many<'a>(
             }
         }
         News::Ended(ending) => {
-            let (summary, complaint) = tally.end(ending);
-            if let Some(complaint) = complaint {
-                println!("FAILED: {}: {complaint}", names[ended]);
+            match MISBEHAVIOUR.get(ended) {
+                Some((way, _, due)) => {
+                    let told =
+                        if ending == *due { Ok(()) } else { Err(anyhow!("told as: it {}", words(ending))) };
+                    total += Summary::of(&format!("a program that {way} {}", words(*due)), told);
+                }
+                None => {
+                    let (summary, complaint) = tally.end(ending);
+                    if let Some(complaint) = complaint {
+                        println!(
+                            "FAILED: {}: {complaint}",
+                            name(&built.programs[ended - MISBEHAVIOUR.len()])
+                        );
+                    }
+                    total += summary;
+                }
             }
-            total += summary;
             ended += 1;
         }
     });
     if let Err(error) = boot {
         total += Summary::of("FreeBSD in QEMU", Err(error));
-        println!("{ended} of {} programs have run to their end", names.len());
+        println!("{ended} of {count} programs have run to their end");
     }
     Ok(total)
 }
@@ -125,7 +155,7 @@ fn program(path: &Path, args: &[String], limit_s: u32) -> Program {
 }
 
 /// `pool` for `target/…/deps/pool-0123456789abcdef`.
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.rsplit_once('-').map_or(&*name, |(name, _)| name).to_owned()
 }
@@ -144,7 +174,7 @@ fn words(ending: Ending) -> String {
 /// A program's own count is taken from its last closing line only, and only if the way it ended
 /// agrees: what a test prints in the middle does not count.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     line: Vec<u8>,
     /// Whether it is a program of libtest, which announces its tests.
     announced: bool,
@@ -152,7 +182,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if byte != b'\n' {
                 self.line.push(byte);
@@ -172,7 +202,7 @@ impl Tally {
     }
 
     /// What the program counts for, and what is wrong with it.
-    fn end(&mut self, ending: Ending) -> (Summary, Option<String>) {
+    pub(super) fn end(&mut self, ending: Ending) -> (Summary, Option<String>) {
         let closing = self.closing.take();
         let mut summary = closing.unwrap_or_default();
         let complaint = match (ending, closing) {
