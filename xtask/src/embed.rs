@@ -22,7 +22,6 @@ pub(crate) fn lane() -> Result<Summary> {
     summary += Summary::of("extram.h is strict C and C++", there.strict());
     summary += Summary::of("libextram exports what extram.h declares", there.exports());
     summary += Summary::of("a C program with the shared library", there.shared());
-    summary += Summary::of("the documentation's example in C", there.documented());
     summary += Summary::of("a C program with libextram.a", there.archive());
     summary += Summary::of("a C program that is static altogether", there.fully_static());
     summary += Summary::of("a C++ program", there.cplusplus());
@@ -130,13 +129,6 @@ impl Installed {
             bail!("not linked against the versioned library:\n{needed}");
         }
         Ok(())
-    }
-
-    fn documented(&self) -> Result<()> {
-        let example = crate::vendor::workspace().join("crates/extram/docs/embed.c");
-        let cc = Command::new("cc").args(["-std=c99", "-Wall", "-Wextra", "-Werror"]).arg(example);
-        let cc = cc.args(self.pkg_config(&["--cflags", "--libs"])?).arg("-pthread");
-        self.program(cc, "documented", "8 calls\n")
     }
 
     fn archive(&self) -> Result<()> {

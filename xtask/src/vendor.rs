@@ -120,12 +120,9 @@ fn names(table: Option<&Item>) -> Vec<String> {
     table.into_iter().flat_map(TableLike::iter).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Copies what git knows of a crate, or would take, but for its tests.
+/// Copies what git knows of a crate, but for its tests.
 fn copy_tracked(path: &str, to: &Path) -> Result<()> {
-    let listing = Command::new("git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", path])
-        .dir(workspace())
-        .read()?;
+    let listing = Command::new("git").args(["ls-files", "-z", "--", path]).dir(workspace()).read()?;
     let wanted = |file: &&str| {
         let inside = file.strip_prefix(path).unwrap_or(file);
         !["/tests/", "/benches/", "/examples/"].iter().any(|folder| inside.starts_with(folder))

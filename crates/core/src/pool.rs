@@ -346,27 +346,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !self.orphaned.load(Ordering::Relaxed) || !self.orphaned.swap(false, Ordering::Relaxed) {
             return Ok(false);
         }
-        let abandoned = Abandoned(&self.orphaned);
         let made = self.make_for_orphans();
-        if made.is_ok() {
-            core::mem::forget(abandoned);
-        }
+        // Nobody's duty any more: the next newcomer's.
+        self.orphaned.store(made.is_err(), Ordering::Relaxed);
         made
     }
 
     /// Whether the pool was started at some time.
     pub(crate) fn was_started(&self) -> bool {
         self.phase.load(Ordering::Relaxed) != FRESH
-    }
-}
-
-/// The duty to make an M for orphans, which is the next newcomer's if making one fails or panics.
-struct Abandoned<'a>(&'a AtomicBool);
-
-impl Drop for Abandoned<'_> {
-    fn drop(&mut self) {
-        // Relaxed: as in `adopt`.
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -1,18 +1,5 @@
 //! extram lends an execution context, an **M**, to any thread that calls into a language runtime
 //! without having been created by it.
-//!
-//! # Embedding extram in a runtime
-//!
-//! From nothing to a running callback: say what an M carries ([`Runtime`]), put a [`Pool`] into a
-//! `static`, start it, and enter it wherever foreign code calls in.
-//!
-#![doc = concat!("```\n", include_str!("../docs/embed.rs"), "```\n")]
-//!
-//! The same in C, with `extram.h` and `libextram` (`cargo xtask install --prefix DIR`, then
-//! `cc embed.c $(pkg-config --cflags --libs extram) -pthread`):
-//!
-#![doc = concat!("```c\n", include_str!("../docs/embed.c"), "```\n")]
-#![doc = include_str!("../docs/contexts.md")]
 #![no_std]
 
 pub use extram_core::{

@@ -39,12 +39,6 @@ fn when_all_ms_were_with_others_and_threads_waited_the_childs_pool_makes_new_one
 
 /// Scenario 30.
 #[test]
-fn when_making_one_fails_in_the_child_the_next_newcomer_tries_again() {
-    forked("making-fails");
-}
-
-/// Scenario 30.
-#[test]
 fn a_fork_in_the_middle_of_everything_leaves_the_child_a_pool_that_works() {
     forked("storm");
 }

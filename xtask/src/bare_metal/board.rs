@@ -39,3 +39,21 @@ pub(super) const CORTEX_M3: Board = Board {
     args: qemu!["-machine", "mps2-an385"],
     limit: LIMIT,
 };
+
+pub(super) const AARCH64: Board = Board {
+    package: "aarch64-virt",
+    triple: "aarch64-unknown-none",
+    machine: "virt, four Cortex-A57",
+    emulator: "qemu-system-aarch64",
+    args: qemu!["-machine", "virt", "-cpu", "cortex-a57", "-smp", "4"],
+    limit: LIMIT,
+};
+
+pub(super) const DUAL_CORTEX_M33: Board = Board {
+    package: "dual-cortex-m33",
+    triple: "thumbv8m.main-none-eabi",
+    machine: "mps2-an521, two Cortex-M33",
+    emulator: "qemu-system-arm",
+    args: qemu!["-machine", "mps2-an521"],
+    limit: LIMIT,
+};

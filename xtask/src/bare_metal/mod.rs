@@ -22,6 +22,14 @@ pub(crate) fn thumbv7m() -> Result<Summary> {
     lane(&board::CORTEX_M3)
 }
 
+pub(crate) fn aarch64() -> Result<Summary> {
+    lane(&board::AARCH64)
+}
+
+pub(crate) fn thumbv8m() -> Result<Summary> {
+    lane(&board::DUAL_CORTEX_M33)
+}
+
 /// Where everything for these targets is built: the libraries of a target are shared by all that
 /// runs on it.
 const TARGET_DIR: &str = "target/bare-metal";

@@ -42,7 +42,10 @@ unsafe impl critical_section::Impl for MaskAndLock {
             }
             // Acquire: partner of the release in `release`.
             while OWNER.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed).is_err() {
-                core::hint::spin_loop();
+                // Look, and do not take the cache line away from its owner, until it seems free.
+                while OWNER.load(Ordering::Relaxed) != 0 {
+                    core::hint::spin_loop();
+                }
             }
             enabled
         }

@@ -6,6 +6,9 @@
 #![no_std]
 
 mod context;
+#[cfg(not(target_arch = "arm"))]
+#[path = "switch/cooperative.rs"]
+mod cooperative;
 mod critical;
 mod schedule;
 #[cfg_attr(target_arch = "aarch64", path = "switch/aarch64.rs")]

@@ -94,6 +94,9 @@ pub fn join() -> ! {
     unsafe { switch::begin_idle(sp, &place.block) }
 }
 
+/// The lowest word of every stack. A context that overwrote it has run out of stack.
+const CANARY: usize = 0x5ca1_ab1e;
+
 /// Makes a place a context's; `false` if it is another's.
 fn prepare(
     cs: CriticalSection<'_>,
@@ -110,7 +113,9 @@ fn prepare(
     let stack = setting.room.stack(index);
     place.block.reset(index as u32, stack.clone());
     place.start.borrow(cs).set((entry, arg));
-    // SAFETY: the stack is free, because the place is.
+    // SAFETY: the stack is free, because the place is. The canary is its lowest word.
+    unsafe { core::ptr::with_exposed_provenance_mut::<usize>(stack.start).write(CANARY) };
+    // SAFETY: the same.
     place.sp.borrow(cs).set(unsafe { switch::prepare(stack.end, &place.block) });
     place.home.borrow(cs).set(index % setting.machine.cores);
     place.state.borrow(cs).set(state);
@@ -209,6 +214,10 @@ pub(crate) fn wake(address: usize, mut count: u32) {
 /// robin, the idling one last.
 pub(crate) fn next(cs: CriticalSection<'_>, core: usize, now: &Place) -> &'static Place {
     let Setting { machine, room } = setting();
+    let lowest = room.stack(now.block.number() as usize).start;
+    // SAFETY: the lowest word of a stack of ours.
+    let canary = unsafe { core::ptr::with_exposed_provenance::<usize>(lowest).read_volatile() };
+    assert!(canary == CANARY, "a context ran out of stack");
     let left = now.state.borrow(cs);
     left.set(match left.get() {
         State::Leaving => State::Ended,

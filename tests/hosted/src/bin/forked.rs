@@ -2,11 +2,11 @@
 //! the others are doing; the child and the parent each check their pool.
 #![allow(missing_docs)]
 
-use extram::{Binding, EnterError, Pool, Runtime};
+use extram::{Binding, EnterError, Pool};
 use extram_hosted::{Witness, alone, call, close, rest, started, until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
@@ -146,47 +146,6 @@ fn none_spare() {
     close(pool);
 }
 
-/// In the child nobody has an M, and the first attempts to make one fail and panic.
-fn none_spare_and_making_fails() {
-    static MOOD: AtomicU32 = AtomicU32::new(0);
-    struct Moody;
-    impl Runtime for Moody {
-        type Context = ();
-        type Error = ();
-        fn new_context(&self) -> Result<(), ()> {
-            match MOOD.swap(0, SeqCst) {
-                1 => Err(()),
-                2 => panic!("on purpose"),
-                _ => Ok(()),
-            }
-        }
-    }
-    static POOL: Pool<Moody> = Pool::new(Moody).limit(1);
-    POOL.start().unwrap();
-    let go: &AtomicBool = Box::leak(Box::default());
-    let other = spawn(move || {
-        POOL.callback(|_| {
-            while !go.load(SeqCst) {
-                sleep(Duration::from_micros(100));
-            }
-        })
-    });
-    until("the thread is inside", || POOL.stats().in_use == 1);
-    for mood in [1, 2] {
-        reap(fork(|| {
-            MOOD.store(mood, SeqCst);
-            let first = catch_unwind(|| POOL.callback(|m| m.id()));
-            assert!(!matches!(first, Ok(Ok(_))));
-            // The duty has not gone with the failure.
-            POOL.callback(|_| ()).unwrap();
-            spawn(|| POOL.callback(|_| ()).unwrap()).join().unwrap();
-        }));
-    }
-    go.store(true, SeqCst);
-    other.join().unwrap().unwrap();
-    POOL.close().unwrap();
-}
-
 /// Forks while threads enter, leave, wait, time out and make, wherever they happen to be.
 fn in_a_storm() {
     for (limit, binding) in
@@ -248,7 +207,6 @@ fn twice() {
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("none-spare") => none_spare(),
-        Some("making-fails") => none_spare_and_making_fails(),
         Some("storm") => in_a_storm(),
         Some("twice") => twice(),
         Some(mine @ ("stranger" | "bound" | "inside")) => {

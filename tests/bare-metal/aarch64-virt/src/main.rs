@@ -1,0 +1,26 @@
+//! The suite on four Cortex-A57 at once: QEMU's virt.
+#![no_std]
+#![no_main]
+
+mod boot;
+
+use extram_port_bare_metal::arch::aarch64;
+use extram_test_suite::{Config, Machine, Plan, SMALL, suite};
+
+const MACHINE: Machine = Machine {
+    cores: boot::CORES,
+    core: boot::core,
+    start_core: boot::start_core,
+    frequency: 62_500_000,
+    ticks: aarch64::ticks,
+};
+
+static PLAN: Plan = Plan {
+    board: "virt, four Cortex-A57",
+    contexts: 256,
+    entries: 256 * 4000,
+    interrupts: 0,
+    config: Config { threads: 32, ..SMALL },
+};
+
+suite! { machine: MACHINE, contexts: 256, stack: 8192, plan: PLAN }

@@ -1,0 +1,27 @@
+//! The suite on four harts at once: QEMU's virt, on 64 bits in supervisor mode under OpenSBI, on 32
+//! bits in machine mode without firmware.
+#![no_std]
+#![no_main]
+
+mod boot;
+
+use extram_port_bare_metal::arch::riscv;
+use extram_test_suite::{Config, Machine, Plan, SMALL, suite};
+
+const MACHINE: Machine = Machine {
+    cores: boot::CORES,
+    core: boot::core,
+    start_core: boot::start_core,
+    frequency: 10_000_000,
+    ticks: riscv::ticks,
+};
+
+static PLAN: Plan = Plan {
+    board: "virt, four harts",
+    contexts: 256,
+    entries: 256 * 4000,
+    interrupts: 0,
+    config: Config { threads: 32, ..SMALL },
+};
+
+suite! { machine: MACHINE, contexts: 256, stack: 8192, plan: PLAN }
