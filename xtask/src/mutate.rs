@@ -1,8 +1,8 @@
 //! `cargo xtask mutate`: makes the core worse in one place at a time and shows which test notices.
 //!
 //! The mutations are data, in tests/mutations/mutations.toml. Each is applied in a copy of the
-//! workspace under target/; nothing is changed where you work. The table of a full run goes to
-//! tests/mutations/README.md.
+//! workspace under target/; nothing is changed where you work. The table goes to
+//! tests/mutations/README.md; a run of some mutations renews their rows.
 
 use crate::command::{Command, Ended, Stream};
 use crate::models::loom_tests;
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Only mutations whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Only those that have no row in the table yet.
+    #[arg(long)]
+    missing: bool,
 }
 
 #[derive(Deserialize)]
@@ -54,23 +57,29 @@ enum Fate {
     Survived,
 }
 
+const PAGE: &str = "tests/mutations/README.md";
+const HEADER: &str = "| mutation | caught by |\n|---|---|\n";
+
+const NOT_RUN: &str = "| not run yet |";
+
 /// A model that finds no end has been led into one it does not have.
 const ONE_TEST: Duration = Duration::from_secs(120);
 const ALL_TESTS: Duration = Duration::from_secs(900);
 
 pub(crate) fn mutate(args: &Args) -> Result<()> {
     let mutations = read()?;
+    let table = std::fs::read_to_string(PAGE).unwrap_or_default();
+    let has_row = |m: &Mutation| row(&table, m).is_some_and(|row| !row.ends_with(NOT_RUN));
     let wanted = |m: &&Mutation| {
-        (!args.quick || m.quick) && args.only.as_ref().is_none_or(|part| m.name.contains(part.as_str()))
+        (!args.quick || m.quick)
+            && (!args.missing || !has_row(m))
+            && args.only.as_ref().is_none_or(|part| m.name.contains(part.as_str()))
     };
     let chosen: Vec<&Mutation> = mutations.iter().filter(wanted).collect();
     ensure!(!chosen.is_empty(), "no mutation has such a name");
-    let (summary, table) = run(&chosen)?;
-    println!("\n{table}");
-    if chosen.len() == mutations.len() {
-        std::fs::write("tests/mutations/README.md", page(&table))?;
-        println!("written to tests/mutations/README.md");
-    }
+    // After each, so that a run that is cut short is not lost.
+    let (summary, rows) = run(&chosen, |rows| Ok(std::fs::write(PAGE, page(&mutations, &table, rows))?))?;
+    println!("\n{HEADER}{rows}written to {PAGE}");
     println!("{summary}");
     ensure!(summary.good(false), "not all mutations ended as they should");
     Ok(())
@@ -80,8 +89,8 @@ pub(crate) fn mutate(args: &Args) -> Result<()> {
 pub(crate) fn quick() -> Result<Summary> {
     let mutations = read()?;
     let chosen: Vec<&Mutation> = mutations.iter().filter(|m| m.quick).collect();
-    let (summary, table) = run(&chosen)?;
-    println!("\n{table}");
+    let (summary, rows) = run(&chosen, |_| Ok(()))?;
+    println!("\n{HEADER}{rows}");
     Ok(summary)
 }
 
@@ -108,10 +117,10 @@ fn apply(mutation: &Mutation, source: &str) -> Result<String> {
     Ok(source.replacen(&mutation.before, &mutation.after, 1))
 }
 
-fn run(mutations: &[&Mutation]) -> Result<(Summary, String)> {
+fn run(mutations: &[&Mutation], mut save: impl FnMut(&str) -> Result<()>) -> Result<(Summary, String)> {
     let copy = copy_workspace()?;
     let mut summary = Summary::default();
-    let mut table = String::from("| mutation | caught by |\n|---|---|\n");
+    let mut rows = String::new();
     for mutation in mutations {
         println!("\n-- {}", mutation.name);
         let path = copy.join("crates/core/src").join(&mutation.file);
@@ -127,9 +136,10 @@ fn run(mutations: &[&Mutation]) -> Result<(Summary, String)> {
             (Fate::Survived, Some(because)) => format!("nothing: {because}"),
             (Fate::Survived, None) => "**nothing**".to_owned(),
         };
-        writeln!(table, "| {} | {by} |", mutation.name)?;
+        writeln!(rows, "| {} | {by} |", mutation.name)?;
+        save(&rows)?;
     }
-    Ok((summary, table))
+    Ok((summary, rows))
 }
 
 /// A survivor has a reason, and what has a reason survives.
@@ -212,12 +222,26 @@ fn copy_workspace() -> Result<PathBuf> {
     Ok(copy)
 }
 
-fn page(table: &str) -> String {
-    format!(
+/// The row of a mutation.
+fn row<'a>(rows: &'a str, mutation: &Mutation) -> Option<&'a str> {
+    rows.lines().find(|line| line.starts_with(&format!("| {} | ", mutation.name)))
+}
+
+/// The page with new rows in place of those that are there; one that has none says so.
+fn page(mutations: &[Mutation], before: &str, rows: &str) -> String {
+    let mut page = format!(
         "# Mutations\n\n\
          The core with one ordering weaker, or one step of a rule left out, and the test that notices.\n\
-         Written by `cargo xtask mutate`; the mutations are in [mutations.toml](mutations.toml).\n\n{table}"
-    )
+         Written by `cargo xtask mutate`; the mutations are in [mutations.toml](mutations.toml).\n\n{HEADER}"
+    );
+    for mutation in mutations {
+        match row(rows, mutation).or_else(|| row(before, mutation)) {
+            Some(row) => page += row,
+            None => page += &format!("| {} {NOT_RUN}", mutation.name),
+        }
+        page.push('\n');
+    }
+    page
 }
 
 #[cfg(test)]
@@ -268,5 +292,15 @@ mod tests {
         assert!(first_failure(&sh(nothing), limit, "all").is_err());
         let good = "echo 'test result: ok. 3 passed; 0 failed; 0 ignored'";
         assert_eq!(first_failure(&sh(good), limit, "all").unwrap(), None);
+    }
+
+    #[test]
+    fn a_run_of_some_mutations_renews_their_rows() {
+        let named = |name: &str| Mutation { name: name.into(), ..mutation("a", None) };
+        let before = "| one | `old` |\n| two | `kept` |\n| gone | `x` |\n";
+        let page = page(&[named("one"), named("two"), named("three")], before, "| one | `new` |\n");
+        let rows: Vec<&str> =
+            page.lines().filter(|line| !line.starts_with("| mutation") && line.starts_with("| ")).collect();
+        assert_eq!(rows, ["| one | `new` |", "| two | `kept` |", "| three | not run yet |"]);
     }
 }

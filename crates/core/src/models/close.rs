@@ -104,3 +104,20 @@ fn close_against_unbinding() {
         pool.end();
     });
 }
+
+/// Close has to wait for the one who is inside, and a newcomer does not get the M that is spare.
+#[test]
+fn a_pool_that_is_being_closed_gives_out_no_spare_m() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 2);
+        let shared = pool.get();
+        shared.prewarm(2).unwrap();
+        let inside = shared.enter().expect("two Ms are spare");
+        assert_eq!(shared.close(), Err(Busy));
+        let newcomer = spawn(move || shared.callback(work));
+        assert_eq!(newcomer.join().unwrap(), Err(EnterError::Closed));
+        drop(inside);
+        assert_eq!(shared.close(), Ok(()));
+        pool.end();
+    });
+}
