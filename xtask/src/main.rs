@@ -17,6 +17,7 @@ mod sanitizers;
 mod scenarios;
 mod setup;
 mod soak;
+mod spin;
 mod summary;
 #[allow(dead_code)]
 mod targets;

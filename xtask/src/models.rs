@@ -40,10 +40,12 @@ pub(crate) fn loom() -> Result<Summary> {
     Ok(summary)
 }
 
-/// The search of tests/model.
+/// The search of tests/model, and the same algorithm in Promela.
 pub(crate) fn model() -> Result<Summary> {
     let search = ["test", "--release", "--package", "extram-model", "--", "--nocapture"];
-    cargo_test(&Command::new("cargo").args(search))
+    let mut summary = cargo_test(&Command::new("cargo").args(search))?;
+    summary += crate::spin::checks()?;
+    Ok(summary)
 }
 
 #[cfg(test)]

@@ -34,7 +34,17 @@ enum Lane {
 const NEEDS: &[Need] = &[
     Need {
         lane: Lane::Host,
-        packages: &["gcc", "g++", "libc6-dev", "make", "cmake", "pkg-config", "strace", "libmicrohttpd-dev"],
+        packages: &[
+            "gcc",
+            "g++",
+            "libc6-dev",
+            "make",
+            "cmake",
+            "pkg-config",
+            "strace",
+            "spin",
+            "libmicrohttpd-dev",
+        ],
     },
     Need {
         lane: Lane::BareMetal,
