@@ -421,16 +421,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// they go idle (Invariant Mark).
     fn ask_for_idle(&'static self) {
         for m in self.table.iter() {
-            if self.take_back(m) {
-                self.runtime.observe(Event::Returned { m: m.id() });
-                self.list.give::<P, _>(&self.table, m, m.id());
-                return;
-            }
-            // Release: partner of the acquire in `go_idle`; the holder that clears the mark sees
-            // this thread counted.
-            let was = m.hold.fetch_or(WANTED, Ordering::Release);
-            if hold::idle(was) && self.take_back(m) {
-                // It went idle between the two, and may stay so.
+            if self.take_back_or_mark(m) {
                 self.runtime.observe(Event::Returned { m: m.id() });
                 self.list.give::<P, _>(&self.table, m, m.id());
                 return;
@@ -470,7 +461,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if plainly {
             // Release: partner of the exchange in `revoke_bound`.
             m.hold.store(token | PLAIN, Ordering::Release);
-        } else if self.takes_back() {
+        } else if !self.binds_plainly() {
             // Not a store: a mark must not be lost (Invariant Mark).
             m.hold.fetch_or(token | BUSY, Ordering::AcqRel);
         } else {
@@ -704,9 +695,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         loop {
             let mut now = m.hold.load(Ordering::Relaxed);
             if now & WANTED != 0 {
-                // Acquire: whoever set the mark was counted before; the look below sees that.
+                // Acquire: whoever set the mark was counted before, or had closed the pool; the look
+                // below sees that.
                 now = m.hold.fetch_and(!WANTED, Ordering::Acquire) & !WANTED;
-                if self.list.glance().waiting() > 0 {
+                let word = self.list.glance();
+                if word.waiting() > 0 || word.closed() {
                     // The mark goes on with the M: others may wait, too.
                     return self.give_back(m, core::ptr::null_mut());
                 }

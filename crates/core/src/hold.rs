@@ -41,14 +41,15 @@
 //!   comes after the look makes its exchange to idle fail. The mark stays with an M that changes
 //!   hands, and a new M carries it from the start. So no fence is needed: mark and clear are
 //!   read-modify-writes on one word, and an M made after the waiter's round of marks was published
-//!   after the waiter was counted, in the same word.
+//!   after the waiter was counted, in the same word. `close` marks as a waiter does: what is inside
+//!   when the pool is closed comes back when it is left.
 //!
 //! The rejected alternative, reading the word after going idle, would touch the pool after letting
 //! go of the last M, when `close` may have succeeded and the pool be freed.
 
 /// In use; without it a token means idle.
 pub(crate) const BUSY: usize = 1;
-/// A thread waits: look at the word before going idle.
+/// A thread waits, or the pool is closed: look at the word before going idle.
 pub(crate) const WANTED: usize = 2;
 /// Taken back by `close`, which waits for `depth` to be 0.
 pub(crate) const REVOKED: usize = 4;

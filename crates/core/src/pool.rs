@@ -216,7 +216,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Takes every idle bound M away from its thread.
     fn revoke_bound(&'static self) {
         for m in self.table.iter() {
-            if !self.take_back(m) {
+            // What is bound the shared way and inside may not go idle any more: its thread could come
+            // in again for as long as it likes.
+            let taken = if self.binds_plainly() { self.take_back(m) } else { self.take_back_or_mark(m) };
+            if !taken {
                 // Relaxed: the barrier below orders it. An exchange, because the thread may be
                 // unbinding the M for good; then it is not ours.
                 let hold = m.hold.load(Ordering::Relaxed);
@@ -259,6 +262,19 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             }
         }
         false
+    }
+
+    /// Takes an idle M, bound the shared way, back from its thread. Any other one gets the mark,
+    /// which makes its holder look at the word before it goes idle (Invariant Mark).
+    pub(crate) fn take_back_or_mark(&'static self, m: &M<R>) -> bool {
+        if self.take_back(m) {
+            return true;
+        }
+        // Release: partner of the acquire in `go_idle`; the holder that clears the mark sees that
+        // this thread is counted, or that the pool is closed.
+        let was = m.hold.fetch_or(WANTED, Ordering::Release);
+        // It may have gone idle between the two, and may stay so.
+        hold::idle(was) && self.take_back(m)
     }
 
     /// In a closed pool: drops all contexts if every M that exists is on the list.

@@ -317,6 +317,18 @@ fn closing_takes_bound_ms_from_threads_that_live_on() {
 }
 
 #[test]
+fn a_thread_that_was_inside_at_the_close_does_not_come_in_again() {
+    for pool in [Pool::new(Counting::default()), Pool::new(Counting::default()).limit(1)] {
+        let pool = started(pool);
+        let inside = pool.enter().expect("one is spare");
+        assert!(pool.close().is_err());
+        drop(inside);
+        assert_eq!(pool.enter().err(), Some(EnterError::Closed));
+        pool.close().expect("everybody has left");
+    }
+}
+
+#[test]
 fn trim_and_prewarm() {
     let pool = started(Pool::new(Counting::default()));
     pool.prewarm(10).unwrap();
