@@ -7,6 +7,7 @@ mod command;
 mod embed;
 #[allow(dead_code)] // the runs follow
 mod freebsd;
+mod fuzz;
 mod header;
 mod herd;
 mod install;

@@ -25,29 +25,34 @@ pub(crate) struct Wanted {
     /// The hosted tests under ThreadSanitizer.
     #[arg(long)]
     pub(crate) tsan: bool,
+    /// Random operations and calls, guided by coverage, under AddressSanitizer.
+    #[arg(long)]
+    pub(crate) fuzz: bool,
 }
 
 impl Wanted {
     /// Whether one of them was asked for.
     pub(crate) fn any(&self) -> bool {
-        self.asan || self.tsan
+        self.asan || self.tsan || self.fuzz
     }
 }
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// What differs between the two.
-struct Sanitizer {
+pub(crate) struct Sanitizer {
     /// As rustc and clang call it.
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// What its runtime is called in clang's folder.
-    runtime: &'static str,
-    rustflags: &'static [&'static str],
+    pub(crate) runtime: &'static str,
+    pub(crate) rustflags: &'static [&'static str],
     /// Builds the standard library with it.
-    builds_std: bool,
-    options: (&'static str, &'static str),
+    pub(crate) builds_std: bool,
+    /// Its own target directory.
+    pub(crate) folder: &'static str,
+    pub(crate) options: (&'static str, &'static str),
     /// Programs of `tests/planted`, and what is reported about them.
-    planted: &'static [(&'static str, &'static str)],
+    pub(crate) planted: &'static [(&'static str, &'static str)],
 }
 
 const ADDRESS: Sanitizer = Sanitizer {
@@ -55,6 +60,7 @@ const ADDRESS: Sanitizer = Sanitizer {
     runtime: "asan",
     rustflags: &[],
     builds_std: false,
+    folder: "target/sanitizer-address",
     // Leaks are looked for when a test program ends, in what its threads cannot reach any more.
     options: ("ASAN_OPTIONS", "detect_leaks=1"),
     planted: &[("use_after_free", "heap-use-after-free"), ("leak", "detected memory leaks")],
@@ -66,6 +72,7 @@ const THREAD: Sanitizer = Sanitizer {
     // Says to `ports/posix` that it may not run in the last round of a thread's destructors.
     rustflags: &["--cfg=extram_tsan"],
     builds_std: true,
+    folder: "target/sanitizer-thread",
     // A forked child that starts threads is one of the things under test.
     options: ("TSAN_OPTIONS", "die_after_fork=0"),
     planted: &[("race", "data race")],
@@ -121,15 +128,15 @@ pub(crate) fn is_found(command: &Command, report: &str) -> Result<()> {
 }
 
 /// A rustc that can be told to use a clang's runtime, and that clang.
-struct Tools {
+pub(crate) struct Tools {
     bin: PathBuf,
-    version: String,
-    clang: PathBuf,
+    pub(crate) version: String,
+    pub(crate) clang: PathBuf,
     symbolizer: Option<PathBuf>,
 }
 
 impl Tools {
-    fn find(sanitizer: &Sanitizer) -> Result<Tools, String> {
+    pub(crate) fn find(sanitizer: &Sanitizer) -> Result<Tools, String> {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Err(format!("only for {TARGET}"));
         }
@@ -162,12 +169,12 @@ impl Tools {
         Ok(Tools { bin, version, clang, symbolizer })
     }
 
-    fn target_dir(&self, sanitizer: &Sanitizer) -> PathBuf {
-        Path::new("target").join(format!("sanitizer-{}", sanitizer.name))
+    pub(crate) fn target_dir(&self, sanitizer: &Sanitizer) -> PathBuf {
+        sanitizer.folder.into()
     }
 
     /// `cargo` for programs with this sanitizer in them, to which a verb is still to be added.
-    fn cargo(&self, sanitizer: &Sanitizer) -> Command {
+    pub(crate) fn cargo(&self, sanitizer: &Sanitizer) -> Command {
         let mut flags = vec![
             format!("-Zsanitizer={}", sanitizer.name),
             "-Zexternal-clangrt".into(),
@@ -203,7 +210,7 @@ impl Tools {
     }
 
     /// A program with this sanitizer in it, or a command that starts some.
-    fn run(&self, sanitizer: &Sanitizer, command: Command) -> Command {
+    pub(crate) fn run(&self, sanitizer: &Sanitizer, command: Command) -> Command {
         let (variable, options) = sanitizer.options;
         let mut options = options.to_owned();
         if let Some(symbolizer) = &self.symbolizer {
