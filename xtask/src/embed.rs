@@ -92,11 +92,17 @@ impl Installed {
         std::fs::write(&alone, "#include <extram.h>\nextern int nothing;\n")?;
         Command::new("cc").args(strict).args(["-std=c99", &include]).arg(&alone).run()?;
         Command::new("cc").args(strict).args(["-std=c11", &include]).arg(source("interface.c")).run()?;
+        // The kernel's header is not installed here.
+        let port = format!("-I{}", header::directory().join("include").display());
+        let both = self.out.join("both.c");
+        std::fs::write(&both, "#include <extram_port.h>\n#include <extram.h>\nextern int nothing;\n")?;
+        Command::new("cc").args(strict).args(["-std=c99", &port]).arg(&both).run()?;
         let strict =
             &strict.map(|flag| if flag == "-Wstrict-prototypes" { "-Wold-style-cast" } else { flag });
         for standard in ["-std=c++11", "-std=c++20"] {
             let compiler = Command::new("c++").args(strict).args([standard, "-x", "c++", &include]);
             compiler.arg(source("interface.c")).run()?;
+            Command::new("c++").args(strict).args([standard, "-x", "c++", &port]).arg(&both).run()?;
         }
         Ok(())
     }
