@@ -11,6 +11,7 @@ mod fuzz;
 mod header;
 mod herd;
 mod install;
+mod interpreters;
 mod models;
 mod mutate;
 mod package;

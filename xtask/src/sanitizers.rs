@@ -28,12 +28,18 @@ pub(crate) struct Wanted {
     /// Random operations and calls, guided by coverage, under AddressSanitizer.
     #[arg(long)]
     pub(crate) fuzz: bool,
+    /// The tests of the C face under valgrind's memcheck.
+    #[arg(long)]
+    pub(crate) valgrind: bool,
+    /// The core's own tests under Miri.
+    #[arg(long)]
+    pub(crate) miri: bool,
 }
 
 impl Wanted {
     /// Whether one of them was asked for.
     pub(crate) fn any(&self) -> bool {
-        self.asan || self.tsan || self.fuzz
+        self.asan || self.tsan || self.fuzz || self.valgrind || self.miri
     }
 }
 

@@ -96,6 +96,8 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         ("package", args.package || args.all, crate::package::lane),
         ("aarch64", of("aarch64-unknown-none"), bare_metal::aarch64),
         ("cortex-m33", of("thumbv8m.main-none-eabi"), bare_metal::thumbv8m),
+        ("valgrind", args.sanitizers.valgrind || args.all, crate::interpreters::valgrind),
+        ("miri", args.sanitizers.miri || args.all, crate::interpreters::miri),
         ("fuzz", args.sanitizers.fuzz || args.all, crate::fuzz::lane),
         ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
