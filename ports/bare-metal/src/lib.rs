@@ -7,7 +7,7 @@
 //! [`enter_from_signal`](extram_core::Pool::enter_from_signal), as a signal handler does elsewhere.
 //!
 //! A board or a kernel implements [`System`], six short functions, and has a port:
-//! [`BareMetal<TheSystem>`](BareMetal). [`arch`] has the parts that depend on the processor alone.
+//! [`BareMetal<TheSystem>`](BareMetal). `arch` has the parts that depend on the processor alone.
 //!
 //! | file | what |
 //! |---|---|

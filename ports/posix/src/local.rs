@@ -4,7 +4,7 @@
 //! are taken, or the processor is not known to `extram-elf-tls`, under a POSIX key.
 //!
 //! **The hook** is the destructor of a POSIX key. The C library clears a key's value before it
-//! calls the destructor and gives up after a few rounds. Each open pool has one of [`SLOTS`], and
+//! calls the destructor and gives up after a few rounds. Each open pool has one of `SLOTS`, and
 //! each slot a destructor of its own, so a destructor that the C library calls late, when its pool
 //! is closed, finds an empty slot and touches nothing else.
 //!

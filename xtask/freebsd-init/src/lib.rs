@@ -1,4 +1,4 @@
-//! What xtask and the FreeBSD guest's process 1 have to agree on: the [plan](plan) that xtask puts
+//! What xtask and the FreeBSD guest's process 1 have to agree on: the [plan] that xtask puts
 //! on the guest's disk, and the [frames](frame) that come back over its serial console.
 
 pub mod frame;
