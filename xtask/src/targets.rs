@@ -50,8 +50,8 @@ pub(crate) const TARGETS: &[Target] = &[
     },
     Target {
         triple: "thumbv6m-none-eabi",
-        emulator: Some("qemu-system-arm"),
-        machine: "microbit: Cortex-M0, 16 KiB of RAM, no compare-exchange",
+        tier: Tier::Builds,
+        machine: "Cortex-M0, no compare-exchange; its board (microbit) has not run yet",
         ..BARE
     },
     Target {
@@ -80,8 +80,8 @@ pub(crate) const TARGETS: &[Target] = &[
     },
     Target {
         triple: "riscv64gc-unknown-none-elf",
-        emulator: Some("qemu-system-riscv64"),
-        machine: "virt: 4 harts at once",
+        tier: Tier::Builds,
+        machine: "its board does not link: defmt's symbols lie out of reach of code above 2 GiB",
         ..BARE
     },
     Target {

@@ -94,6 +94,7 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         ("loom", args.models.loom || args.all, crate::models::loom),
         ("model", args.models.model || args.all, crate::models::model),
         ("package", args.package || args.all, crate::package::lane),
+        ("riscv32", of("riscv32imac-unknown-none-elf"), bare_metal::riscv32),
         ("aarch64", of("aarch64-unknown-none"), bare_metal::aarch64),
         ("cortex-m33", of("thumbv8m.main-none-eabi"), bare_metal::thumbv8m),
         ("valgrind", args.sanitizers.valgrind || args.all, crate::interpreters::valgrind),

@@ -57,3 +57,12 @@ pub(super) const DUAL_CORTEX_M33: Board = Board {
     args: qemu!["-machine", "mps2-an521"],
     limit: LIMIT,
 };
+
+pub(super) const RISCV32: Board = Board {
+    package: "riscv-virt",
+    triple: "riscv32imac-unknown-none-elf",
+    machine: "virt, four harts without firmware",
+    emulator: "qemu-system-riscv32",
+    args: qemu!["-machine", "virt", "-smp", "4", "-bios", "none"],
+    limit: LIMIT,
+};

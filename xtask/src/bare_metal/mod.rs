@@ -30,6 +30,10 @@ pub(crate) fn thumbv8m() -> Result<Summary> {
     lane(&board::DUAL_CORTEX_M33)
 }
 
+pub(crate) fn riscv32() -> Result<Summary> {
+    lane(&board::RISCV32)
+}
+
 /// Where everything for these targets is built: the libraries of a target are shared by all that
 /// runs on it.
 const TARGET_DIR: &str = "target/bare-metal";
