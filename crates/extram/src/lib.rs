@@ -27,3 +27,8 @@ cfg_if::cfg_if! {
         pub use extram_core::{Entered, Pool};
     }
 }
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
