@@ -90,7 +90,11 @@ impl<R: Runtime, P: Port> Entered<R, P> {
     /// changed; the guard comes back.
     #[doc(alias = "dropm")]
     pub fn leave(self) -> Result<(), (Self, LeaveError)> {
-        if self.m.depth() != self.depth {
+        let above = self.m.depth().wrapping_sub(self.depth);
+        // Calls left out of order count on. Nothing is below the outermost one, so they are all
+        // above it, and it is the innermost one still inside if there are no others.
+        let deferred = self.m.deferred.load(Ordering::Relaxed);
+        if above != 0 && (self.depth != 1 || above != deferred) {
             return Err((self, LeaveError::NotInnermost));
         }
         drop(self);

@@ -411,6 +411,20 @@ fn leaving_out_of_order_is_refused_and_loses_nothing() {
 }
 
 #[test]
+fn the_outermost_guard_is_the_innermost_once_those_above_it_are_left_in_whatever_order() {
+    let pool = started(Pool::new(Counting::default()));
+    let outer = pool.enter().unwrap();
+    let middle = pool.enter().unwrap();
+    let inner = pool.enter().unwrap();
+    drop(middle);
+    let (outer, error) = outer.leave().unwrap_err();
+    assert_eq!(error, extram::LeaveError::NotInnermost);
+    drop(inner);
+    outer.leave().expect("no other call is inside");
+    assert_eq!(pool.stats().in_use, 0);
+}
+
+#[test]
 fn a_panic_gives_the_m_back() {
     let pool = started(Pool::new(Counting::default()).binding(Binding::Call));
     let panicked = std::panic::catch_unwind(|| pool.callback(|_| panic!("on purpose")));
