@@ -4,7 +4,7 @@
 //! load, but exists only with `std`, and becomes a call again in a shared library. This crate
 //! declares the block in assembly, as a C compiler would declare a `static __thread` variable, and
 //! addresses it by the *initial-exec* model, which every ELF system offers to programs and to
-//! libraries whose block is small: 96 bytes, below the 128 that FreeBSD's linker sets aside for
+//! libraries whose block is small: 80 bytes, below the 128 that FreeBSD's linker sets aside for
 //! libraries loaded later (glibc: 1,664).
 //!
 //! A second copy of this crate in the same program shares the block and the incarnation counter
@@ -17,7 +17,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many pools have a pair of words of their own.
-pub const PAIRS: usize = 4;
+pub const PAIRS: usize = 3;
 
 /// The calling thread's block. All words are 0 in a new thread.
 ///
@@ -60,8 +60,8 @@ mod elf {
         ".type extram_tls_block_v1, @object",
         ".p2align 4",
         "extram_tls_block_v1:",
-        ".zero 96",
-        ".size extram_tls_block_v1, 96",
+        ".zero 80",
+        ".size extram_tls_block_v1, 80",
         ".popsection",
         ".pushsection .bss.extram_tls_incarnation_v1,\"aw\",@nobits",
         ".weak extram_tls_incarnation_v1",
@@ -78,12 +78,12 @@ mod elf {
         ".type extram_tls_owners_v1, @object",
         ".p2align 3",
         "extram_tls_owners_v1:",
-        ".zero 32",
-        ".size extram_tls_owners_v1, 32",
+        ".zero 24",
+        ".size extram_tls_owners_v1, 24",
         ".popsection",
     );
 
-    const _: () = assert!(size_of::<Block>() == 96 && size_of::<[AtomicUsize; PAIRS]>() == 32);
+    const _: () = assert!(size_of::<Block>() == 80 && size_of::<[AtomicUsize; PAIRS]>() == 24);
 
     unsafe extern "C" {
         static extram_tls_incarnation_v1: AtomicUsize;

@@ -92,13 +92,17 @@ fn run<const COUNTING: bool>() -> [Vec<u32>; 2] {
 /// list of all Ms, guards, and an M of a thread's own.
 const NEITHER_HAS: [u32; 8] = [8, 9, 11, 12, 13, 22, 25, 26];
 
-/// A failed creation is everyone's (7), waiters are not woken by a close (10), a thread gets another
-/// M at each call (16), and keeps it for good if it exits inside (19).
-const BOTH_FAIL: [u32; 4] = [7, 10, 16, 19];
+/// Waiters are not woken by a close (10), a thread gets another M at each call (16), and keeps it for
+/// good if it exits inside (19).
+const BOTH_FAIL: [u32; 3] = [10, 16, 19];
+
+/// A failed creation is everyone's (7) who waits at that moment: on a busy machine it may be nobody.
+const BY_CHANCE: u32 = 7;
 
 #[test]
 fn one_at_a_time_fails_what_the_design_of_then_fails() {
-    let [failed, skipped] = run::<false>();
+    let [mut failed, skipped] = run::<false>();
+    failed.retain(|&number| number != BY_CHANCE);
     assert_eq!(failed, BOTH_FAIL);
     let mut lacks = [5].to_vec();
     lacks.extend(NEITHER_HAS);
@@ -109,7 +113,8 @@ fn one_at_a_time_fails_what_the_design_of_then_fails() {
 /// one (4), and who was served by a returned M stays in the count (5).
 #[test]
 fn waiter_counting_fails_that_and_three_more() {
-    let [failed, skipped] = run::<true>();
+    let [mut failed, skipped] = run::<true>();
+    failed.retain(|&number| number != BY_CHANCE);
     let mut fails = [3, 4, 5].to_vec();
     fails.extend(BOTH_FAIL);
     assert_eq!(failed, fails);

@@ -393,7 +393,9 @@ impl Model {
             m.depth -= 1;
             return true;
         }
-        let stays = m.bound && !m.owes && !(waiting && takes_back);
+        // A close under way wants it, too, where it is bound the shared way.
+        let wanted = waiting && takes_back || !self.open && !plain;
+        let stays = m.bound && !m.owes && !wanted;
         if stays || (m.bound && plain && m.revoked) {
             m.depth = 0;
         } else {
