@@ -5,12 +5,17 @@ use extram::{EnterError, Pool};
 use extram_hosted::{Plugin, Witness, call, close, crew, in_turn, rest, started};
 use std::sync::Barrier;
 
+/// One test at a time: the C library has little room for the thread-local words of libraries loaded
+/// later, and gives it back only in the opposite order.
+static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 const NOT_STARTED: i32 = -1;
 const CLOSED: i32 = -2;
 
 /// Scenario 1. A library constructor enters before anybody can have started the pool.
 #[test]
 fn a_library_constructor_that_enters_is_told_that_the_pool_is_not_started() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let plugin = Plugin::load("constructor");
     assert_eq!(plugin.at_load(), NOT_STARTED);
     assert_eq!(plugin.call(), NOT_STARTED);
@@ -23,6 +28,7 @@ fn a_library_constructor_that_enters_is_told_that_the_pool_is_not_started() {
 /// Scenario 31. The threads' destructors come when the code that they would run is gone.
 #[test]
 fn a_library_is_unloaded_and_then_its_bound_threads_exit() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for round in 0..20 {
         let plugin = Plugin::load(&format!("unloaded-{round}"));
         plugin.start();
@@ -48,6 +54,7 @@ fn a_library_is_unloaded_and_then_its_bound_threads_exit() {
 /// Scenario 31. The thread that unloads it is a bound one, and goes on to load it again.
 #[test]
 fn a_library_is_loaded_again_by_a_thread_that_was_bound_to_the_first_one() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for round in 0..20 {
         let plugin = Plugin::load(&format!("again-{round}"));
         assert_eq!(plugin.call(), NOT_STARTED, "nothing is left of the one before");
@@ -61,6 +68,7 @@ fn a_library_is_loaded_again_by_a_thread_that_was_bound_to_the_first_one() {
 /// Scenario 33.
 #[test]
 fn two_pools_in_one_process_do_not_see_each_other() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (one, two) = (started(Pool::new(Witness::default())), started(Pool::new(Witness::default())));
     in_turn(1, 0, |_| {
         call(one);
@@ -85,6 +93,7 @@ fn two_pools_in_one_process_do_not_see_each_other() {
 /// than have a place of their own in a thread's memory, so that both kinds of places are in use.
 #[test]
 fn copies_of_the_library_do_not_see_each_other() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let own = started(Pool::new(Witness::default()));
     let copies: Vec<_> = (0..6).map(|copy| Plugin::load(&format!("copy-{copy}"))).collect();
     copies.iter().for_each(Plugin::start);
