@@ -212,6 +212,11 @@ impl<R: Runtime, P: Port> Table<R, P> {
     /// Lets another pool have the slots. Every M is bare.
     pub(crate) fn return_slots(&self) {
         if let Some(owned) = self.owned {
+            // That pool links them in its own way, so they are all as never used when they come back.
+            let mut bare = self.bare.lock();
+            *bare = 0;
+            self.high.store(0, Ordering::Release);
+            drop(bare);
             owned.store(false, Ordering::Release);
         }
     }

@@ -1,6 +1,7 @@
 //! Scenarios of the pool on the port of the host.
 
-use extram::{Binding, EnterError, M, Pool, Runtime, StartError};
+use extram::{Binding, EnterError, M, Pool, Runtime, Slots, StartError};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
@@ -192,6 +193,23 @@ fn memory_found_at_run_time_holds_as_many_ms_as_it_has_elements() {
         assert_eq!(pool.runtime().dropped.0.load(SeqCst), pool.runtime().made.load(SeqCst));
         // The slots are still its own.
         pool.start().unwrap();
+    }
+}
+
+#[test]
+fn pools_that_take_turns_on_the_same_slots_have_all_of_them_each_time() {
+    let slots: &'static Slots<Counting, 4> = Box::leak(Box::new(Slots::new()));
+    let new = || leak(Pool::with_slots(Counting::default(), slots).binding(Binding::Call));
+    let pools = [new(), new()];
+    for (turn, ms) in [4, 2, 4, 3, 4, 2, 4, 4].into_iter().enumerate() {
+        let (pool, other) = (pools[turn % 2], pools[1 - turn % 2]);
+        pool.start().unwrap();
+        assert_eq!(other.start().unwrap_err(), StartError::SlotsInUse);
+        pool.prewarm(ms).unwrap();
+        let numbers: HashSet<u32> = pool.ms().map(|m| m.id).collect();
+        assert_eq!((numbers.len(), pool.stats().spare), (ms as usize, ms), "turn {turn}");
+        pool.close().unwrap();
+        assert_eq!(pool.stats().created, 0);
     }
 }
 
