@@ -210,7 +210,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let here = 0u8;
         let sp = (&raw const here).addr();
         let (own, hooked) = P::tls_look(&self.local);
-        if own.addr() & PLAINLY != 0 {
+        if P::HAS_HEAVY_BARRIER && own.addr() & PLAINLY != 0 {
             // SAFETY: Invariant Own.
             let m: &'static M<R> = unsafe { &*own.map_addr(|a| a - PLAINLY).cast() };
             // Relaxed: written by this thread.

@@ -163,7 +163,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.orphaned.store(false, Ordering::Relaxed);
         let mode = match (self.binding, self.unlimited()) {
             (Binding::Call, _) => 0,
-            (Binding::Thread, true) if P::heavy_barrier_init() => BINDS | BINDS_PLAINLY,
+            (Binding::Thread, true) if P::HAS_HEAVY_BARRIER && P::heavy_barrier_init() => {
+                BINDS | BINDS_PLAINLY
+            }
             (Binding::Thread, true) => BINDS,
             (Binding::Thread, false) => BINDS | TAKES_BACK,
         };
@@ -176,7 +178,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // Refused thread-local storage is no error: the port then answers null, and calls are
         // unbound.
         let _ = P::tls_open(&self.local, at_exit::<R, P>);
-        P::fork_hook(&self.local, in_forked_child::<R, P>, (&raw const *self).cast_mut().cast());
+        if P::FORKS {
+            P::fork_hook(&self.local, in_forked_child::<R, P>, (&raw const *self).cast_mut().cast());
+        }
         // Relaxed: read by those who were turned away, to tell why; `open` is what lets them in.
         self.phase.store(STARTED, Ordering::Relaxed);
         self.list.open();
@@ -333,7 +337,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Whether a bound M is bound the plain way.
     #[inline]
     pub(crate) fn binds_plainly(&self) -> bool {
-        self.mode.load(Ordering::Relaxed) & BINDS_PLAINLY != 0
+        P::HAS_HEAVY_BARRIER && self.mode.load(Ordering::Relaxed) & BINDS_PLAINLY != 0
     }
 
     /// Whether a bound but idle M can be taken back for a waiter.
@@ -359,7 +363,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[cold]
     pub(crate) fn adopt(&'static self) -> Result<bool, crate::EnterError> {
         // Relaxed: the claim is what is judged by the word; this only picks who makes it.
-        if !self.orphaned.load(Ordering::Relaxed) || !self.orphaned.swap(false, Ordering::Relaxed) {
+        if !P::FORKS
+            || !self.orphaned.load(Ordering::Relaxed)
+            || !self.orphaned.swap(false, Ordering::Relaxed)
+        {
             return Ok(false);
         }
         let made = self.make_for_orphans();

@@ -136,11 +136,19 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
         None
     }
 
+    /// Whether there can be a forked child. If not, what repairs a pool in one takes no room, and
+    /// `fork_hook` is not called.
+    const FORKS: bool = true;
+
     /// From now on until `tls_close`: runs `repair(pool)` in a forked child, on the thread that
     /// forked, before `fork` returns there. The default is for systems without `fork`.
     fn fork_hook(local: &'static Self::Local, repair: unsafe extern "C" fn(*mut ()), pool: *mut ()) {
         let _ = (local, repair, pool);
     }
+
+    /// Whether there can be a heavy barrier. If not, what depends on one takes no room, and
+    /// `heavy_barrier_init` is not called.
+    const HAS_HEAVY_BARRIER: bool = true;
 
     /// Prepares [`heavy_barrier`](Port::heavy_barrier); `false` where there is none. Then a bound
     /// thread pays for a compare-exchange at each entry.

@@ -116,4 +116,7 @@ unsafe impl<S: System> Port for BareMetal<S> {
     fn now() -> Option<Duration> {
         Some(time::now::<S>())
     }
+
+    const FORKS: bool = false;
+    const HAS_HEAVY_BARRIER: bool = false;
 }
