@@ -58,6 +58,8 @@ enum Verb {
     Mutate(mutate::Args),
     /// Install what the tests need (on Debian as root), or say what is missing.
     Setup(setup::Args),
+    /// Measure the smallest program that embeds extram on bare metal against its budget.
+    Size(bare_metal::size::Args),
     /// Mix everything that can be done to a pool, at random, for as long as one likes.
     Soak(soak::Args),
     /// List every target: what is proved for it, and how it is built and run on this machine.
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => freebsd::run::run(&args),
         Verb::Mutate(args) => mutate::mutate(&args),
         Verb::Setup(args) => setup::setup(&args),
+        Verb::Size(args) => bare_metal::size::size(&args),
         Verb::Soak(args) => soak::soak(&args),
         Verb::Targets(args) => targets::targets(&args),
         Verb::Test(args) => test::test(&args),

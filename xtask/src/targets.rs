@@ -50,8 +50,8 @@ pub(crate) const TARGETS: &[Target] = &[
     },
     Target {
         triple: "thumbv6m-none-eabi",
-        tier: Tier::Builds,
-        machine: "Cortex-M0, no compare-exchange; its board (microbit) has not run yet",
+        emulator: Some("qemu-system-arm"),
+        machine: "microbit: Cortex-M0, no compare-exchange, interrupts as threads",
         ..BARE
     },
     Target {
@@ -80,8 +80,8 @@ pub(crate) const TARGETS: &[Target] = &[
     },
     Target {
         triple: "riscv64gc-unknown-none-elf",
-        tier: Tier::Builds,
-        machine: "its board does not link: defmt's symbols lie out of reach of code above 2 GiB",
+        emulator: Some("qemu-system-riscv64"),
+        machine: "virt: 4 harts at once under OpenSBI",
         ..BARE
     },
     Target {

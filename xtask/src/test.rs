@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// The crates as others get them: packaged, vendored, their public items as listed.
     #[arg(long)]
     package: bool,
+    /// The smallest program on bare metal against its budget.
+    #[arg(long)]
+    size: bool,
     /// All lanes.
     #[arg(long)]
     all: bool,
@@ -72,6 +75,11 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     }
     let target = args.target.as_deref();
     let of = |triple| args.all || target == Some(triple);
+    macro_rules! board {
+        ($name:literal, $triple:literal) => {
+            ($name, of($triple), || bare_metal::lane($triple))
+        };
+    }
     let wanted: &[(&str, bool, Lane)] = &[
         ("lint", args.lint || args.all, lint),
         ("embed", args.embed || args.all, crate::embed::lane),
@@ -85,18 +93,22 @@ pub(crate) fn test(args: &Args) -> Result<()> {
                     || args.sanitizers.any()
                     || args.models.any()
                     || args.package
+                    || args.size
                     || target.is_some()),
             host,
         ),
-        ("cortex-m3", of("thumbv7m-none-eabi"), bare_metal::thumbv7m),
+        ("size", args.size || args.all, bare_metal::size::lane),
+        board!("cortex-m3", "thumbv7m-none-eabi"),
+        board!("cortex-m0", "thumbv6m-none-eabi"),
         ("asan", args.sanitizers.asan || args.all, crate::sanitizers::address),
         ("tsan", args.sanitizers.tsan || args.all, crate::sanitizers::thread),
         ("loom", args.models.loom || args.all, crate::models::loom),
         ("model", args.models.model || args.all, crate::models::model),
         ("package", args.package || args.all, crate::package::lane),
-        ("riscv32", of("riscv32imac-unknown-none-elf"), bare_metal::riscv32),
-        ("aarch64", of("aarch64-unknown-none"), bare_metal::aarch64),
-        ("cortex-m33", of("thumbv8m.main-none-eabi"), bare_metal::thumbv8m),
+        board!("riscv32", "riscv32imac-unknown-none-elf"),
+        board!("riscv64", "riscv64gc-unknown-none-elf"),
+        board!("aarch64", "aarch64-unknown-none"),
+        board!("cortex-m33", "thumbv8m.main-none-eabi"),
         ("valgrind", args.sanitizers.valgrind || args.all, crate::interpreters::valgrind),
         ("miri", args.sanitizers.miri || args.all, crate::interpreters::miri),
         ("fuzz", args.sanitizers.fuzz || args.all, crate::fuzz::lane),

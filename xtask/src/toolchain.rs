@@ -94,6 +94,17 @@ impl Toolchain {
     }
 }
 
+impl Toolchain {
+    /// What the size of a program depends on: the compiler's version, and who built `core`.
+    pub(crate) fn compiler(&self) -> String {
+        let version: Vec<&str> = self.version.split(' ').take(2).collect();
+        match &self.libraries {
+            Libraries::Installed => format!("{}, target installed", version.join(" ")),
+            Libraries::Source(crates) => format!("{}, -Zbuild-std={crates}", version.join(" ")),
+        }
+    }
+}
+
 impl fmt::Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {}", self.version, self.bin.display())?;
@@ -307,6 +318,7 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
+        assert_eq!(chosen.compiler(), "rustc 1.96.0, -Zbuild-std=core");
         let missing = choose(target, "core", &[debian], None).unwrap_err();
         assert!(missing.to_string().contains("no lld"), "{missing}");
     }

@@ -34,7 +34,7 @@ unsafe impl<S: Subject> Sync for Case<S> {}
 
 /// Most threads at once where there is no allocator.
 #[cfg(not(feature = "alloc"))]
-const MOST_THREADS: usize = 64;
+pub(crate) const MOST_THREADS: u32 = 32;
 
 /// Room for one case where there is no allocator.
 #[cfg(not(feature = "alloc"))]
@@ -43,7 +43,8 @@ mod place {
     use core::mem::MaybeUninit;
     use extram_core::sync::AtomicBool;
 
-    pub(super) const BYTES: usize = 4096;
+    /// Where words are small, so is memory.
+    pub(super) const BYTES: usize = 256 * size_of::<usize>();
 
     #[repr(align(128))]
     pub(super) struct Place(pub(super) UnsafeCell<[MaybeUninit<u8>; BYTES]>);
@@ -382,13 +383,13 @@ impl<P: Port> Threads<P> {
 
 /// The handles of a crew.
 #[cfg(not(feature = "alloc"))]
-struct Threads<P: Port>([Option<P::Thread>; MOST_THREADS], usize);
+struct Threads<P: Port>([Option<P::Thread>; MOST_THREADS as usize], usize);
 
 #[cfg(not(feature = "alloc"))]
 impl<P: Port> Threads<P> {
     fn new(count: u32) -> Self {
-        debug_assert!(count as usize <= MOST_THREADS);
-        Threads([const { None }; MOST_THREADS], 0)
+        debug_assert!(count <= MOST_THREADS);
+        Threads([const { None }; MOST_THREADS as usize], 0)
     }
 
     fn put(&mut self, thread: P::Thread) {

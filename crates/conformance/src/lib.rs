@@ -186,8 +186,10 @@ fn scenarios<S: Subject>() -> [(u32, Run); 23] {
 
 /// As many as the pool has Ms for, less the spare one, and as there is room for handles.
 fn most_threads<S: Subject>() -> u32 {
-    let handles = if cfg!(feature = "alloc") { u32::MAX } else { 64 };
-    (S::MOST - 1).min(handles)
+    #[cfg(feature = "alloc")]
+    return S::MOST - 1;
+    #[cfg(not(feature = "alloc"))]
+    (S::MOST - 1).min(crew::MOST_THREADS)
 }
 
 /// Runs it on any pool. Only one run with [`InSlots`] at a time.

@@ -7,85 +7,107 @@
 
 mod board;
 mod decode;
+pub(crate) mod size;
 mod verdict;
 
 use crate::command::{Command, Ended, Stream, which};
 use crate::summary::Summary;
-use crate::toolchain;
+use crate::toolchain::{self, Toolchain};
+use crate::vendor::workspace;
 use anyhow::{Context as _, Result, bail};
 use board::Board;
 use decode::Decoder;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use verdict::Verdict;
-
-pub(crate) fn thumbv7m() -> Result<Summary> {
-    lane(&board::CORTEX_M3)
-}
-
-pub(crate) fn aarch64() -> Result<Summary> {
-    lane(&board::AARCH64)
-}
-
-pub(crate) fn thumbv8m() -> Result<Summary> {
-    lane(&board::DUAL_CORTEX_M33)
-}
-
-pub(crate) fn riscv32() -> Result<Summary> {
-    lane(&board::RISCV32)
-}
 
 /// Where everything for these targets is built: the libraries of a target are shared by all that
 /// runs on it.
 const TARGET_DIR: &str = "target/bare-metal";
 
-fn lane(board: &Board) -> Result<Summary> {
-    let toolchain = match toolchain::for_target(board.triple, "core") {
+/// The lane of a target.
+pub(crate) fn lane(triple: &str) -> Result<Summary> {
+    let board = Board::of(triple).with_context(|| format!("no board for {triple}"))?;
+    let toolchain = match toolchain(board) {
         Ok(toolchain) => toolchain,
-        Err(missing) => return Ok(Summary::skipped(board.package, &missing.to_string())),
+        Err(missing) => return Ok(Summary::skipped(triple, &missing)),
     };
-    if which(board.emulator).is_none() {
-        let reason =
-            format!("no {}; `cargo xtask setup --target {}` installs it", board.emulator, board.triple);
-        return Ok(Summary::skipped(board.package, &reason));
-    }
     println!("{toolchain}");
-    let program = build(&toolchain, board, &[])?;
-    let (verdict, mut summary) = run(board, &program)?;
-    summary += Summary::of(&format!("{}: {verdict}", board.machine), verdict.good());
+    let machine = board.target().machine;
+    let suite = Build::of(board.package);
+    let program = build(&toolchain, board, &suite)?;
+    let (verdict, mut summary) = run(board, board::AT_ONCE, &program)?;
+    summary += Summary::of(&format!("{machine}: {verdict}"), verdict.good());
 
-    let program = build(&toolchain, board, &["--features", "broken"])?;
-    let (verdict, _) = run(board, &program)?;
+    let program = build(&toolchain, board, &Build { features: &["broken"], ..suite })?;
+    let (verdict, _) = run(board, board::AT_ONCE, &program)?;
     let noticed = match verdict {
         Verdict::Failed { .. } => Ok(()),
         other => Err(anyhow::anyhow!("a broken port is not noticed: {other}")),
     };
-    summary += Summary::of(&format!("{}: a port that is broken on purpose fails", board.machine), noticed);
+    summary += Summary::of(&format!("{machine}: a port that is broken on purpose fails"), noticed);
+    if let Some(package) = board.counts {
+        let program = build(&toolchain, board, &Build::of(package))?;
+        let (verdict, counted) = run(board, board::COUNTED, &program)?;
+        summary += counted;
+        summary += Summary::of(&format!("{machine}: {package}: {verdict}"), verdict.good());
+    }
     Ok(summary)
 }
 
-/// Builds the board's program and returns where it is.
-fn build(toolchain: &toolchain::Toolchain, board: &Board, more: &[&str]) -> Result<PathBuf> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-    let target_dir = root.join(TARGET_DIR);
+/// What builds for the board, if there is also what runs it; else what is missing.
+fn toolchain(board: &Board) -> Result<Toolchain, String> {
+    let toolchain = toolchain::for_target(board.triple, "core").map_err(|missing| missing.to_string())?;
+    match emulator(board) {
+        emulator if which(emulator).is_some() => Ok(toolchain),
+        emulator => Err(format!("no {emulator}; `cargo xtask setup --target {}` installs it", board.triple)),
+    }
+}
+
+fn emulator(board: &Board) -> &'static str {
+    board.target().emulator.expect("every board has an emulator")
+}
+
+/// A program to build for a board.
+#[derive(Clone, Copy)]
+struct Build<'a> {
+    package: &'a str,
+    profile: &'a str,
+    features: &'a [&'a str],
+}
+
+impl<'a> Build<'a> {
+    fn of(package: &'a str) -> Self {
+        Build { package, profile: "release", features: &[] }
+    }
+}
+
+/// Builds a program and returns where it is.
+fn build(toolchain: &Toolchain, board: &Board, what: &Build<'_>) -> Result<PathBuf> {
+    let target_dir = workspace().join(TARGET_DIR);
     toolchain
-        .cargo("build", &[])
-        .args(["--release", "--package", board.package])
-        .args(more)
+        .cargo("build", board.rustflags)
+        .args(["--profile", what.profile, "--package", what.package])
+        .args(what.features.iter().flat_map(|feature| ["--features", feature]))
         .arg("--target-dir")
         .arg(&target_dir)
         .env("DEFMT_LOG", "debug")
-        .dir(root.join("tests/bare-metal"))
+        .dir(workspace().join("tests/bare-metal"))
         .run()?;
-    Ok(target_dir.join(board.triple).join("release").join(board.package))
+    Ok(target_dir.join(board.triple).join(what.profile).join(what.package))
 }
 
-/// Runs it; what became of it, and the checks that it counted itself.
-fn run(board: &Board, program: &PathBuf) -> Result<(Verdict, Summary)> {
+/// Runs a program; what became of it, and the checks that it counted itself.
+fn run(board: &Board, accelerator: &[&str], program: &Path) -> Result<(Verdict, Summary)> {
     let elf = std::fs::read(program).with_context(|| format!("no {}", program.display()))?;
     let mut decoder = Decoder::new(&elf)?;
     let mut lines = Vec::new();
-    let command = Command::new(board.emulator).args(board.args).arg("-kernel").arg(program);
-    let ended = command.stream(board.limit, |stream, chunk| match stream {
+    let command = Command::new(emulator(board))
+        .args(board.machine)
+        .args(board::QEMU)
+        .args(accelerator)
+        .arg("-kernel")
+        .arg(program);
+    let ended = command.stream(board::LIMIT, |stream, chunk| match stream {
         Stream::Out => decoder.received(chunk, |line| {
             println!("  {line}");
             lines.push(line);

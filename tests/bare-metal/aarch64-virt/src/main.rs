@@ -5,7 +5,7 @@
 mod boot;
 
 use extram_port_bare_metal::arch::aarch64;
-use extram_test_suite::{Config, Machine, Plan, SMALL, suite};
+use extram_test_suite::{Config, Machine, Plan, SMALL, Stacks, suite};
 
 const MACHINE: Machine = Machine {
     cores: boot::CORES,
@@ -23,4 +23,6 @@ static PLAN: Plan = Plan {
     config: Config { threads: 32, ..SMALL },
 };
 
-suite! { machine: MACHINE, contexts: 256, stack: 8192, plan: PLAN }
+const STACKS: Stacks = Stacks { first: 8192, each: 8192 };
+
+suite! { machine: MACHINE, contexts: 256, stacks: STACKS, plan: PLAN }

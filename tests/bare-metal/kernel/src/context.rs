@@ -48,14 +48,34 @@ impl Place {
     }
 }
 
-#[repr(C, align(16))]
-struct Stack<const BYTES: usize>(UnsafeCell<MaybeUninit<[u8; BYTES]>>);
+/// The bytes of the stacks.
+#[derive(Clone, Copy)]
+pub struct Stacks {
+    /// Of the context that runs `main`.
+    pub first: usize,
+    /// Of every other one.
+    pub each: usize,
+}
 
-/// Room for `COUNT` contexts with stacks of `BYTES` each, for a `static`. The first context of each
-/// core is the one that idles.
+/// Those of the contexts that idle.
+const IDLE: usize = 1024;
+
+impl Stacks {
+    /// What `contexts` besides the first one need together, with one for each core that idles.
+    pub const fn total(self, contexts: usize, cores: usize) -> usize {
+        assert!(self.first.is_multiple_of(16) && self.each.is_multiple_of(16));
+        cores * IDLE + self.first + contexts * self.each
+    }
+}
+
+#[repr(C, align(16))]
+struct Memory<const BYTES: usize>(UnsafeCell<MaybeUninit<[u8; BYTES]>>);
+
+/// Room for `COUNT` contexts with stacks of `BYTES` together, for a `static`. The first context of
+/// each core is the one that idles; then comes the one that runs `main`.
 pub struct Room<const COUNT: usize, const BYTES: usize> {
     places: [Place; COUNT],
-    stacks: [Stack<BYTES>; COUNT],
+    stacks: Memory<BYTES>,
 }
 
 // SAFETY: a stack is used by its context alone, which the scheduler runs on one core at a time.
@@ -65,15 +85,15 @@ impl<const COUNT: usize, const BYTES: usize> Room<COUNT, BYTES> {
     /// Empty.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
-        assert!(BYTES.is_multiple_of(16));
         Room {
             places: [const { Place::new() }; COUNT],
-            stacks: [const { Stack(UnsafeCell::new(MaybeUninit::uninit())) }; COUNT],
+            stacks: Memory(UnsafeCell::new(MaybeUninit::uninit())),
         }
     }
 
-    pub(crate) const fn borrow(&'static self) -> Borrowed {
-        Borrowed { places: &self.places, stacks: self.stacks.as_ptr().cast_mut().cast(), bytes: BYTES }
+    pub(crate) fn borrow(&'static self, cores: usize, bytes: Stacks) -> Borrowed {
+        assert!(COUNT > cores && BYTES == bytes.total(COUNT - 1 - cores, cores));
+        Borrowed { places: &self.places, stacks: self.stacks.0.get().cast(), cores, bytes }
     }
 }
 
@@ -82,12 +102,21 @@ impl<const COUNT: usize, const BYTES: usize> Room<COUNT, BYTES> {
 pub(crate) struct Borrowed {
     pub(crate) places: &'static [Place],
     stacks: *mut u8,
-    pub(crate) bytes: usize,
+    cores: usize,
+    pub(crate) bytes: Stacks,
 }
 
 impl Borrowed {
     pub(crate) fn stack(&self, index: usize) -> Range<usize> {
-        let low = self.stacks.addr() + index * self.bytes;
-        low..low + self.bytes
+        let (before, bytes) = if index < self.cores {
+            (index * IDLE, IDLE)
+        } else if index == self.cores {
+            (index * IDLE, self.bytes.first)
+        } else {
+            let others = index - self.cores - 1;
+            (self.cores * IDLE + self.bytes.first + others * self.bytes.each, self.bytes.each)
+        };
+        let low = self.stacks.addr() + before;
+        low..low + bytes
     }
 }

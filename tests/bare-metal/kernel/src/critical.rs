@@ -1,7 +1,9 @@
 //! Critical sections on one core or several: interrupts masked, and a lock that a core may take
 //! again while it has it.
 
-use crate::{schedule, switch};
+#[cfg(target_has_atomic = "ptr")]
+use crate::schedule;
+use crate::switch;
 #[cfg(target_has_atomic = "ptr")]
 use core::sync::atomic::{AtomicU32, Ordering};
 use critical_section::RawRestoreState;

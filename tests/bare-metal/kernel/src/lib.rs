@@ -17,7 +17,7 @@ mod schedule;
 mod switch;
 mod system;
 
-pub use context::Room;
+pub use context::{Room, Stacks};
 pub use schedule::{Machine, join, reap_all, run};
 pub use system::{Context, Kernel};
 

@@ -1,6 +1,6 @@
 //! Which context runs where.
 
-use crate::context::{Borrowed, Place, Room, State};
+use crate::context::{Borrowed, Place, Room, Stacks, State};
 use crate::switch;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -62,13 +62,14 @@ pub(crate) fn core() -> usize {
 pub fn run<const COUNT: usize, const BYTES: usize>(
     machine: Machine,
     room: &'static Room<COUNT, BYTES>,
+    stacks: Stacks,
     main: extern "C" fn(*mut ()),
 ) -> ! {
-    assert!(COUNT > machine.cores);
+    let room = room.borrow(machine.cores, stacks);
     // Until the first context runs, which has a stack for what a handler may switch to.
     switch::mask();
     // SAFETY: see `Once`.
-    unsafe { *SETTING.0.get() = Some(Setting { machine, room: room.borrow() }) };
+    unsafe { *SETTING.0.get() = Some(Setting { machine, room }) };
     // Release: partner of the acquire in `core`.
     SET.store(true, Ordering::Release);
     for idle in 0..machine.cores {
@@ -125,7 +126,7 @@ fn prepare(
 /// Starts a context; its number, if there is room.
 pub(crate) fn start(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Option<usize> {
     let setting = setting();
-    if stack > setting.room.bytes {
+    if stack > setting.room.bytes.each {
         return None;
     }
     let arg = arg.expose_provenance();

@@ -1,6 +1,6 @@
 //! The port's seam on top of the kernel.
 
-use crate::{schedule, switch};
+use crate::schedule;
 use extram_core::Refused;
 use extram_core::sync::{AtomicU32, Ordering};
 use extram_port_bare_metal::{Block, System};
@@ -24,7 +24,7 @@ unsafe impl System for Kernel {
         #[cfg(feature = "broken")]
         return schedule::first_block();
         #[cfg(not(feature = "broken"))]
-        switch::block()
+        crate::switch::block()
     }
 
     fn frequency() -> u32 {

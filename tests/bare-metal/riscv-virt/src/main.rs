@@ -6,7 +6,7 @@
 mod boot;
 
 use extram_port_bare_metal::arch::riscv;
-use extram_test_suite::{Config, Machine, Plan, SMALL, suite};
+use extram_test_suite::{Config, Machine, Plan, SMALL, Stacks, suite};
 
 const MACHINE: Machine = Machine {
     cores: boot::CORES,
@@ -24,4 +24,6 @@ static PLAN: Plan = Plan {
     config: Config { threads: 32, ..SMALL },
 };
 
-suite! { machine: MACHINE, contexts: 256, stack: 8192, plan: PLAN }
+const STACKS: Stacks = Stacks { first: 8192, each: 8192 };
+
+suite! { machine: MACHINE, contexts: 256, stacks: STACKS, plan: PLAN }

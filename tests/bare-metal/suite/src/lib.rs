@@ -14,7 +14,7 @@ use extram_test_kernel::Kernel;
 
 pub use extram_conformance::Config;
 pub use extram_core::Slots;
-pub use extram_test_kernel::{Machine, Room, run as run_kernel};
+pub use extram_test_kernel::{Machine, Room, Stacks, run as run_kernel};
 pub use herd::{Herd, from_interrupt};
 pub use ledger::{Ledger, Page};
 pub use wire::{broken_down, open};
@@ -49,21 +49,28 @@ pub fn run(plan: &Plan, herd: &'static Herd) -> ! {
     let _ = writeln!(report, "board: {}", plan.board);
     let suite = extram_conformance::run::<Port>(&plan.config, &mut report);
     let (passed, failed, skipped) = herd.run(plan, &mut report);
-    let (passed, failed, skipped) = (suite.passed + passed, suite.failed + failed, suite.skipped + skipped);
-    let _ = writeln!(report, "all: {passed} passed, {failed} failed, {skipped} skipped");
+    close(suite.passed + passed, suite.failed + failed, suite.skipped + skipped)
+}
+
+/// Ends the program with the closing line and the exit code that goes with it.
+pub fn close(passed: u32, failed: u32, skipped: u32) -> ! {
+    defmt::println!("all: {=u32} passed, {=u32} failed, {=u32} skipped", passed, failed, skipped);
     wire::exit(if failed == 0 && passed > 0 { 0 } else { 1 })
 }
 
 /// The program of a board: statics of the right sizes and a `main` that starts the kernel.
 ///
 /// ```ignore
-/// suite! { machine: MACHINE, contexts: 32, stack: 2048, plan: PLAN }
+/// suite! { machine: MACHINE, contexts: 32, stacks: STACKS, plan: PLAN }
 /// // gives: fn start() -> !
 /// ```
 #[macro_export]
 macro_rules! suite {
-    (machine: $machine:expr, contexts: $contexts:expr, stack: $stack:expr, plan: $plan:expr) => {
-        static ROOM: $crate::Room<{ $contexts + 1 + $machine.cores }, { $stack }> = $crate::Room::new();
+    (machine: $machine:expr, contexts: $contexts:expr, stacks: $stacks:expr, plan: $plan:expr) => {
+        static ROOM: $crate::Room<
+            { $contexts + 1 + $machine.cores },
+            { $stacks.total($contexts, $machine.cores) },
+        > = $crate::Room::new();
         static SLOTS: $crate::Slots<$crate::Ledger, { $contexts + 1 }> = $crate::Slots::new();
         static HERD: $crate::Herd = $crate::Herd::new(&SLOTS);
 
@@ -74,7 +81,7 @@ macro_rules! suite {
         /// What the board's first core does once memory is set up.
         fn start() -> ! {
             $crate::open();
-            $crate::run_kernel($machine, &ROOM, run_suite)
+            $crate::run_kernel($machine, &ROOM, $stacks, run_suite)
         }
 
         #[panic_handler]
