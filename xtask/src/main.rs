@@ -52,6 +52,8 @@ enum Verb {
     Herd(herd::Args),
     /// Install extram.h, libextram and extram.pc.
     Install(install::Args),
+    /// Run a demonstration on two Cortex-M33: an interrupt and a second core call into a runtime.
+    Interrupts,
     /// Run one program on FreeBSD in QEMU: its output here, its exit code ours.
     Run(freebsd::run::Args),
     /// Make the core worse in one place at a time and show which test notices.
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Verb::Freebsd(args) => freebsd::fetch::freebsd(&args),
         Verb::Herd(args) => herd::herd(&args),
         Verb::Install(args) => install::install(&args),
+        Verb::Interrupts => bare_metal::interrupts(),
         Verb::Run(args) => freebsd::run::run(&args),
         Verb::Mutate(args) => mutate::mutate(&args),
         Verb::Setup(args) => setup::setup(&args),

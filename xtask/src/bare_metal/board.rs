@@ -14,9 +14,12 @@ pub(super) struct Board {
     pub(super) rustflags: &'static [&'static str],
     /// A program that counts its instructions.
     pub(super) counts: Option<&'static str>,
+    /// A program to look at.
+    pub(super) example: Option<&'static str>,
 }
 
-const BOARD: Board = Board { triple: "", package: "", machine: &[], rustflags: &[], counts: None };
+const BOARD: Board =
+    Board { triple: "", package: "", machine: &[], rustflags: &[], counts: None, example: None };
 
 /// No window, no console; the program's own output and its exit code come by semihosting.
 pub(super) const QEMU: &[&str] = &[
@@ -58,6 +61,7 @@ const BOARDS: &[Board] = &[
         triple: "thumbv8m.main-none-eabi",
         package: "cortex-m-boards",
         machine: &["-machine", "mps2-an521"],
+        example: Some("interrupts"),
         ..BOARD
     },
     Board {

@@ -51,7 +51,23 @@ pub(crate) fn lane(triple: &str) -> Result<Summary> {
         summary += counted;
         summary += Summary::of(&format!("{machine}: {package}: {verdict}"), verdict.good());
     }
+    if let Some(package) = board.example {
+        summary += Summary::of(&format!("{machine}: {package}"), example(&toolchain, board, package));
+    }
     Ok(summary)
+}
+
+/// `cargo xtask interrupts`: the example, to be watched.
+pub(crate) fn interrupts() -> Result<()> {
+    let board = Board::of("thumbv8m.main-none-eabi").context("no board for it")?;
+    let package = board.example.context("no example for it")?;
+    example(&toolchain(board).map_err(anyhow::Error::msg)?, board, package)
+}
+
+fn example(toolchain: &Toolchain, board: &Board, package: &str) -> Result<()> {
+    let program = build(toolchain, board, &Build::of(package))?;
+    let (lines, code) = watch(board, board::AT_ONCE, &program)?;
+    verdict::done(&lines, code)
 }
 
 /// What builds for the board, if there is also what runs it; else what is missing.
@@ -98,6 +114,12 @@ fn build(toolchain: &Toolchain, board: &Board, what: &Build<'_>) -> Result<PathB
 
 /// Runs a program; what became of it, and the checks that it counted itself.
 fn run(board: &Board, accelerator: &[&str], program: &Path) -> Result<(Verdict, Summary)> {
+    let (lines, code) = watch(board, accelerator, program)?;
+    Ok(verdict::judge(&lines, code))
+}
+
+/// Runs a program; what it told, and its exit code (`None` if a signal ended it).
+fn watch(board: &Board, accelerator: &[&str], program: &Path) -> Result<(Vec<String>, Option<i32>)> {
     let elf = std::fs::read(program).with_context(|| format!("no {}", program.display()))?;
     let mut decoder = Decoder::new(&elf)?;
     let mut lines = Vec::new();
@@ -114,9 +136,8 @@ fn run(board: &Board, accelerator: &[&str], program: &Path) -> Result<(Verdict, 
         }),
         Stream::Err => print!("{}", String::from_utf8_lossy(chunk)),
     })?;
-    let code = match ended {
+    match ended {
         Ended::TimedOut(limit) => bail!("no end after {} s; killed", limit.as_secs()),
-        Ended::Exited(status) => status.code(),
-    };
-    Ok(verdict::judge(&lines, code))
+        Ended::Exited(status) => Ok((lines, status.code())),
+    }
 }

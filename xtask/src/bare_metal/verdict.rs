@@ -50,6 +50,14 @@ pub(super) fn judge(lines: &[String], code: Option<i32>) -> (Verdict, Summary) {
     (verdict, counted.unwrap_or_default())
 }
 
+/// Judges an example, whose last line is `done`.
+pub(super) fn done(lines: &[String], code: Option<i32>) -> Result<()> {
+    match (lines.last().map(String::as_str), code) {
+        (Some("done"), Some(0)) => Ok(()),
+        (last, code) => bail!("the last line is {last:?}, the exit code {code:?}"),
+    }
+}
+
 /// `N passed, N failed, N skipped`.
 fn counts(line: &str) -> Option<Summary> {
     let mut numbers = line.split(", ").zip(["passed", "failed", "skipped"]).map(|(part, what)| {
@@ -80,6 +88,16 @@ mod tests {
         ] {
             assert!(matches!(judged(closing, code), Verdict::Unclear(_)), "{closing} {code:?}");
         }
+    }
+
+    #[test]
+    fn an_example_is_done_if_it_says_so_and_its_exit_code_does() {
+        let lines = |last: &str| ["20 °C".to_owned(), last.to_owned()];
+        assert!(done(&lines("done"), Some(0)).is_ok());
+        for (last, code) in [("done", Some(1)), ("done", None), ("something is wrong", Some(0))] {
+            assert!(done(&lines(last), code).is_err());
+        }
+        assert!(done(&[], Some(0)).is_err());
     }
 
     #[test]

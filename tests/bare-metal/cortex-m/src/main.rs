@@ -6,8 +6,6 @@
 #[cfg_attr(board = "mps2_an385", path = "mps2_an385.rs")]
 #[cfg_attr(board = "mps2_an521", path = "mps2_an521.rs")]
 mod board;
-#[cfg(board = "mps2_an521")]
-mod second_core;
 
 use cortex_m_rt::{entry, exception};
 use extram_port_bare_metal::arch::cortex_m::SysTickClock;

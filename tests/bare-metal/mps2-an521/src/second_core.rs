@@ -1,8 +1,9 @@
 //! The second core, which waits after reset until the first one lets it go.
 
 use core::arch::naked_asm;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// Handlers run on this stack, contexts on the kernel's.
+/// Its handlers run on this stack, and what it is started with, unless that moves to another.
 const STACK: usize = 4096;
 
 #[repr(C, align(16))]
@@ -53,6 +54,7 @@ unsafe extern "C" fn fault() {
 #[unsafe(naked)]
 unsafe extern "C" fn reset() {
     naked_asm!(
+        "cpsid i",
         "ldr r0, ={stack}",
         "add r0, r0, #{size}",
         "mov sp, r0",
@@ -64,17 +66,24 @@ unsafe extern "C" fn reset() {
     )
 }
 
+static ENTRY: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+
 extern "C" fn begin() -> ! {
-    crate::TURNS.start();
-    extram_test_kernel::join()
+    // Acquire: partner of the release in `start`.
+    let entry = ENTRY.load(Ordering::Acquire);
+    // SAFETY: stored by `start`, before this core was let go.
+    let entry = unsafe { core::mem::transmute::<*mut (), extern "C" fn() -> !>(entry) };
+    entry()
 }
 
 /// Registers of the SSE-200 subsystem, by their secure addresses.
 const INITSVTOR1: *mut u32 = 0x5002_1114 as *mut u32;
 const CPUWAIT: *mut u32 = 0x5002_1118 as *mut u32;
 
-/// Lets it go.
-pub(crate) fn start() {
+/// Lets it go, to run `entry`, with interrupts masked: what they need has to be set up first. Once.
+pub fn start(entry: extern "C" fn() -> !) {
+    // Release: what was set up before is there when the core goes on.
+    ENTRY.store(entry as *mut (), Ordering::Release);
     // SAFETY: the core's vectors, and a register with one bit for each core that has to wait.
     unsafe {
         INITSVTOR1.write_volatile((&raw const VECTORS).addr() as u32);

@@ -1,0 +1,102 @@
+//! The runtime: a stack machine. Its variables are everybody's, the operands are those of an M.
+
+use core::convert::Infallible;
+use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, compiler_fence};
+use extram_core::{M, Runtime};
+
+/// What a program is made of.
+#[derive(Clone, Copy)]
+pub(crate) enum Op {
+    /// Pushes a number.
+    Number(i32),
+    /// Pushes a variable.
+    Get(Variable),
+    /// Pops a variable.
+    Set(Variable),
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Variable {
+    /// Calls from the timer.
+    Ticks,
+    /// The mean of the latest samples, in tenths of a degree.
+    Celsius,
+    /// The same on the other scale.
+    Fahrenheit,
+}
+
+pub(crate) struct StackMachine {
+    variables: [AtomicI32; 3],
+}
+
+const DEPTH: usize = 16;
+
+/// The operands of an M. A handler that interrupts a program may run another one on the same M, so
+/// it finds the operands in the middle of anything, and leaves them as they were.
+pub(crate) struct Operands {
+    cells: [AtomicI32; DEPTH],
+    used: AtomicUsize,
+}
+
+impl Operands {
+    fn push(&self, number: i32) {
+        let place = self.used.load(Relaxed);
+        // Taken before it is filled: a handler in between pushes above it.
+        self.used.store(place + 1, Relaxed);
+        compiler_fence(SeqCst);
+        self.cells[place].store(number, Relaxed);
+    }
+
+    fn pop(&self) -> i32 {
+        let place = self.used.load(Relaxed) - 1;
+        // Read before it is given up.
+        let number = self.cells[place].load(Relaxed);
+        compiler_fence(SeqCst);
+        self.used.store(place, Relaxed);
+        number
+    }
+}
+
+impl StackMachine {
+    pub(crate) const fn new() -> Self {
+        StackMachine { variables: [const { AtomicI32::new(0) }; 3] }
+    }
+
+    pub(crate) fn variable(&self, variable: Variable) -> i32 {
+        self.variables[variable as usize].load(Relaxed)
+    }
+
+    /// Runs a program on the M's operands.
+    pub(crate) fn run(&self, m: &M<StackMachine>, program: &[Op]) {
+        let operands = m.context();
+        let two = |f: fn(i32, i32) -> i32| {
+            let right = operands.pop();
+            let left = operands.pop();
+            operands.push(f(left, right));
+        };
+        for op in program {
+            match *op {
+                Op::Number(number) => operands.push(number),
+                Op::Get(variable) => operands.push(self.variable(variable)),
+                Op::Set(variable) => self.variables[variable as usize].store(operands.pop(), Relaxed),
+                Op::Add => two(i32::wrapping_add),
+                Op::Subtract => two(i32::wrapping_sub),
+                Op::Multiply => two(i32::wrapping_mul),
+                Op::Divide => two(|left, right| left.checked_div(right).unwrap_or(0)),
+            }
+        }
+    }
+}
+
+impl Runtime for StackMachine {
+    type Context = Operands;
+    type Error = Infallible;
+
+    fn new_context(&self) -> Result<Operands, Infallible> {
+        Ok(Operands { cells: [const { AtomicI32::new(0) }; DEPTH], used: AtomicUsize::new(0) })
+    }
+}
