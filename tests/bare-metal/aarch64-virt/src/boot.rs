@@ -75,6 +75,7 @@ global_asm!(
 
 extern "C" fn begin(core: usize) -> ! {
     aarch64::start_event_stream();
+    crate::timer::start();
     if core == 0 { crate::start() } else { extram_test_kernel::join() }
 }
 

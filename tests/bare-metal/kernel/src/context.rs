@@ -57,8 +57,9 @@ pub struct Stacks {
     pub each: usize,
 }
 
-/// Those of the contexts that idle.
-const IDLE: usize = 1024;
+/// Those of the contexts that idle. Where a handler runs on the stack of what it interrupts, there is
+/// room for it.
+const IDLE: usize = if cfg!(target_arch = "arm") { 1024 } else { 4096 };
 
 impl Stacks {
     /// What `contexts` besides the first one need together, with one for each core that idles.

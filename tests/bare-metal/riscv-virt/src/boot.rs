@@ -93,6 +93,7 @@ static FIRST: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize:
 static TURN: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
 
 extern "C" fn begin(core: usize) -> ! {
+    crate::timer::start();
     if core == 0 { crate::start() } else { extram_test_kernel::join() }
 }
 

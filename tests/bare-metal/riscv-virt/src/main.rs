@@ -4,6 +4,7 @@
 #![no_main]
 
 mod boot;
+mod timer;
 
 use extram_port_bare_metal::arch::riscv;
 use extram_test_suite::{Config, Machine, Plan, SMALL, Stacks, suite};
@@ -20,7 +21,7 @@ static PLAN: Plan = Plan {
     board: "virt, four harts",
     contexts: 256,
     entries: 256 * 4000,
-    interrupts: 0,
+    interrupts: 1_000,
     config: Config { threads: 32, ..SMALL },
 };
 

@@ -130,9 +130,13 @@ impl Herd {
 
     fn stay_busy(&'static self) {
         while !self.stop.load(SeqCst) {
-            if let Ok(m) = self.by_call.enter() {
-                self.alone(&m, false, || (0..50).for_each(|_| core::hint::spin_loop()));
+            for _ in 0..64 {
+                if let Ok(m) = self.by_call.enter() {
+                    self.alone(&m, false, || (0..50).for_each(|_| core::hint::spin_loop()));
+                }
             }
+            // Without preemption nobody else on this core would run.
+            Port::osyield();
         }
         self.finished.fetch_add(1, SeqCst);
     }
