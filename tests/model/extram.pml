@@ -81,7 +81,7 @@ refill:
 	again = false;
 	atomic {
 		if
-		:: made == MOST || creating >= NEED -> goto callback
+		:: creating >= NEED -> goto callback
 		:: else -> creating++
 		fi
 	}
@@ -103,7 +103,11 @@ making:
 	:: true
 	fi;
 	atomic { give(NEW_OWES); creating--; made++ };
-	goto refill;
+	/* Whether to make a second one is a matter of speed: the rules hold either way. */
+	if
+	:: made < MOST -> goto refill
+	:: true -> goto callback
+	fi;
 unmade:
 	live--;
 	atomic {

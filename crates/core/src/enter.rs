@@ -23,7 +23,7 @@
 
 use crate::hold::{self, BUSY, PLAIN, REVOKED, WANTED};
 use crate::list::{LinedUp, Taken, Waited};
-use crate::m::{ADMITTED, CALLS, KEPT, UNBOUND};
+use crate::m::{ADMITTED, CALLS, KEPT, LAST, UNBOUND};
 use crate::port::Port;
 use crate::sync::{Ordering, compiler_fence};
 use crate::table::Table;
@@ -243,7 +243,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         };
         if last {
             // Relaxed: this thread holds the M now.
-            m.needextram.store(1, Ordering::Relaxed);
+            m.needextram.store(LAST, Ordering::Relaxed);
         }
         let token = P::thread_token();
         m.set_thread_id(P::thread_id());
@@ -355,7 +355,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 Taken::M { m, last } => {
                     if last {
                         // Relaxed: this thread holds the M now.
-                        m.needextram.store(1, Ordering::Relaxed);
+                        m.needextram.store(LAST, Ordering::Relaxed);
                     }
                     return Ok(m);
                 }
@@ -678,9 +678,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn let_go_slowly(&'static self, m: &'static M<R>) {
         // Relaxed, both: PLAIN is set by this thread alone, `needextram` too.
         let plain = m.hold.load(Ordering::Relaxed) & PLAIN != 0;
-        if m.needextram.load(Ordering::Relaxed) != 0 {
-            // The duty could not be done (admission was refused, or making failed). It must not sit
-            // idle with this thread while others wait: it goes on with the M (Invariant Duty).
+        // The duty could not be done (admission was refused, or making failed). It must not sit
+        // idle with this thread while others wait: it goes on with the M (Invariant Duty).
+        let owes = m.needextram.load(Ordering::Relaxed) != 0;
+        if owes || (plain && self.list.glance().waiting() > 0) {
             if self.seize(m, true) {
                 self.give_back(m, core::ptr::null_mut());
             } else {

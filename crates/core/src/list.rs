@@ -402,7 +402,7 @@ impl List {
             let base = if claimed { word.creating_less() } else { word };
             let waiting = word.waiting();
             let to = if waiting > 0 {
-                base.with_waiting(waiting - 1)
+                base.with_waiting(waiting - 1).with_returning(!claimed || word.returning())
             } else {
                 // Relaxed: the exchange below publishes the link.
                 L::schedlink(m).store(word.head(), Ordering::Relaxed);
@@ -444,11 +444,16 @@ impl List {
                 return false;
             }
             // Relaxed: a claim publishes nothing.
-            match self.change(word, word.creating_more(), Ordering::Relaxed) {
+            match self.change(word, word.creating_more().with_returning(false), Ordering::Relaxed) {
                 Ok(()) => return true,
                 Err(now) => word = now,
             }
         }
+    }
+
+    /// Whether an M that came back has been handed to a waiter since the last claim.
+    pub(crate) fn returning(&self) -> bool {
+        self.glance().returning()
     }
 
     /// Takes on the making of one M, needed or not; `false` if too many are being made to count.

@@ -28,7 +28,8 @@ pub struct M<R: Runtime> {
     pub(crate) depth: AtomicU32,
     /// Calls left out of order: they still count in `depth` and go with the innermost one.
     pub(crate) deferred: AtomicU32,
-    /// Go's `needextram`: whoever enters with it owes a refill.
+    /// Go's `needextram`, as a number: how many Ms whoever enters with it makes at most; 0, [`LAST`]
+    /// or [`NEW`].
     pub(crate) needextram: AtomicU32,
     /// [`BARE`] or [`MADE`]: for observers, not for decisions.
     pub(crate) stage: AtomicU32,
@@ -52,11 +53,16 @@ pub struct M<R: Runtime> {
 pub(crate) const ADMITTED: u32 = 1 << 31;
 /// In `depth`: goes back at the end of the call.
 pub(crate) const UNBOUND: u32 = 1 << 30;
-/// In `depth`: the ordinary case. Bound the plain way and owing nothing, so that leaving is one
+/// In `depth`: the ordinary case. Bound the plain way and entered again, so that leaving is one
 /// store; or, with [`UNBOUND`], entered by the short way in a pool that does not bind.
 pub(crate) const KEPT: u32 = 1 << 29;
 /// In `depth`: the calls.
 pub(crate) const CALLS: u32 = KEPT - 1;
+
+/// In `needextram`: it was the last spare one.
+pub(crate) const LAST: u32 = 1;
+/// In `needextram`: nobody has entered with it since it was made.
+pub(crate) const NEW: u32 = 2;
 
 /// In `stage`: has no context.
 pub(crate) const BARE: u32 = 0;

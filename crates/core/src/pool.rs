@@ -5,7 +5,7 @@ use crate::Slots;
 use crate::enter::at_exit;
 use crate::hold::{self, PLAIN, REVOKED, WANTED};
 use crate::list::{List, Taken};
-use crate::m::BARE;
+use crate::m::{BARE, LAST};
 use crate::port::Port;
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 #[cfg(not(loom))]
@@ -323,7 +323,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.table.release(m.id());
             dropped += 1;
         }
-        anchor.needextram.store(1, Ordering::Relaxed);
+        anchor.needextram.store(LAST, Ordering::Relaxed);
         self.list.give::<P, _>(&self.table, anchor, anchor.id());
         dropped
     }

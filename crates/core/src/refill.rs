@@ -2,22 +2,25 @@
 //!
 //! An M owes a refill (`needextram`) if it was the last on the list when it was taken, or is newly
 //! made; an M that comes back and is handed on owes nothing. A thread that entered with an owing M
-//! makes at most two, once it has been admitted:
+//! makes one, or two if that M was new, once it has been admitted:
 //!
 //! 1. claim: if fewer Ms are being made than threads wait (or none is, and none is spare), one more
 //!    is now;
 //! 2. make it, owing in its turn;
-//! 3. publish it and withdraw the claim, in one exchange; back to 1.
+//! 3. publish it and withdraw the claim, in one exchange;
+//! 4. back to 1 for the second one, unless an M that came back has been handed to a waiter
+//!    meanwhile (`returning`).
 //!
-//! So the Ms for a herd are made by a doubling tree of the threads just admitted, and no callback
-//! pays for more than two.
+//! So the Ms for a herd are made by a doubling tree of the threads just admitted, no callback pays
+//! for more than two, and a herd of short callbacks is served by the Ms that come back, with one
+//! creator or two at work. The second one is a matter of speed alone, and so is the hint.
 //!
 //! **Invariant Duty.** If a thread waits, then an M that owes a refill is granted or in the hands of
 //! a thread that has not begun its callback, or an M is being made; or the limit is reached. It
 //! holds because only `claim` ends a duty, by a look at the very word that counts the waiters: it
-//! finds as many creators as waiters (and each creator, after publishing, has both its own duty and
-//! the new M's to go on with), or becomes a creator itself. A creator that fails tells one waiter,
-//! who is not counted any more, and keeps its duty while others wait.
+//! finds as many creators as waiters, or becomes a creator itself; and what a creator publishes owes
+//! in its turn. A creator that fails tells one waiter, who is not counted any more, and keeps its
+//! duty while others wait.
 //!
 //! Under a limit a claim can turn out to be void: no slot is left. A slot comes back in three ways.
 //! A creator failed: it still has its duty. `trim` dropped a context: it holds one M all the while,
@@ -27,16 +30,13 @@
 //! one's look at the word finds the claim gone.
 
 use crate::enter::Entered;
-use crate::hold::{BUSY, PLAIN, WANTED};
+use crate::hold::{BUSY, WANTED};
 use crate::list::GaveUp;
-use crate::m::{KEPT, MADE};
+use crate::m::{KEPT, LAST, MADE, NEW};
 use crate::port::Port;
 use crate::sync::Ordering;
 use crate::table::NoSlot;
 use crate::{Event, M, Pool, Runtime, StartError};
-
-/// The most Ms that one callback pays for.
-const MOST: u32 = 2;
 
 /// Why no M was made.
 enum NotMade {
@@ -51,11 +51,19 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[doc(alias = "newextram")]
     #[cold]
     pub(crate) fn refill(&'static self, m: &M<R>) {
+        // Relaxed: the holder's own.
+        let most = m.needextram.load(Ordering::Relaxed);
         let mut made = 0;
         let mut duty = false;
-        while made < MOST && self.list.claim() {
+        while self.list.claim() {
             match self.make() {
-                Ok(_) => made += 1,
+                Ok(_) => {
+                    made += 1;
+                    // Here only: a claim once made is met, or its withdrawal followed up.
+                    if made >= most || self.list.returning() {
+                        break;
+                    }
+                }
                 Err(NotMade::Failed(GaveUp::Told)) => {}
                 Err(NotMade::Failed(GaveUp::KeepDuty)) => {
                     duty = true;
@@ -72,10 +80,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Notes whether the M at hand owes a refill. Relaxed: the holder's own; whoever holds the M
     /// next acquires it through the list.
     fn owe(&'static self, m: &M<R>, duty: bool) {
-        m.needextram.store(duty as u32, Ordering::Relaxed);
-        let depth = m.depth.load(Ordering::Relaxed);
-        let kept = !duty && m.hold.load(Ordering::Relaxed) & PLAIN != 0;
-        m.depth.store(if kept { depth | KEPT } else { depth & !KEPT }, Ordering::Relaxed);
+        m.needextram.store(if duty { LAST } else { 0 }, Ordering::Relaxed);
+        // Left by the long way, which looks whether it owes and whether others wait.
+        m.depth.store(m.depth.load(Ordering::Relaxed) & !KEPT, Ordering::Relaxed);
     }
 
     /// In a forked child: makes the M that nobody else will (see `Pool::adopt`). `Ok(false)` if the
@@ -136,7 +143,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // SAFETY: the number came from `reserve`, so this thread alone has it (One place), bare.
         unsafe { m.put_context(context) };
         m.pool.store((&raw const *self).cast_mut().cast(), Ordering::Relaxed);
-        m.needextram.store(1, Ordering::Relaxed);
+        m.needextram.store(NEW, Ordering::Relaxed);
         // The mark makes the first holder look whether somebody waits (Invariant Mark).
         m.hold.store(WANTED, Ordering::Relaxed);
         // Release: partner of the acquire of an observer, for whom the context is complete.

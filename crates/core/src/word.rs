@@ -1,6 +1,6 @@
 //! The one word of a pool, taken apart and put together.
 //!
-//! From the low end: the value, how many Ms are being made, the three flags, and the version in
+//! From the low end: the value, how many Ms are being made, the four flags, and the version in
 //! all bits above. Which of the two meanings the value has is the tag's business:
 //!
 //! | tag | value | meaning |
@@ -13,8 +13,8 @@
 //!
 //! | word | value | creating | flags | version |
 //! |---|---|---|---|---|
-//! | 64 bits | 22 (4,194,303 Ms or waiters: what a Linux kernel numbers threads up to) | 7 | 3 | 32 |
-//! | 32 bits | 10 (1,023: more contexts than a microcontroller has stacks for) | 3 | 3 | 16 |
+//! | 64 bits | 22 (4,194,303 Ms or waiters: what a Linux kernel numbers threads up to) | 6 | 4 | 32 |
+//! | 32 bits | 10 (1,023: more contexts than a microcontroller has stacks for) | 2 | 4 | 16 |
 //!
 //! `creating` saturates: more creators than cores help nobody, and each of them looks again after
 //! every M it made. A thread too many to be counted as waiting is turned away, not miscounted.
@@ -37,11 +37,11 @@ pub(crate) type Bits = u32;
 #[cfg(any(loom, target_has_atomic = "64"))]
 const VALUE_BITS: u32 = 22;
 #[cfg(any(loom, target_has_atomic = "64"))]
-const CREATING_BITS: u32 = 7;
+const CREATING_BITS: u32 = 6;
 #[cfg(not(any(loom, target_has_atomic = "64")))]
 const VALUE_BITS: u32 = 10;
 #[cfg(not(any(loom, target_has_atomic = "64")))]
-const CREATING_BITS: u32 = 3;
+const CREATING_BITS: u32 = 2;
 
 const VALUE: Bits = (1 << VALUE_BITS) - 1;
 const CREATING_ONE: Bits = 1 << VALUE_BITS;
@@ -49,7 +49,8 @@ const CREATING: Bits = ((1 << CREATING_BITS) - 1) << VALUE_BITS;
 const WAITING: Bits = 1 << (VALUE_BITS + CREATING_BITS);
 const FAILED: Bits = WAITING << 1;
 const CLOSED: Bits = FAILED << 1;
-const VERSION_ONE: Bits = CLOSED << 1;
+const RETURNING: Bits = CLOSED << 1;
+const VERSION_ONE: Bits = RETURNING << 1;
 
 static_assertions::const_assert_eq!(VERSION_ONE.trailing_zeros() * 2, Bits::BITS);
 static_assertions::assert_eq_size!(Bits, AtomicWord);
@@ -91,6 +92,12 @@ impl Word {
     /// Whether newcomers are turned away.
     pub(crate) const fn closed(self) -> bool {
         self.0 & CLOSED != 0
+    }
+
+    /// Whether an M that came back has been handed to a waiter since the last claim: a hint that
+    /// callbacks are short.
+    pub(crate) const fn returning(self) -> bool {
+        self.0 & RETURNING != 0
     }
 
     /// Both meanings of the value at once: whether there is a head.
@@ -138,6 +145,10 @@ impl Word {
         Word(if closed { self.0 | CLOSED } else { self.0 & !CLOSED })
     }
 
+    pub(crate) const fn with_returning(self, returning: bool) -> Word {
+        Word(if returning { self.0 | RETURNING } else { self.0 & !RETURNING })
+    }
+
     /// The same state, one change later.
     pub(crate) const fn next_version(self) -> Word {
         Word(self.0.wrapping_add(VERSION_ONE))
@@ -165,7 +176,10 @@ mod tests {
         }
         assert_eq!(word.creating(), MAX_CREATING);
         assert_eq!(word.waiting(), MAX_VALUE);
-        assert!(word.failed() && word.closed());
+        assert!(word.failed() && word.closed() && !word.returning());
+        let word = word.with_returning(true);
+        assert_eq!((word.creating(), word.waiting(), word.returning()), (MAX_CREATING, MAX_VALUE, true));
+        let mut word = word.with_returning(false);
         for _ in 0..MAX_CREATING {
             word = word.creating_less();
         }

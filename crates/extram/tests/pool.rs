@@ -3,7 +3,8 @@
 use extram::{Binding, EnterError, M, Pool, Runtime, Slots, StartError};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Condvar, LazyLock, Mutex};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Counts what it makes, and how many creations each callback paid for.
@@ -147,6 +148,79 @@ fn short_callbacks_make_few() {
     at_rest(pool);
     let made = pool.runtime().made.load(SeqCst);
     assert!(made < 100, "{made} Ms for 200 short callbacks");
+}
+
+/// Making waits for a permit; callbacks are told apart by thread.
+#[derive(Default)]
+struct Permits {
+    given: Mutex<u32>,
+    more: Condvar,
+    makers: Mutex<Vec<ThreadId>>,
+}
+
+impl Permits {
+    fn give(&self) {
+        *self.given.lock().unwrap() += 1;
+        self.more.notify_one();
+    }
+}
+
+impl Runtime for &'static Permits {
+    type Context = ();
+    type Error = ();
+
+    fn new_context(&self) -> Result<(), ()> {
+        self.makers.lock().unwrap().push(thread::current().id());
+        let mut given = self.given.lock().unwrap();
+        while *given == 0 {
+            given = self.more.wait(given).unwrap();
+        }
+        *given -= 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_callback_makes_one_m_if_others_come_back_while_it_does() {
+    static PERMITS: LazyLock<Permits> = LazyLock::new(Permits::default);
+    static POOL: LazyLock<Pool<&'static Permits>> = LazyLock::new(|| Pool::new(&*PERMITS));
+    PERMITS.give();
+    POOL.start().unwrap();
+    let until = |what: &dyn Fn() -> bool| {
+        while !what() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let makers = || PERMITS.makers.lock().unwrap().len();
+    let (leave, inside) = (Barrier::new(2), AtomicU32::new(0));
+    thread::scope(|scope| {
+        // Takes the last M; the M it makes goes to the first waiter, who owes two.
+        scope.spawn(|| {
+            let held = POOL.enter().unwrap();
+            leave.wait();
+            drop(held);
+        });
+        until(&|| makers() == 2);
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let _held = POOL.enter().unwrap();
+                inside.fetch_add(1, SeqCst);
+                until(&|| inside.load(SeqCst) == 8);
+            });
+        }
+        until(&|| POOL.stats().waiting == 8);
+        PERMITS.give();
+        until(&|| makers() == 3);
+        let second = PERMITS.makers.lock().unwrap()[2];
+        // While it makes its first, an M comes back and serves another one.
+        leave.wait();
+        until(&|| POOL.stats().waiting == 6);
+        for _ in 0..20 {
+            PERMITS.give();
+        }
+        until(&|| inside.load(SeqCst) == 8);
+        assert_eq!(PERMITS.makers.lock().unwrap().iter().filter(|&&maker| maker == second).count(), 1);
+    });
 }
 
 #[test]

@@ -35,11 +35,14 @@ impl Shape {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Spare {
-    owes: bool,
+    /// How many Ms whoever enters with it makes at most.
+    owes: u32,
     /// Who has it.
     holder: Option<usize>,
     /// It stays with its holder.
     bound: bool,
+    /// Its holder has come in again.
+    again: bool,
     revoked: bool,
     depth: u32,
     /// A signal handler has it: a refill that it owes waits until it comes back.
@@ -77,6 +80,8 @@ pub struct Model {
     tokens: u32,
     waiting: u32,
     failed: bool,
+    /// An M that came back has gone to a waiter since the last claim.
+    returning: bool,
     /// Numbers that were in use; last in, first out.
     bare: Vec<u32>,
     high: u32,
@@ -109,6 +114,7 @@ impl Model {
             tokens: 0,
             waiting: 0,
             failed: false,
+            returning: false,
             bare: Vec::new(),
             high: 0,
             threads: (0..threads).map(thread).collect(),
@@ -154,7 +160,7 @@ impl Model {
     /// Invariant Duty, at rest: if a thread waits, an M that owes a refill is on its way to one; or a
     /// signal handler has the one that owes, until it leaves; or the limit is reached.
     pub fn duty_holds(&self) -> bool {
-        let owes = |m: &Spare| m.owes && (m.with_handler || m.depth == 0);
+        let owes = |m: &Spare| m.owes > 0 && (m.with_handler || m.depth == 0);
         let limit = self.ms.len() >= self.shape.limit();
         self.waiting == 0 || limit || self.ms.values().any(owes)
     }
@@ -233,7 +239,7 @@ impl Model {
             self.bare.push(id);
             return Reply::NoStart(StartError::CreationFailed);
         }
-        self.ms.insert(id, Spare { owes: true, ..Spare::default() });
+        self.ms.insert(id, Spare { owes: 2, ..Spare::default() });
         self.give(id);
         for thread in &mut self.threads {
             thread.own = None;
@@ -243,6 +249,11 @@ impl Model {
     }
 
     fn give(&mut self, id: u32) {
+        self.returning |= self.waiting > 0;
+        self.publish(id);
+    }
+
+    fn publish(&mut self, id: u32) {
         self.failed = false;
         let m = self.ms.get_mut(&id).unwrap();
         *m = Spare { owes: m.owes, ..Spare::default() };
@@ -266,7 +277,7 @@ impl Model {
                     return Reply::In(id, depth);
                 }
                 Some(m) if m.holder == Some(me) && !m.revoked => {
-                    m.depth = 1;
+                    (m.depth, m.again) = (1, true);
                     return self.let_in(thread, id, order);
                 }
                 Some(m) if m.holder == Some(me) => {}
@@ -279,7 +290,7 @@ impl Model {
         }
         if let Some(id) = self.list.pop() {
             if self.list.is_empty() {
-                self.ms.get_mut(&id).unwrap().owes = true;
+                self.ms.get_mut(&id).unwrap().owes = 1;
             }
             return self.install(thread, id, order);
         }
@@ -340,6 +351,7 @@ impl Model {
             owes: m.owes,
             holder: Some(me),
             bound,
+            again: false,
             revoked: false,
             depth: 1,
             with_handler: order == Order::Signal,
@@ -353,21 +365,27 @@ impl Model {
             self.leave(thread);
             return Reply::Not(EnterError::WouldBlock);
         }
-        if self.ms[&id].owes && order != Order::Signal {
+        if self.ms[&id].owes > 0 && order != Order::Signal {
             self.refill(id);
         }
         Reply::In(id, 1)
     }
 
-    /// Two at most; as long as somebody waits, or none is spare.
+    /// As many as its M owes at most, and one if Ms come back; as long as somebody waits, or none is
+    /// spare.
     fn refill(&mut self, id: u32) {
+        let most = self.ms[&id].owes;
         let (mut made, mut duty) = (0, false);
-        while made < 2 && self.open && (self.waiting > 0 || self.list.is_empty()) {
+        while self.open && (self.waiting > 0 || self.list.is_empty()) {
+            self.returning = false;
             let Some(new) = self.reserve() else { break };
             if self.creation() {
-                self.ms.insert(new, Spare { owes: true, ..Spare::default() });
-                self.give(new);
+                self.ms.insert(new, Spare { owes: 2, ..Spare::default() });
+                self.publish(new);
                 made += 1;
+                if made == most || self.returning {
+                    break;
+                }
                 continue;
             }
             self.bare.push(new);
@@ -381,7 +399,7 @@ impl Model {
             self.refusals += 1;
             self.tokens += 1;
         }
-        self.ms.get_mut(&id).unwrap().owes = duty;
+        self.ms.get_mut(&id).unwrap().owes = duty.into();
     }
 
     fn leave(&mut self, thread: usize) -> bool {
@@ -395,7 +413,9 @@ impl Model {
         }
         // A close under way wants it, too, where it is bound the shared way.
         let wanted = waiting && takes_back || !self.open && !plain;
-        let stays = m.bound && !m.owes && !wanted;
+        // Those who wait come before a thread that has called once.
+        let wanted = wanted || waiting && plain && !m.again;
+        let stays = m.bound && m.owes == 0 && !wanted;
         if stays || (m.bound && plain && m.revoked) {
             m.depth = 0;
         } else {
@@ -429,7 +449,7 @@ impl Model {
             self.bare.push(id);
             dropped += 1;
         }
-        self.ms.get_mut(&anchor).unwrap().owes = true;
+        self.ms.get_mut(&anchor).unwrap().owes = 1;
         self.give(anchor);
         dropped
     }
