@@ -9,8 +9,13 @@ use extram_conformance::{CATALOGUE, Runs};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Ports whose lane runs `tests/hosted`. The other tests of the workspace run on this machine's.
-const HOSTED: &[&str] = &["linux"];
+/// Ports whose lane runs the tests of these folders. The other tests of the workspace run on this
+/// machine's.
+const HOSTED: &[&str] = &["linux", "freebsd"];
+const HOSTED_FOLDERS: &[&str] = &["tests/hosted", "tests/faults", "tests/soak"];
+
+/// Tests of those folders that need what only Linux has: strace, gcc's OpenMP.
+const LINUX_ONLY: &[&str] = &["hosted::system_calls::", "hosted::foreign_threads::openmp_"];
 
 const BEGIN: &str = "<!-- scenarios: cargo xtask test --list-scenarios --write -->\n";
 const END: &str = "<!-- end of scenarios -->\n";
@@ -64,8 +69,10 @@ fn table(root: &Path) -> Result<String> {
         let shown = tests.iter().filter(|test| test.scenario == scenario.number);
         for test in shown {
             let of_the_suite = test.file.starts_with("crates/conformance/src");
+            let linux_only = LINUX_ONLY.iter().any(|name| path(test).starts_with(name));
+            let hosted = HOSTED_FOLDERS.iter().any(|folder| test.file.starts_with(folder)) && !linux_only;
             let runs = |port: &&Port| match scenario.runs {
-                _ if test.file.starts_with("tests/hosted") => HOSTED.contains(&&*port.name),
+                _ if hosted => HOSTED.contains(&&*port.name),
                 _ if !of_the_suite => port.name == "linux",
                 Runs::Core => true,
                 Runs::WithExitHook => port.exit_hook,

@@ -28,6 +28,7 @@ enum Lane {
     Host,
     BareMetal,
     FreeBsd,
+    FreeBsdArm,
     Sanitizers,
 }
 
@@ -65,6 +66,8 @@ const NEEDS: &[Need] = &[
             "python3-venv",
         ],
     },
+    // To boot one, where a base is given.
+    Need { lane: Lane::FreeBsdArm, packages: &["qemu-system-arm", "qemu-efi-aarch64"] },
     Need {
         lane: Lane::Sanitizers,
         packages: &[
@@ -86,7 +89,8 @@ pub(crate) fn setup(args: &Args) -> Result<()> {
         _ if args.all => true,
         (None, Lane::Host) => true,
         (None, _) => false,
-        (Some(target), Lane::FreeBsd) => target.contains("freebsd"),
+        (Some(target), Lane::FreeBsd) => target.ends_with("-freebsd"),
+        (Some(target), Lane::FreeBsdArm) => target == "aarch64-unknown-freebsd",
         (Some(target), Lane::BareMetal) => target.contains("-none"),
         (Some(_), _) => false,
     };
@@ -101,7 +105,7 @@ pub(crate) fn setup(args: &Args) -> Result<()> {
         install(&packages)?;
     }
     if wanted(Lane::FreeBsd) {
-        crate::freebsd::zig::install()?;
+        crate::freebsd::setup(args.target.as_deref())?;
     }
     Ok(())
 }

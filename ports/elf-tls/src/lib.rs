@@ -1,11 +1,16 @@
-//! One small block of thread-local words, reached in one instruction.
+//! One small block of thread-local words, reached in an instruction or two.
 //!
 //! `pthread_getspecific` costs a call into the C library; a compiler's own `thread_local!` costs one
 //! load, but exists only with `std`, and becomes a call again in a shared library. This crate
 //! declares the block in assembly, as a C compiler would declare a `static __thread` variable, and
-//! addresses it by the *initial-exec* model, which every ELF system offers to programs and to
-//! libraries whose block is small: 80 bytes, below the 128 that FreeBSD's linker sets aside for
-//! libraries loaded later (glibc: 1,664).
+//! addresses it in one of two ways:
+//!
+//! - On Linux by the *initial-exec* model, in programs and libraries alike. A library loaded later
+//!   takes its block from the room that the C library sets aside for such (glibc: 1,664 bytes; ours
+//!   is 80).
+//! - On FreeBSD, whose run-time linker sets aside 128 bytes for all libraries together, as a C
+//!   compiler does in a library: *general-dynamic* on x86-64, TLS descriptors on AArch64. In a
+//!   program the linker puts the thread pointer and a constant in the place of the call.
 //!
 //! A second copy of this crate in the same program shares the block and the incarnation counter
 //! (weak, hidden symbols), so numbers handed out by either stay unique.
@@ -95,16 +100,39 @@ mod elf {
         let address: usize;
         // SAFETY: reads the thread pointer and the block's offset from it, which the linker fills
         // in; no memory that Rust knows of. Not `pure`: a coroutine may go on on another thread
-        // between two calls.
+        // between two calls. The calls on FreeBSD are what its linkers expect, to the byte, and say
+        // all that the called functions may change; those work in signal handlers, too.
         unsafe {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", target_os = "freebsd"))]
+            core::arch::asm!(
+                ".byte 0x66",
+                "lea rdi, [rip + extram_tls_block_v1@TLSGD]",
+                ".byte 0x66, 0x66, 0x48",
+                "call __tls_get_addr@PLT",
+                out("rax") address,
+                clobber_abi("sysv64"),
+            );
+            #[cfg(all(target_arch = "aarch64", target_os = "freebsd"))]
+            core::arch::asm!(
+                "adrp x0, :tlsdesc:extram_tls_block_v1",
+                "ldr x1, [x0, :tlsdesc_lo12:extram_tls_block_v1]",
+                "add x0, x0, :tlsdesc_lo12:extram_tls_block_v1",
+                ".tlsdesccall extram_tls_block_v1",
+                "blr x1",
+                "mrs x1, tpidr_el0",
+                "add x0, x0, x1",
+                out("x0") address,
+                out("x1") _,
+                out("x30") _,
+            );
+            #[cfg(all(target_arch = "x86_64", not(target_os = "freebsd")))]
             core::arch::asm!(
                 "mov {a}, qword ptr fs:[0]",
                 "add {a}, qword ptr [rip + extram_tls_block_v1@GOTTPOFF]",
                 a = out(reg) address,
                 options(nostack, readonly),
             );
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", not(target_os = "freebsd")))]
             core::arch::asm!(
                 "mrs {a}, tpidr_el0",
                 "adrp {o}, :gottprel:extram_tls_block_v1",
@@ -126,7 +154,7 @@ mod elf {
     }
 
     pub(crate) fn owners() -> &'static [AtomicUsize; PAIRS] {
-        // SAFETY: defined above, 32 zero bytes, aligned.
+        // SAFETY: defined above, 24 zero bytes, aligned.
         unsafe { &*core::ptr::addr_of!(extram_tls_owners_v1) }
     }
 }

@@ -1,10 +1,11 @@
 //! The plan: what process 1 is to run. A file on the guest's root file system.
 //!
-//! Lines of `key value`, in a fixed order. An argument is written in hexadecimal, so that it can
-//! hold anything a Unix argument can.
+//! Lines of `key value`, in a fixed order. An argument, and a variable of the environment with its
+//! value (`NAME=VALUE`), are written in hexadecimal, so that they can hold anything.
 //!
 //! ```text
 //! nonce 00112233445566778899aabbccddeeff
+//! env 45585452414d5f5343414c453d302e31
 //! programs 1
 //! program 300
 //! arg 2f74657374732f706f6f6c
@@ -24,6 +25,8 @@ pub type Nonce = [u8; 16];
 pub struct Plan {
     /// Marks the frames of this boot.
     pub nonce: Nonce,
+    /// Variables that each program finds in its environment, with their values.
+    pub env: Vec<(String, String)>,
     /// What to run.
     pub programs: Vec<Program>,
 }
@@ -40,7 +43,11 @@ pub struct Program {
 impl Plan {
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let mut text = format!("nonce {}\nprograms {}\n", hex(&self.nonce), self.programs.len());
+        let mut text = format!("nonce {}\n", hex(&self.nonce));
+        for (name, value) in &self.env {
+            let _ = writeln!(text, "env {}", hex(format!("{name}={value}").as_bytes()));
+        }
+        let _ = writeln!(text, "programs {}", self.programs.len());
         for program in &self.programs {
             let _ = writeln!(text, "program {}", program.limit_s);
             for arg in &program.args {
@@ -52,14 +59,22 @@ impl Plan {
 
     /// Reads the file's text. The error says what is wrong with it.
     pub fn from_text(text: &str) -> Result<Plan, String> {
-        let mut lines = text.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
-        let mut value = |wanted: &str| match lines.next() {
+        let mut lines = text.lines().map(|line| line.split_once(' ').unwrap_or((line, ""))).peekable();
+        let due = |line: Option<(_, _)>, wanted: &str| match line {
             Some((key, value)) if key == wanted => Ok(value),
             other => Err(format!("the plan has {other:?} where {wanted} is due")),
         };
-        let nonce = unhex(value("nonce")?).and_then(|bytes| bytes.try_into().ok());
+        let nonce = unhex(due(lines.next(), "nonce")?).and_then(|bytes| bytes.try_into().ok());
         let nonce = nonce.ok_or("the plan's nonce is not 16 bytes")?;
-        let count: usize = value("programs")?.parse().map_err(|_| "the plan has no number of programs")?;
+        let mut env = Vec::new();
+        while let Some((_, value)) = lines.next_if(|(key, _)| *key == "env") {
+            let variable = unhex(value).and_then(|bytes| String::from_utf8(bytes).ok());
+            let variable = variable.as_deref().and_then(|variable| variable.split_once('='));
+            let (name, value) = variable.ok_or_else(|| format!("{value} is no variable"))?;
+            env.push((name.to_owned(), value.to_owned()));
+        }
+        let count = due(lines.next(), "programs")?;
+        let count: usize = count.parse().map_err(|_| "the plan has no number of programs")?;
         let mut programs: Vec<Program> = Vec::new();
         for (key, value) in lines {
             match key {
@@ -71,7 +86,7 @@ impl Plan {
                     let arg = unhex(value).ok_or_else(|| format!("{value} is no argument"))?;
                     programs.last_mut().ok_or("the plan has an argument of no program")?.args.push(arg);
                 }
-                "end" if programs.len() == count => return Ok(Plan { nonce, programs }),
+                "end" if programs.len() == count => return Ok(Plan { nonce, env, programs }),
                 _ => return Err(format!("the plan has the line {key} {value}")),
             }
         }
@@ -100,7 +115,8 @@ mod tests {
     fn plan() -> Plan {
         let herd = Program { limit_s: 20, args: vec![b"/tests/herd".to_vec(), Vec::new(), vec![10, 0xff]] };
         let pool = Program { limit_s: 300, args: vec![b"/tests/pool".to_vec()] };
-        Plan { nonce: [0xa5; 16], programs: vec![herd, pool] }
+        let env = vec![("SCALE".to_owned(), "0.1".to_owned()), ("EMPTY".to_owned(), String::new())];
+        Plan { nonce: [0xa5; 16], env, programs: vec![herd, pool] }
     }
 
     #[test]
@@ -119,9 +135,15 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         let text = plan().to_text();
-        for (from, to) in
-            [("nonce a5", "nonce zz"), ("programs 2", "programs 3"), ("arg 2f", "arg f"), ("end", "fin")]
-        {
+        for (from, to) in [
+            ("nonce a5", "nonce zz"),
+            // Without the sign between name and value.
+            ("env 5343414c453d", "env 5343414c45"),
+            ("programs 2", "programs 3"),
+            ("arg 2f", "arg f"),
+            ("end", "fin"),
+        ] {
+            assert!(text.contains(from), "{from}");
             assert!(Plan::from_text(&text.replacen(from, to, 1)).is_err(), "{to} was taken");
         }
     }

@@ -31,7 +31,7 @@ pub(crate) fn all(console: &mut Console) -> io::Result<()> {
     let mut run = 0;
     for (index, program) in (0..).zip(&plan.programs) {
         console.tell(&Event::Started(index))?;
-        let ending = one(program, console)?;
+        let ending = one(program, &plan.env, console)?;
         console.tell(&Event::Ended(ending))?;
         run += 1;
         if machine::is_full(c"/tmp")? {
@@ -48,8 +48,8 @@ fn prepare() -> io::Result<()> {
 }
 
 /// Runs one program to its end. Nothing of it is left then.
-fn one(program: &Program, console: &mut Console) -> io::Result<Ending> {
-    let started = spawn(program);
+fn one(program: &Program, env: &[(String, String)], console: &mut Console) -> io::Result<Ending> {
+    let started = spawn(program, env);
     let ending = match started {
         Ok(mut child) => follow(&mut child, program.limit_s, console),
         Err(error) => Ok(Ending::NotStarted(error.raw_os_error().unwrap_or(0))),
@@ -58,13 +58,14 @@ fn one(program: &Program, console: &mut Console) -> io::Result<Ending> {
     ending
 }
 
-fn spawn(program: &Program) -> io::Result<Child> {
+fn spawn(program: &Program, env: &[(String, String)]) -> io::Result<Child> {
     let mut args = program.args.iter().map(|arg| OsStr::from_bytes(arg));
     let path = args.next().ok_or(io::ErrorKind::NotFound)?;
     Command::new(path)
         .args(args)
         .env_clear()
         .envs([("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("PATH", "/bin:/usr/bin"), ("RUST_BACKTRACE", "1")])
+        .envs(env.iter().map(|(name, value)| (name, value)))
         .current_dir("/tmp")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -18,8 +18,9 @@ const FACTS: &str = "ports/freebsd/src/facts.rs";
 /// Whose use of the `libc` crate the facts have to cover.
 const SOURCES: &[&str] = &["ports/freebsd/src", "ports/posix/src"];
 
-/// Compares the facts and the symbols that `programs` import with FreeBSD's for `target`.
-pub(crate) fn check(target: &str, programs: &[PathBuf]) -> Result<Summary> {
+/// Compares the facts and the symbols that `programs` import with FreeBSD's for `target`. Programs
+/// that are linked against a base are bound to the versions that its libraries prefer.
+pub(crate) fn check(target: &str, programs: &[PathBuf], against_base: bool) -> Result<Summary> {
     let mut summary = Summary::default();
     summary += Summary::of("every fact the port relies on is named", named());
     let assertions = assertions(&facts()?, target)?;
@@ -33,10 +34,16 @@ pub(crate) fn check(target: &str, programs: &[PathBuf]) -> Result<Summary> {
         // What is linked natively is linked against the system itself.
         return Ok(summary);
     }
+    const SYMBOLS: &str = "the oldest release has every symbol";
+    if against_base {
+        let why = "the programs are linked against the base itself; without a base they are compared";
+        summary += Summary::skipped(SYMBOLS, why);
+        return Ok(summary);
+    }
     let symbols = symbols::resolve(target, programs).map(|(symbols, release)| {
         println!("{symbols} imported symbols of {} programs are in FreeBSD {release}", programs.len());
     });
-    summary += Summary::of("the oldest release has every symbol", symbols);
+    summary += Summary::of(SYMBOLS, symbols);
     Ok(summary)
 }
 

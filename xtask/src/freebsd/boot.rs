@@ -28,6 +28,9 @@ const MEMORY_MIB: u64 = 1024;
 const KVM: [&str; 6] = ["-accel", "kvm", "-cpu", "host", "-smp", "2"];
 const TCG: [&str; 6] = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"];
 
+/// How much the tests do that can be made longer or shorter, where every instruction is emulated.
+const EMULATED_SCALE: &str = "0.1";
+
 /// QEMU, firmware and what they are called with.
 struct Machine {
     emulator: PathBuf,
@@ -80,7 +83,11 @@ fn run(
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let limit =
         START_LIMIT + programs.iter().map(|p| Duration::from_secs(p.limit_s.into())).sum::<Duration>();
-    let plan = Plan { nonce: draw_nonce()?, programs };
+    let plan = Plan {
+        nonce: draw_nonce()?,
+        env: environment(machine.kvm, std::env::var("EXTRAM_SCALE").ok()),
+        programs,
+    };
     let root = image::root(dir, &files, &plan)?;
     let disk = image::boot_disk(dir, base, target, &root)?;
     let memory = MEMORY_MIB + 2 * (std::fs::metadata(&root)?.len() >> 20);
@@ -182,6 +189,13 @@ fn starts(emulator: &Path, engine: [&str; 6]) -> bool {
     matches!(trial, Ok(Ended::Exited(status)) if status.code() == Some(i32::from(STATUS) * 2 + 1))
 }
 
+/// What the programs find in their environment: `EXTRAM_SCALE` as it is here, else as an emulator
+/// needs it.
+fn environment(kvm: bool, scale: Option<String>) -> Vec<(String, String)> {
+    let scale = scale.or_else(|| (!kvm).then(|| EMULATED_SCALE.to_owned()));
+    scale.map(|scale| ("EXTRAM_SCALE".to_owned(), scale)).into_iter().collect()
+}
+
 fn draw_nonce() -> Result<Nonce> {
     let mut nonce = Nonce::default();
     let random = Path::new("/dev/urandom");
@@ -224,6 +238,15 @@ mod tests {
                 .to_string()
                 .contains("-accel kvm -cpu host")
         );
+    }
+
+    #[test]
+    fn emulated_tests_are_shorter_unless_told_otherwise() {
+        let scale = |scale: &str| vec![("EXTRAM_SCALE".to_owned(), scale.to_owned())];
+        assert_eq!(environment(false, None), scale(EMULATED_SCALE));
+        assert_eq!(environment(true, None), []);
+        assert_eq!(environment(false, Some("1".into())), scale("1"));
+        assert_eq!(environment(true, Some("0.5".into())), scale("0.5"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::zig;
 use crate::command::{Command, Ended, Stream, which};
 use crate::toolchain;
 use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,10 +21,12 @@ const PACKAGES: &[&str] = &[
     "extram-conformance",
     "extram-core",
     "extram-elf-tls",
+    "extram-faults",
     "extram-herd",
     "extram-hosted",
     "extram-port-freebsd",
     "extram-posix",
+    "extram-soak",
 ];
 
 /// Libraries that the `libc` crate asks the linker for and that nothing here calls. Zig does not
@@ -90,7 +93,7 @@ enum Tools {
 
 impl Cross {
     fn find(target: &str, base: Option<&Path>) -> Result<Self> {
-        let toolchain = toolchain::for_target(target, "std,panic_unwind")?;
+        let toolchain = toolchain::for_target(target, super::STD)?;
         let tools = Tools::find(target, base)?;
         let runs = base.is_some() || matches!(tools, Tools::Native);
         Ok(Self { target: target.to_owned(), toolchain, tools, runs })
@@ -155,6 +158,11 @@ fn made(messages: &[u8]) -> Result<Tests> {
     Ok(made)
 }
 
+/// Whether programs are linked against this base, and not by zig.
+pub(crate) fn serves_as_sysroot(base: &Path) -> bool {
+    base.join("usr/lib/Scrt1.o").is_file()
+}
+
 impl Tools {
     fn find(target: &str, base: Option<&Path>) -> Result<Self> {
         if cfg!(target_os = "freebsd") && target.starts_with(std::env::consts::ARCH) {
@@ -162,7 +170,7 @@ impl Tools {
         }
         let zig = zig::find();
         let zig_cc = zig.as_deref().map(|zig| zig::cc(zig, target).to_string());
-        let sysroot = base.filter(|base| base.join("usr/lib/Scrt1.o").is_file());
+        let sysroot = base.filter(|base| serves_as_sysroot(base));
         let linker = match (sysroot, &zig_cc) {
             (Some(base), _) => clang(target, base)?,
             (None, Some(zig_cc)) => zig_cc.clone(),
@@ -225,10 +233,12 @@ fn script(command: &str) -> String {
     )
 }
 
+/// Writes the script for `command`. Its name ends with a digest of what it does: cargo sees that a
+/// linker or a compiler is another one only by its path.
 fn write_script(dir: &Path, name: &str, command: &str) -> Result<PathBuf> {
-    let path = dir.join(name);
     let text = script(command);
-    // Cargo builds anew what a changed linker would link; an unchanged one is left alone.
+    let digest: String = Sha256::digest(&text).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let path = dir.join(format!("{name}-{digest}"));
     if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(path);
     }
@@ -246,6 +256,8 @@ mod tests {
     fn the_linkers_script_drops_the_unused_libraries_and_keeps_every_other_word() {
         let dir = std::env::temp_dir().join(format!("extram-script-{}", std::process::id()));
         let script = write_script(&dir, "echo", "printf '%s\\n'").unwrap();
+        assert_eq!(script, write_script(&dir, "echo", "printf '%s\\n'").unwrap());
+        assert_ne!(script, write_script(&dir, "echo", "printf '%s\\r'").unwrap(), "another command");
         let words =
             ["-lc", "--target=t", "-lkvm", "a b", "-ldevstat", "", "-lprocstat", "-lmemstat", "-lkvmx", "$x"];
         let said = Command::new(&script).args(words).read().unwrap();

@@ -301,7 +301,7 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let base = base(dir.path(), &[("lib/libc.so.7", &[]), ("boot/kernel/kernel", &[])]);
-        let plan = Plan { nonce: [1; 16], programs: vec![Program { limit_s: 1, args: vec![] }] };
+        let plan = Plan { nonce: [1; 16], env: vec![], programs: vec![Program { limit_s: 1, args: vec![] }] };
         let files = closure(&base, program(dir.path(), &["libc.so.7"])).unwrap();
         let image = root(dir.path(), &files, &plan).unwrap();
         let bytes = std::fs::read(&image).unwrap();

@@ -16,6 +16,9 @@ pub(crate) mod zig;
 use crate::summary::Summary;
 use anyhow::Result;
 
+/// What of the standard library has to be built where no toolchain has the target.
+const STD: &str = "std,panic_unwind";
+
 /// `cargo xtask test --target x86_64-unknown-freebsd`.
 pub(crate) fn x86_64() -> Result<Summary> {
     lane("x86_64-unknown-freebsd")
@@ -24,6 +27,30 @@ pub(crate) fn x86_64() -> Result<Summary> {
 /// `cargo xtask test --target aarch64-unknown-freebsd`.
 pub(crate) fn aarch64() -> Result<Summary> {
     lane("aarch64-unknown-freebsd")
+}
+
+const TARGETS: [&str; 2] = ["x86_64-unknown-freebsd", "aarch64-unknown-freebsd"];
+
+/// Installs what no package of the system is, and names what is still missing. Without a target:
+/// for both.
+pub(crate) fn setup(target: Option<&str>) -> Result<()> {
+    zig::install()?;
+    for target in TARGETS.into_iter().filter(|each| target.is_none_or(|target| target == *each)) {
+        if let Err(missing) = crate::toolchain::for_target(target, STD) {
+            println!("missing: {missing}");
+        }
+        match base::find(target) {
+            Ok(Some(base)) => {
+                println!("{target} runs on FreeBSD {} in {}", base.release(), base.dir.display())
+            }
+            Ok(None) => println!(
+                "missing: a FreeBSD to run {target} on; cargo xtask freebsd fetch --target {target} brings \
+                 one, --freebsd-base DIR or FREEBSD_BASE names one"
+            ),
+            Err(error) => println!("missing: a FreeBSD to run {target} on: {error:#}"),
+        }
+    }
+    Ok(())
 }
 
 fn lane(target: &str) -> Result<Summary> {
@@ -36,7 +63,8 @@ fn lane(target: &str) -> Result<Summary> {
     let tests = build::build_tests(target, base.as_ref().map(|base| base.dir.as_path()))?;
     println!("{} test programs, {} beside them", tests.programs.len(), tests.companions.len());
     summary += Summary::of("every test program builds and links", Ok(()));
-    summary += abi::check(target, &tests.programs)?;
+    let against_base = base.as_ref().is_some_and(|base| build::serves_as_sysroot(&base.dir));
+    summary += abi::check(target, &tests.programs, against_base)?;
     summary += match (host::find(target), &base) {
         (Some(host), _) => host.tests(&tests),
         (None, Some(base)) => run::tests(target, base, &tests),

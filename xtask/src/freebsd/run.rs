@@ -20,6 +20,12 @@ const TEST_LIMIT_S: u32 = 300;
 /// How long a program of `cargo xtask run` may run, in seconds.
 const RUN_LIMIT_S: u32 = 1800;
 
+/// What is run after the tests: program, package, arguments, and how long it may run, in seconds.
+const EXAMPLES: &[(&str, &str, &[&str], u32)] = &[
+    ("soak", "extram-soak", &["--seconds", "20", "--fresh-threads", "1000"], 300),
+    ("herd", "extram-herd", &["--threads", "100", "--cost-us", "20", "--all-inside", "--rounds", "3"], 300),
+];
+
 /// How each misbehaviour must be told, with the time it gets, in seconds. They are run before the
 /// tests, in the same boot: what cannot tell a failure is no test.
 const MISBEHAVIOUR: &[(&str, u32, Ending)] = &[
@@ -37,61 +43,76 @@ pub(crate) fn tests(target: &str, base: &Base, built: &build::Tests) -> Summary 
     many(target, base, built).unwrap_or_else(|error| Summary::of("FreeBSD in QEMU", Err(error)))
 }
 
+/// What one program of the plan is there for.
+enum Role<'a> {
+    /// It ends as no test should: its way, and how that must be told.
+    Misbehaves(&'a str, Ending),
+    /// A test program or an example.
+    Test(String),
+}
+
 fn many(target: &str, base: &Base, built: &build::Tests) -> Result<Summary> {
+    let build = |package, bin| build::build_program(target, Some(&base.dir), package, bin);
     let mut files = with_init(init(target, base)?, built.programs.iter().chain(&built.companions));
-    let misbehaves = build::build_program(target, Some(&base.dir), "extram-freebsd-init", "misbehaves")?;
-    files.insert("programs/misbehaves".into(), misbehaves);
-    let mut programs: Vec<Program> = MISBEHAVIOUR
-        .iter()
-        .map(|(way, limit_s, ending)| {
-            let there = !matches!(ending, Ending::NotStarted(_));
-            let path = if there { "/programs/misbehaves" } else { "/programs/nothing" };
-            program(Path::new(path), &[(*way).to_owned()], *limit_s)
-        })
-        .collect();
-    programs.extend(built.programs.iter().map(|path| program(path, &[], TEST_LIMIT_S)));
+    files.insert("programs/misbehaves".into(), build("extram-freebsd-init", "misbehaves")?);
+    let mut roles = Vec::new();
+    let mut programs = Vec::new();
+    for (way, limit_s, ending) in MISBEHAVIOUR {
+        let there = !matches!(ending, Ending::NotStarted(_));
+        let path = if there { "/programs/misbehaves" } else { "/programs/nothing" };
+        programs.push(program(Path::new(path), &[(*way).to_owned()], *limit_s));
+        roles.push(Role::Misbehaves(way, *ending));
+    }
+    for path in &built.programs {
+        programs.push(program(path, &[], TEST_LIMIT_S));
+        roles.push(Role::Test(name(path)));
+    }
+    for (bin, package, args, limit_s) in EXAMPLES {
+        let inside = format!("/programs/{bin}");
+        files.insert(inside.trim_start_matches('/').into(), build(package, bin)?);
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        programs.push(program(Path::new(&inside), &args, *limit_s));
+        roles.push(Role::Test(format!("{bin} {}", args.join(" "))));
+    }
     let count = programs.len();
     println!("running {count} programs on FreeBSD {} from {}", base.release(), base.dir.display());
     let mut total = Summary::default();
     let mut ended = 0;
     let mut tally = Tally::default();
     let begin = Instant::now();
-    let boot = boot::boot(target, base, files, programs, |news| match news {
-        News::Hello(system) => println!("process 1 runs after {} s: {system}", begin.elapsed().as_secs()),
-        News::Started(index) => {
+    let boot = boot::boot(target, base, files, programs, |news| match (news, &roles[ended.min(count - 1)]) {
+        (News::Hello(system), _) => {
+            println!("process 1 runs after {} s: {system}", begin.elapsed().as_secs());
+        }
+        (News::Started(_), Role::Misbehaves(..)) => {}
+        (News::Started(_), Role::Test(name)) => {
             tally = Tally::default();
-            if let Some(path) = (index as usize).checked_sub(MISBEHAVIOUR.len()).map(|at| &built.programs[at])
-            {
-                println!("\n     Running {}", name(path));
-            }
+            println!("\n     Running {name} after {} s", begin.elapsed().as_secs());
         }
         // What a misbehaving program prints would only confuse.
-        News::Output(..) if ended < MISBEHAVIOUR.len() => {}
-        News::Output(stream, bytes) => {
+        (News::Output(..), Role::Misbehaves(..)) => {}
+        (News::Output(stream, bytes), Role::Test(_)) => {
             let _ = std::io::stdout().write_all(bytes);
             if stream == Stream::Out {
                 tally.take(bytes);
             }
         }
-        News::Ended(ending) => {
-            match MISBEHAVIOUR.get(ended) {
-                Some((way, _, due)) => {
+        (News::Ended(ending), role) => {
+            ended += 1;
+            match role {
+                Role::Misbehaves(way, due) => {
                     let told =
                         if ending == *due { Ok(()) } else { Err(anyhow!("told as: it {}", words(ending))) };
                     total += Summary::of(&format!("a program that {way} {}", words(*due)), told);
                 }
-                None => {
+                Role::Test(name) => {
                     let (summary, complaint) = tally.end(ending);
                     if let Some(complaint) = complaint {
-                        println!(
-                            "FAILED: {}: {complaint}",
-                            name(&built.programs[ended - MISBEHAVIOUR.len()])
-                        );
+                        println!("FAILED: {name}: {complaint}");
                     }
                     total += summary;
                 }
             }
-            ended += 1;
         }
     });
     if let Err(error) = boot {
