@@ -726,8 +726,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let _ = P::tls_set(&self.local, outer);
         m.outer.store(core::ptr::null_mut(), Ordering::Relaxed);
         m.depth.store(0, Ordering::Relaxed);
-        // Others change it only by adding the mark, which stays with the M (Invariant Mark).
-        m.hold.store(if self.takes_back() { WANTED } else { 0 }, Ordering::Relaxed);
+        // Others change it only by adding the mark, which stays with the M (Invariant Mark). Where
+        // nobody takes back it makes the next holder look, the first time that it leaves.
+        m.hold.store(if self.binds() && !self.binds_plainly() { WANTED } else { 0 }, Ordering::Relaxed);
         self.runtime.observe(Event::Returned { m: id });
         self.list.give::<P, _>(&self.table, m, id);
     }

@@ -371,7 +371,7 @@ impl List {
     #[doc(alias = "unlockextra")]
     #[inline]
     pub(crate) fn give<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32) -> bool {
-        self.give_back::<P, L>(links, m, id, false)
+        self.give_back::<P, L>(links, m, id, false).waiting() > 0
     }
 
     /// Gives an M back if nobody waits and nothing else is to be done; `false` if it did not.
@@ -390,13 +390,14 @@ impl List {
         false
     }
 
-    /// Gives a new M and withdraws the claim under which it was made, in one exchange.
+    /// Gives a new M and withdraws the claim under which it was made, in one exchange. `true` if an M
+    /// that came back has been handed to a waiter since the last claim.
     pub(crate) fn publish<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32) -> bool {
-        self.give_back::<P, L>(links, m, id, true)
+        self.give_back::<P, L>(links, m, id, true).returning()
     }
 
     #[inline]
-    fn give_back<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32, claimed: bool) -> bool {
+    fn give_back<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32, claimed: bool) -> Word {
         let mut word = self.glance();
         loop {
             let base = if claimed { word.creating_less() } else { word };
@@ -415,7 +416,7 @@ impl List {
                     if waiting > 0 {
                         self.grant::<P, L>(links, id);
                     }
-                    return waiting > 0;
+                    return word;
                 }
                 Err(now) => word = now,
             }
@@ -449,11 +450,6 @@ impl List {
                 Err(now) => word = now,
             }
         }
-    }
-
-    /// Whether an M that came back has been handed to a waiter since the last claim.
-    pub(crate) fn returning(&self) -> bool {
-        self.glance().returning()
     }
 
     /// Takes on the making of one M, needed or not; `false` if too many are being made to count.

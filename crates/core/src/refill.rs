@@ -57,10 +57,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let mut duty = false;
         while self.list.claim() {
             match self.make() {
-                Ok(_) => {
+                Ok(returning) => {
                     made += 1;
                     // Here only: a claim once made is met, or its withdrawal followed up.
-                    if made >= most || self.list.returning() {
+                    if made >= most || returning {
                         break;
                     }
                 }
@@ -102,9 +102,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         Ok(true)
     }
 
-    /// Makes an M under a claim that the caller has made, and publishes it.
+    /// Makes an M under a claim that the caller has made, and publishes it; as from
+    /// [`publish`](crate::list::List::publish).
     #[doc(alias = "oneNewExtraM")]
-    fn make(&'static self) -> Result<u32, NotMade> {
+    fn make(&'static self) -> Result<bool, NotMade> {
         let id = match self.table.reserve(self.limit) {
             Ok(id) => id,
             Err(NoSlot::Limit) => {
@@ -127,8 +128,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 core::mem::forget(claim);
                 self.complete(id, context);
                 self.runtime.observe(Event::Made { m: id });
-                self.list.publish::<P, _>(&self.table, self.table.get(id), id);
-                Ok(id)
+                Ok(self.list.publish::<P, _>(&self.table, self.table.get(id), id))
             }
             Err(_) => {
                 core::mem::forget(claim);

@@ -414,7 +414,7 @@ impl Model {
         // A close under way wants it, too, where it is bound the shared way.
         let wanted = waiting && takes_back || !self.open && !plain;
         // Those who wait come before a thread that has called once.
-        let wanted = wanted || waiting && plain && !m.again;
+        let wanted = wanted || waiting && !m.again;
         let stays = m.bound && m.owes == 0 && !wanted;
         if stays || (m.bound && plain && m.revoked) {
             m.depth = 0;
