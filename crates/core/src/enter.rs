@@ -681,7 +681,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // The duty could not be done (admission was refused, or making failed). It must not sit
         // idle with this thread while others wait: it goes on with the M (Invariant Duty).
         let owes = m.needextram.load(Ordering::Relaxed) != 0;
-        if owes || (plain && self.list.glance().waiting() > 0) {
+        // Those who wait come before a thread that has called once.
+        let once = plain && m.depth.load(Ordering::Relaxed) & KEPT == 0;
+        if owes || (once && self.list.glance().waiting() > 0) {
             if self.seize(m, true) {
                 self.give_back(m, core::ptr::null_mut());
             } else {
