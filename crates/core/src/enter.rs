@@ -135,6 +135,13 @@ impl<R: Runtime, P: Port> core::fmt::Debug for Entered<R, P> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<R: Runtime, P: Port> defmt::Format for Entered<R, P> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Entered {{ m: {}, depth: {} }}", self.m.id(), self.depth);
+    }
+}
+
 impl<R: Runtime, P: Port> Pool<R, P> {
     /// Lends the calling thread an M, waiting for one as long as it takes. A thread that is inside
     /// already gets its own again, one level deeper.

@@ -87,6 +87,14 @@ impl Runtime for Empty {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<R: Runtime> defmt::Format for M<R> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let (id, thread, depth) = (self.id(), self.thread_id(), self.depth());
+        defmt::write!(f, "M {{ id: {}, thread_id: {}, depth: {} }}", id, thread, depth);
+    }
+}
+
 impl<R: Runtime> M<R> {
     const_unless_loom! {
         pub(crate) fn new() -> Self {

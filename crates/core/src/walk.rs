@@ -70,6 +70,21 @@ impl<R: Runtime> Observed<R> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<R: Runtime> defmt::Format for Observed<R> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Observed {{ id: {}, state: {}, thread_id: {}, stack: {}, depth: {} }}",
+            self.id,
+            self.state,
+            self.thread_id,
+            self.stack,
+            self.depth
+        );
+    }
+}
+
 impl<R: Runtime> core::fmt::Debug for Observed<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Observed")

@@ -7,8 +7,9 @@
 //! # What is bounded
 //!
 //! Each test states how often at most loom may preempt a thread that could go on (its second
-//! argument): two or three times. Switches at a wait, a yield or the end of a thread are not
-//! counted. `LOOM_MAX_PREEMPTIONS` overrides all of them. loom remembers the last seven stores to
+//! argument): two or three times, and once in those that would otherwise take too long
+//! to be run each time. Switches at a wait, a yield or the end of a thread are not counted.
+//! `LOOM_MAX_PREEMPTIONS` overrides all of them. loom remembers the last seven stores to
 //! an atomic, and does not make a weak compare-exchange fail spuriously.
 //!
 //! # What is modelled, not run
