@@ -16,3 +16,16 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
 /// here, so nothing calls it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
+
+/// What the unwind tables of 32-bit Arm refer to (EHABI, 9.2): routines that an unwinder calls.
+/// There is none, since nothing unwinds here; the linker wants them all the same.
+#[cfg(target_arch = "arm")]
+mod personality {
+    /// `_URC_FAILURE`.
+    const FAILURE: core::ffi::c_int = 9;
+
+    #[unsafe(no_mangle)]
+    extern "C" fn __aeabi_unwind_cpp_pr1() -> core::ffi::c_int {
+        FAILURE
+    }
+}

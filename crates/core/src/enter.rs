@@ -685,12 +685,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn let_go_slowly(&'static self, m: &'static M<R>) {
         // Relaxed, both: PLAIN is set by this thread alone, `needextram` too.
         let plain = m.hold.load(Ordering::Relaxed) & PLAIN != 0;
-        // The duty could not be done (admission was refused, or making failed). It must not sit
-        // idle with this thread while others wait: it goes on with the M (Invariant Duty).
-        let owes = m.needextram.load(Ordering::Relaxed) != 0;
-        // Those who wait come before a thread that has called once.
-        let once = plain && m.depth.load(Ordering::Relaxed) & KEPT == 0;
-        if owes || (once && self.list.glance().waiting() > 0) {
+        if m.needextram.load(Ordering::Relaxed) != 0 {
+            // The duty could not be done (admission was refused, or making failed). It must not sit
+            // idle with this thread while others wait: it goes on with the M (Invariant Duty).
             if self.seize(m, true) {
                 self.give_back(m, core::ptr::null_mut());
             } else {
@@ -713,7 +710,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 // below sees that.
                 now = m.hold.fetch_and(!WANTED, Ordering::Acquire) & !WANTED;
                 let word = self.list.glance();
-                if word.waiting() > 0 || word.closed() {
+                if word.closed() || (self.takes_back() && word.waiting() > 0) {
                     // The mark goes on with the M: others may wait, too.
                     return self.give_back(m, core::ptr::null_mut());
                 }
@@ -735,9 +732,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let _ = P::tls_set(&self.local, outer);
         m.outer.store(core::ptr::null_mut(), Ordering::Relaxed);
         m.depth.store(0, Ordering::Relaxed);
-        // Others change it only by adding the mark, which stays with the M (Invariant Mark). Where
-        // nobody takes back it makes the next holder look, the first time that it leaves.
-        m.hold.store(if self.binds() && !self.binds_plainly() { WANTED } else { 0 }, Ordering::Relaxed);
+        // Others change it only by adding the mark, which stays with the M (Invariant Mark).
+        m.hold.store(if self.takes_back() { WANTED } else { 0 }, Ordering::Relaxed);
         self.runtime.observe(Event::Returned { m: id });
         self.list.give::<P, _>(&self.table, m, id);
     }

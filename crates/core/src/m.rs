@@ -53,7 +53,7 @@ pub struct M<R: Runtime> {
 pub(crate) const ADMITTED: u32 = 1 << 31;
 /// In `depth`: goes back at the end of the call.
 pub(crate) const UNBOUND: u32 = 1 << 30;
-/// In `depth`: the ordinary case. Bound the plain way and entered again, so that leaving is one
+/// In `depth`: the ordinary case. Bound the plain way and owing nothing, so that leaving is one
 /// store; or, with [`UNBOUND`], entered by the short way in a pool that does not bind.
 pub(crate) const KEPT: u32 = 1 << 29;
 /// In `depth`: the calls.

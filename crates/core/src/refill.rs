@@ -30,7 +30,7 @@
 //! one's look at the word finds the claim gone.
 
 use crate::enter::Entered;
-use crate::hold::{BUSY, WANTED};
+use crate::hold::{BUSY, PLAIN, WANTED};
 use crate::list::GaveUp;
 use crate::m::{KEPT, LAST, MADE, NEW};
 use crate::port::Port;
@@ -81,8 +81,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// next acquires it through the list.
     fn owe(&'static self, m: &M<R>, duty: bool) {
         m.needextram.store(if duty { LAST } else { 0 }, Ordering::Relaxed);
-        // Left by the long way, which looks whether it owes and whether others wait.
-        m.depth.store(m.depth.load(Ordering::Relaxed) & !KEPT, Ordering::Relaxed);
+        let depth = m.depth.load(Ordering::Relaxed);
+        let kept = !duty && m.hold.load(Ordering::Relaxed) & PLAIN != 0;
+        m.depth.store(if kept { depth | KEPT } else { depth & !KEPT }, Ordering::Relaxed);
     }
 
     /// In a forked child: makes the M that nobody else will (see `Pool::adopt`). `Ok(false)` if the

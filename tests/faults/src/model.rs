@@ -41,8 +41,6 @@ struct Spare {
     holder: Option<usize>,
     /// It stays with its holder.
     bound: bool,
-    /// Its holder has come in again.
-    again: bool,
     revoked: bool,
     depth: u32,
     /// A signal handler has it: a refill that it owes waits until it comes back.
@@ -277,7 +275,7 @@ impl Model {
                     return Reply::In(id, depth);
                 }
                 Some(m) if m.holder == Some(me) && !m.revoked => {
-                    (m.depth, m.again) = (1, true);
+                    m.depth = 1;
                     return self.let_in(thread, id, order);
                 }
                 Some(m) if m.holder == Some(me) => {}
@@ -351,7 +349,6 @@ impl Model {
             owes: m.owes,
             holder: Some(me),
             bound,
-            again: false,
             revoked: false,
             depth: 1,
             with_handler: order == Order::Signal,
@@ -413,8 +410,6 @@ impl Model {
         }
         // A close under way wants it, too, where it is bound the shared way.
         let wanted = waiting && takes_back || !self.open && !plain;
-        // Those who wait come before a thread that has called once.
-        let wanted = wanted || waiting && !m.again;
         let stays = m.bound && m.owes == 0 && !wanted;
         if stays || (m.bound && plain && m.revoked) {
             m.depth = 0;
