@@ -92,9 +92,7 @@ impl Toolchain {
         }
         command
     }
-}
 
-impl Toolchain {
     /// What the size of a program depends on: the compiler's version, and who built `core`.
     pub(crate) fn compiler(&self) -> String {
         let version: Vec<&str> = self.version.split(' ').take(2).collect();

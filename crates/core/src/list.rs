@@ -16,6 +16,9 @@
 //! | give up | creating − 1 | creating − 1, failed if that leaves 0 | the same, and waiting n − 1 with an error |
 //! | close | closed | closed | waiting 0, n errors, closed |
 //!
+//! Beside it a hint that nothing but speed depends on: give sets `returning` when it serves a
+//! waiter, claim clears it, publish tells it.
+//!
 //! An M that goes to a waiter is pushed on a second stack, `granted`, and one *token* is added to
 //! `wakeups`, the word that waiting threads sleep on:
 //!

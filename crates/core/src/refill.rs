@@ -17,10 +17,10 @@
 //!
 //! **Invariant Duty.** If a thread waits, then an M that owes a refill is granted or in the hands of
 //! a thread that has not begun its callback, or an M is being made; or the limit is reached. It
-//! holds because only `claim` ends a duty, by a look at the very word that counts the waiters: it
-//! finds as many creators as waiters, or becomes a creator itself; and what a creator publishes owes
-//! in its turn. A creator that fails tells one waiter, who is not counted any more, and keeps its
-//! duty while others wait.
+//! holds because a duty ends in two ways only: by `claim`, with a look at the very word that counts
+//! the waiters, which finds as many creators as waiters; or with the publishing of an M that owes in
+//! its turn. A creator that fails tells one waiter, who is not counted any more, and keeps its duty
+//! while others wait.
 //!
 //! Under a limit a claim can turn out to be void: no slot is left. A slot comes back in three ways.
 //! A creator failed: it still has its duty. `trim` dropped a context: it holds one M all the while,

@@ -78,8 +78,6 @@ pub struct Model {
     tokens: u32,
     waiting: u32,
     failed: bool,
-    /// An M that came back has gone to a waiter since the last claim.
-    returning: bool,
     /// Numbers that were in use; last in, first out.
     bare: Vec<u32>,
     high: u32,
@@ -112,7 +110,6 @@ impl Model {
             tokens: 0,
             waiting: 0,
             failed: false,
-            returning: false,
             bare: Vec::new(),
             high: 0,
             threads: (0..threads).map(thread).collect(),
@@ -247,11 +244,6 @@ impl Model {
     }
 
     fn give(&mut self, id: u32) {
-        self.returning |= self.waiting > 0;
-        self.publish(id);
-    }
-
-    fn publish(&mut self, id: u32) {
         self.failed = false;
         let m = self.ms.get_mut(&id).unwrap();
         *m = Spare { owes: m.owes, ..Spare::default() };
@@ -368,19 +360,18 @@ impl Model {
         Reply::In(id, 1)
     }
 
-    /// As many as its M owes at most, and one if Ms come back; as long as somebody waits, or none is
-    /// spare.
+    /// As many as its M owes at most; as long as somebody waits, or none is spare. That none comes
+    /// back meanwhile is the nature of a world in which one thing happens at a time.
     fn refill(&mut self, id: u32) {
         let most = self.ms[&id].owes;
         let (mut made, mut duty) = (0, false);
         while self.open && (self.waiting > 0 || self.list.is_empty()) {
-            self.returning = false;
             let Some(new) = self.reserve() else { break };
             if self.creation() {
                 self.ms.insert(new, Spare { owes: 2, ..Spare::default() });
-                self.publish(new);
+                self.give(new);
                 made += 1;
-                if made == most || self.returning {
+                if made == most {
                     break;
                 }
                 continue;
