@@ -70,6 +70,8 @@ struct Others {
 
 impl Others {
     fn new(pool: Yard, idle: u32, inside: u32) -> Self {
+        // The calling thread may be bound itself.
+        let bound_before = pool.stats().bound_idle;
         let go: &AtomicBool = Box::leak(Box::default());
         let wait = move || {
             while !go.load(SeqCst) {
@@ -87,7 +89,7 @@ impl Others {
                 wait();
             }));
         }
-        until("threads have been inside", || pool.stats().bound_idle == idle);
+        until("threads have been inside", || pool.stats().bound_idle == bound_before + idle);
         Others { go, threads }
     }
 
