@@ -34,7 +34,8 @@ pub struct Block {
     pairs: [Pair; PAIRS + 1],
     /// For the port's own use: a cached thread number.
     pub thread_id: core::cell::Cell<u64>,
-    _reserved: u64,
+    /// For the port's own use: not 0 if the thread is in its last moments.
+    pub exiting: core::cell::Cell<u64>,
 }
 
 /// Two words of each thread: which incarnation of their owner the second one belongs to, and the

@@ -10,13 +10,10 @@ extern "C" fn in_child() {
     crate::thread::forget_id();
     crate::local::forget_running();
     for slot in &SLOTS {
-        // SAFETY: a local is registered while its pool is open; the child has one thread, so none
-        // is closed meanwhile. The pair was stored by `hook`.
-        unsafe {
-            let local = slot.local.load(Ordering::Acquire);
-            if let Some((repair, pool)) = local.as_ref().and_then(Local::repair) {
-                repair(pool);
-            }
+        if let Some((repair, pool)) = slot.local().and_then(Local::repair) {
+            // SAFETY: the pair was stored by `hook`, for a pool that is open; the child has one
+            // thread, so it is not closed meanwhile.
+            unsafe { repair(pool) };
         }
     }
 }

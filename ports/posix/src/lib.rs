@@ -5,7 +5,7 @@
 //!
 //! # Thread-local storage
 //!
-//! The first four pools of a process keep their thread-local word in the ELF TLS block of
+//! The first three pools of a process keep their thread-local word in the ELF TLS block of
 //! `extram-elf-tls`, further ones (and all on processors that it does not know) in a POSIX key.
 //! `cargo bench -p extram-benches -- thread_local` shows what each costs: a key is a call into the
 //! C library, an order of magnitude above the bare read. The exit hook is a key's destructor in

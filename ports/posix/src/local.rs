@@ -8,9 +8,23 @@
 //! each slot a destructor of its own, so a destructor that the C library calls late, when its pool
 //! is closed, finds an empty slot and touches nothing else.
 //!
-//! Invariant Slot: `running` is raised before `local` is read, and `close` clears `local` before it
-//! reads `running`, all sequentially consistent; so either the destructor sees the slot empty, or
-//! `close` sees it running and waits.
+//! **After the hook.** Nobody knows whether the C library makes another round, so an M that was
+//! bound then might never come home. A thread whose hook has run for one pool is therefore marked
+//! in its block, and none of its later entries, to whatever pool, is promised a hook: the M comes
+//! home at the end of each call. What the mark cannot tell is a thread that has had no hook at all:
+//! if its very first entry is made in a destructor that the C library calls in its last round,
+//! after ours, the M stays with the dead thread until the pool is closed.
+//!
+//! Where there is no block to be marked, the key's value is put back instead, for as many rounds as
+//! the C library makes. FreeBSD's reports each such thread on its standard error, as it does with
+//! whatever is left under a key; the block is there on all its processors that are supported.
+//!
+//! Invariant Slot: `running` is raised before `local` is read, and `close` changes `local` before it
+//! reads `running`, all sequentially consistent; so either the destructor sees the slot closed, or
+//! `close` sees it running and waits. Only then does it give up the key, whose number somebody else
+//! may get at once, and the slot. Slots are taken in turn: a destructor that the C library has
+//! decided on before the key was deleted, and calls after, finds another pool only if all slots
+//! were taken meanwhile.
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use extram_core::Refused;
@@ -20,11 +34,26 @@ use extram_elf_tls::Place;
 const SLOT_COUNT: usize = 64;
 
 pub(crate) struct Slot {
-    /// The open pool's `Local`, or null.
-    pub(crate) local: AtomicPtr<Local>,
+    /// The open pool's `Local`, null, or [`CLOSING`].
+    local: AtomicPtr<Local>,
     /// Destructors between their first and last look at `local`.
     running: AtomicUsize,
 }
+
+/// In a slot: the pool is being closed.
+const CLOSING: *mut Local = core::ptr::without_provenance_mut(1);
+
+impl Slot {
+    /// The open pool's.
+    pub(crate) fn local(&self) -> Option<&'static Local> {
+        let local = self.local.load(Ordering::SeqCst);
+        // SAFETY: null or what `open` stored, whose lifetime does not end.
+        if local == CLOSING { None } else { unsafe { local.as_ref() } }
+    }
+}
+
+/// Where the search for a free slot begins.
+static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) static SLOTS: [Slot; SLOT_COUNT] =
     [const { Slot { local: AtomicPtr::new(core::ptr::null_mut()), running: AtomicUsize::new(0) } };
@@ -66,10 +95,6 @@ const NOT_OPEN: usize = usize::MAX;
 
 /// In a pair's incarnation: the thread's hook is set.
 const HOOKED: usize = 1;
-/// In a pair's incarnation: the hook has run. It is not set again, because nobody knows whether the
-/// C library makes another round.
-const EXITING: usize = 2;
-const BITS: usize = HOOKED | EXITING;
 
 impl Local {
     /// Not open yet: [`Port::LOCAL`](extram_core::Port::LOCAL).
@@ -94,11 +119,14 @@ impl Local {
         self.at_exit.store(at_exit as *mut (), Ordering::Relaxed);
         self.repair.store(core::ptr::null_mut(), Ordering::Relaxed);
         let this = core::ptr::from_ref(self).cast_mut();
-        let free = |slot: &Slot| {
+        let free = |slot: &usize| {
             let null = core::ptr::null_mut();
-            slot.local.compare_exchange(null, this, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+            SLOTS[*slot].local.compare_exchange(null, this, Ordering::SeqCst, Ordering::Relaxed).is_ok()
         };
-        let slot = SLOTS.iter().position(free).ok_or(Refused)?;
+        // Relaxed: two that begin at the same slot do not get the same.
+        let first = NEXT_SLOT.fetch_add(1, Ordering::Relaxed);
+        let slot = (0..SLOT_COUNT).map(|slot| first.wrapping_add(slot) % SLOT_COUNT).find(free);
+        let slot = slot.ok_or(Refused)?;
         self.slot.store(slot, Ordering::Relaxed);
         let mut key: libc::pthread_key_t = 0;
         // SAFETY: a valid place for the key, and a destructor that lives as long as this library.
@@ -123,18 +151,19 @@ impl Local {
         let key = self.key.swap(0, Ordering::Relaxed) - 1;
         let slot = &SLOTS[self.slot.load(Ordering::Relaxed)];
         // Invariant Slot.
-        slot.local.store(core::ptr::null_mut(), Ordering::SeqCst);
-        // SAFETY: made by `open`, deleted once.
-        unsafe { libc::pthread_key_delete(key as libc::pthread_key_t) };
+        slot.local.store(CLOSING, Ordering::SeqCst);
         while slot.running.load(Ordering::SeqCst) != 0 {
             crate::time::osyield();
         }
+        // SAFETY: made by `open`, deleted once.
+        unsafe { libc::pthread_key_delete(key as libc::pthread_key_t) };
+        slot.local.store(core::ptr::null_mut(), Ordering::SeqCst);
         self.place.release();
     }
 
     /// The incarnation as a pair has it before the thread's hook is set.
     fn incarnation(&self) -> usize {
-        self.hooked.load(Ordering::Relaxed) & !BITS
+        self.hooked.load(Ordering::Relaxed) & !HOOKED
     }
 
     /// [`Port::tls_look`](extram_core::Port::tls_look): the word, and whether the thread's hook is
@@ -144,7 +173,7 @@ impl Local {
         if extram_elf_tls::AVAILABLE {
             let hooked = self.hooked.load(Ordering::Relaxed);
             let (value, differ) = self.place.with(|pair| (pair.value.get(), pair.incarnation.get() ^ hooked));
-            if differ <= BITS {
+            if differ <= HOOKED {
                 return (value, differ == 0);
             }
         }
@@ -181,7 +210,7 @@ impl Local {
         if extram_elf_tls::AVAILABLE {
             let hooked = self.hooked.load(Ordering::Relaxed);
             let set = self.place.with(|pair| {
-                let ours = pair.incarnation.get() ^ hooked <= BITS;
+                let ours = pair.incarnation.get() ^ hooked <= HOOKED;
                 if ours {
                     pair.value.set(value);
                 }
@@ -227,13 +256,13 @@ impl Local {
         let hooked = self.hooked.load(Ordering::Relaxed);
         if !self.place.is_somewhere() {
             // The key that holds the word has the destructor.
-            return self.key.load(Ordering::Relaxed) != 0;
+            return self.key.load(Ordering::Relaxed) != 0 && !exiting();
         }
         let was = self.place.with(|pair| pair.incarnation.get());
         if was == hooked {
             return true;
         }
-        if was == self.incarnation() | EXITING {
+        if exiting() {
             return false;
         }
         let key = (self.key.load(Ordering::Relaxed) - 1) as libc::pthread_key_t;
@@ -242,7 +271,7 @@ impl Local {
             return false;
         }
         self.place.with(|pair| {
-            if was & !BITS != self.incarnation() {
+            if was & !HOOKED != self.incarnation() {
                 pair.value.set(core::ptr::null_mut());
             }
             pair.incarnation.set(hooked);
@@ -264,22 +293,24 @@ impl Local {
 
     /// The hook has come for this thread.
     fn run_at_exit(&self, key_value: *mut ()) {
-        let value = if self.place.is_somewhere() {
+        let by_key = !self.place.is_somewhere();
+        if extram_elf_tls::AVAILABLE {
+            extram_elf_tls::with(|block| block.exiting.set(1));
+        } else if !cfg!(extram_tsan) {
+            // Put back, it is there for entries in the rounds to come. Except under ThreadSanitizer,
+            // which forgets the thread in the last round, before this hook, and crashes when it
+            // meets it again.
+            let _ = self.set(key_value);
+        }
+        let value = if by_key {
+            key_value
+        } else {
             let value = self.get();
             self.place.with(|pair| {
                 pair.value.set(value);
-                pair.incarnation.set(self.incarnation() | EXITING);
+                pair.incarnation.set(self.incarnation());
             });
             value
-        } else {
-            // The C library has cleared it. Put back, it keeps the hook coming for as many rounds
-            // as the C library makes, and entries in between find it. Except under ThreadSanitizer,
-            // which forgets the thread in the last round, before this hook, and crashes when it
-            // meets it again.
-            if !cfg!(extram_tsan) {
-                let _ = self.set(key_value);
-            }
-            key_value
         };
         if !value.is_null() {
             // SAFETY: what `open` stored.
@@ -287,7 +318,16 @@ impl Local {
             // SAFETY: the thread's own value, and the pool is open (Invariant Slot).
             unsafe { at_exit(value) };
         }
+        if by_key && extram_elf_tls::AVAILABLE {
+            // The block says what the hook has left behind; the C library has nothing to complain of.
+            let _ = self.set_by_key(core::ptr::null_mut());
+        }
     }
+}
+
+/// Whether the calling thread is known to be in its last moments: its hook has run for some pool.
+fn exiting() -> bool {
+    extram_elf_tls::AVAILABLE && extram_elf_tls::with(|block| block.exiting.get() != 0)
 }
 
 unsafe extern "C" fn destructor<const SLOT: usize>(key_value: *mut libc::c_void) {
@@ -297,8 +337,7 @@ unsafe extern "C" fn destructor<const SLOT: usize>(key_value: *mut libc::c_void)
     let forks = FORKS.load(Ordering::Relaxed);
     // Invariant Slot.
     slot.running.fetch_add(1, Ordering::SeqCst);
-    // SAFETY: a registered local is alive while the slot is running.
-    if let Some(local) = unsafe { slot.local.load(Ordering::SeqCst).as_ref() } {
+    if let Some(local) = slot.local() {
         local.run_at_exit(key_value.cast());
     }
     if FORKS.load(Ordering::Relaxed) == forks {

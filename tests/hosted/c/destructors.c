@@ -6,6 +6,8 @@
 
 struct visit {
     const struct hosted_pool *pool;
+    hosted_body body; /* what is done in place of an entry, or NULL */
+    void *arg;
     pthread_key_t key;
     unsigned round, first, last;
     int entries;
@@ -13,10 +15,15 @@ struct visit {
 
 static void enter(struct visit *visit)
 {
-    void *m = visit->pool->enter(visit->pool->pool);
-    if (m == NULL)
-        return;
-    visit->pool->leave(visit->pool->pool, m);
+    void *m;
+    if (visit->body != NULL) {
+        visit->body(visit->arg, visit->round);
+    } else {
+        m = visit->pool->enter(visit->pool->pool);
+        if (m == NULL)
+            return;
+        visit->pool->leave(visit->pool->pool, m);
+    }
     visit->entries++;
 }
 
@@ -54,12 +61,23 @@ int hosted_key_delete(unsigned key)
     return pthread_key_delete(key);
 }
 
-int hosted_destructor(const struct hosted_pool *pool, unsigned key, unsigned first, unsigned last)
+static int run(struct visit *visit)
 {
-    struct visit visit = { pool, key, 0, first, last, 0 };
     pthread_t id;
-    if (pthread_create(&id, NULL, thread, &visit) != 0)
+    if (pthread_create(&id, NULL, thread, visit) != 0)
         return -1;
     pthread_join(id, NULL);
-    return visit.entries;
+    return visit->entries;
+}
+
+int hosted_destructor(const struct hosted_pool *pool, unsigned key, unsigned first, unsigned last)
+{
+    struct visit visit = { .pool = pool, .key = key, .first = first, .last = last };
+    return run(&visit);
+}
+
+int hosted_rounds(unsigned key, unsigned last, hosted_body body, void *arg)
+{
+    struct visit visit = { .body = body, .arg = arg, .key = key, .last = last };
+    return run(&visit);
 }

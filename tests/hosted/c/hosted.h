@@ -31,6 +31,9 @@ int hosted_key_delete(unsigned key);
 /* Of the rounds of destructors, enters in rounds `first` to `last`, counted from 1; before that
  * from the thread itself if `first` is 0. Returns how many entries were let in, or -1. */
 int hosted_destructor(const struct hosted_pool *pool, unsigned key, unsigned first, unsigned last);
+/* Calls `body` on a thread, with 0, and then from its destructor in rounds 1 to `last`, with the
+ * round. Returns how often, or -1. */
+int hosted_rounds(unsigned key, unsigned last, hosted_body body, void *arg);
 
 /* job_queue.c: a C library's own pool of threads. */
 struct hosted_queue;

@@ -21,6 +21,7 @@ unsafe extern "C" {
     fn hosted_key(key: *mut c_uint) -> c_int;
     fn hosted_key_delete(key: c_uint) -> c_int;
     fn hosted_destructor(pool: *const CPool, key: c_uint, first: c_uint, last: c_uint) -> c_int;
+    fn hosted_rounds(key: c_uint, last: c_uint, body: Body, arg: *mut c_void) -> c_int;
     fn hosted_queue_new(threads: c_uint) -> *mut Queue;
     fn hosted_queue_put(queue: *mut Queue, body: Body, arg: *mut c_void, index: c_uint);
     fn hosted_queue_free(queue: *mut Queue);
@@ -82,6 +83,9 @@ pub fn cancel_inside(pool: &CPool, depth: u32) {
     assert_eq!(unsafe { hosted_cancel_inside(pool, depth) }, 0);
 }
 
+/// More than any system lets a process have.
+const KEYS: c_uint = 1024;
+
 /// A thread-specific key with a destructor that enters.
 #[derive(Debug)]
 pub struct Key(c_uint);
@@ -102,6 +106,23 @@ impl Key {
         // SAFETY: C joins the thread before it returns.
         let entries = unsafe { hosted_destructor(pool, self.0, first, last) };
         u32::try_from(entries).expect("the thread is made and has the key")
+    }
+
+    /// Makes a thread that runs `body` with 0, and then from its destructor in rounds 1 to `last` of
+    /// its exit, with the round.
+    pub fn rounds(&self, last: u32, body: impl Fn(u32) + Sync) {
+        // SAFETY: C joins the thread before it returns.
+        let ran = Work::run(&body, |work, arg| unsafe { hosted_rounds(self.0, last, work, arg) });
+        assert_eq!(ran, last as i32 + 1, "the thread is made and has the key");
+    }
+
+    /// Under how many other keys the calling thread has a value.
+    pub fn others_with_a_value(&self) -> usize {
+        let has = |key: &c_uint| {
+            // SAFETY: a key that nobody has made has no value, in each of the C libraries.
+            *key != self.0 && !unsafe { libc::pthread_getspecific(*key as libc::pthread_key_t) }.is_null()
+        };
+        (0..KEYS).filter(has).count()
     }
 }
 

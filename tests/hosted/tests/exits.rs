@@ -93,6 +93,65 @@ fn a_first_entry_in_the_last_destructor_of_all_costs_one_m_until_the_pool_is_clo
     close(pool);
 }
 
+/// Scenario 20. A thread that has had the hook of one pool is known to be in its last moments, so
+/// that its first entry to another one is for the call only, even in the last destructor of all.
+#[test]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), ignore = "no block to be marked")]
+fn a_first_entry_in_the_last_destructor_comes_home_if_another_pool_has_seen_the_thread() {
+    for before in [1, 5] {
+        let others: Vec<_> = (0..before).map(|_| started(Pool::new(Witness::default()))).collect();
+        let pool = started(Pool::new(Witness::default()));
+        let key = Key::new();
+        for _ in 0..5 {
+            key.rounds(4, |round| match round {
+                0 => _ = call(others[before - 1]),
+                4 => _ = call(pool),
+                _ => {}
+            });
+            assert!(rest(pool, 0) <= 2);
+            rest(others[before - 1], 0);
+        }
+        close(pool);
+        others.into_iter().for_each(close);
+    }
+}
+
+/// Scenario 20. FreeBSD's C library reports a thread that still has a value under a key after the
+/// last round.
+#[test]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), ignore = "no block to be marked")]
+fn after_the_hooks_nothing_is_left_under_a_key() {
+    let pools: Vec<_> = (0..6).map(|_| started(Pool::new(Witness::default()))).collect();
+    let key = Key::new();
+    let left = |enter: &(dyn Fn(u32) + Sync)| {
+        let left = std::sync::Mutex::new(Vec::new());
+        key.rounds(4, |round| {
+            enter(round);
+            left.lock().unwrap().push(key.others_with_a_value());
+        });
+        left.into_inner().unwrap()
+    };
+    // A sanitizer keeps a key of its own.
+    let without = left(&|_| ());
+    let with = left(&|_| pools.iter().for_each(|pool| _ = call(pool)));
+    assert!(with[0] >= without[0] + pools.len(), "each pool has asked for its hook: {with:?}");
+    // The hooks have come in the first two rounds.
+    assert_eq!(with[3..], without[3..]);
+    for pool in pools {
+        rest(pool, 0);
+        close(pool);
+    }
+}
+
+/// Scenario 20. A process of its own, whose output is looked at: `src/bin/thread_exits.rs`.
+#[test]
+fn threads_that_used_many_pools_exit_without_a_word() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_thread_exits")).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    assert!(output.status.success(), "{}: {said:?}", output.status);
+    assert_eq!(said, ["", ""]);
+}
+
 /// Scenario 20. Destructors of C++ and Rust come before those of keys.
 #[test]
 fn a_thread_local_destructor_enters() {
