@@ -4,8 +4,8 @@
 //! made; an M that comes back and is handed on owes nothing. A thread that entered with an owing M
 //! makes one, or two if that M was new, once it has been admitted:
 //!
-//! 1. claim: if fewer Ms are being made than threads wait (or none is, and none is spare), one more
-//!    is now;
+//! 1. give way for a moment if Ms come back to those who wait; then claim: if fewer Ms are being
+//!    made than threads wait (or none is, and none is spare), one more is now;
 //! 2. make it, owing in its turn;
 //! 3. publish it and withdraw the claim, in one exchange;
 //! 4. back to 1 for the second one, unless an M that came back has been handed to a waiter
@@ -13,7 +13,10 @@
 //!
 //! So the Ms for a herd are made by a doubling tree of the threads just admitted, no callback pays
 //! for more than two, and a herd of short callbacks is served by the Ms that come back, with one
-//! creator or two at work. The second one is a matter of speed alone, and so is the hint.
+//! creator or two at work. The second one is a matter of speed alone, and so are the hint and the
+//! giving way: a herd of 100 whose callbacks are short ended up with two or three Ms where it made
+//! five without, and was done a fifth sooner. Where callbacks are long no M comes back, and nobody
+//! gives way.
 //!
 //! **Invariant Duty.** If a thread waits, then an M that owes a refill is granted or in the hands of
 //! a thread that has not begun its callback, or an M is being made; or the limit is reached. It
@@ -38,6 +41,10 @@ use crate::sync::Ordering;
 use crate::table::NoSlot;
 use crate::{Event, M, Pool, Runtime, StartError};
 
+/// How often a thread that owes gives way, at most: on an idle machine about as long as a waiter
+/// takes to wake up, enter and leave.
+const PATIENCE: u32 = if cfg!(loom) { 1 } else { 16 };
+
 /// Why no M was made.
 enum NotMade {
     /// No slot is left; the claim is withdrawn.
@@ -55,6 +62,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let most = m.needextram.load(Ordering::Relaxed);
         let mut made = 0;
         let mut duty = false;
+        self.give_way();
         while self.list.claim() {
             match self.make() {
                 Ok(returning) => {
@@ -75,6 +83,18 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             }
         }
         self.owe(m, duty);
+    }
+
+    /// Lets those who wait be served by Ms that come back, for a moment, as long as that goes on.
+    /// The caller has not begun its callback, so its duty stands meanwhile (Invariant Duty).
+    fn give_way(&self) {
+        for _ in 0..PATIENCE {
+            let word = self.list.glance();
+            if !word.returning() || word.waiting() == 0 {
+                return;
+            }
+            P::osyield();
+        }
     }
 
     /// Notes whether the M at hand owes a refill. Relaxed: the holder's own; whoever holds the M
