@@ -4,9 +4,15 @@
 use extram::Native;
 use extram_conformance::{Config, InSlots, OnHeap, run_on};
 
-/// Where `EXTRAM_SCALE` says that this is slow (an emulator, a sanitizer), fewer threads.
+/// Where `EXTRAM_SCALE` is less than 1, because this is slow (an emulator, a sanitizer), fewer
+/// threads. The output says which.
 fn size() -> Config {
-    if std::env::var_os("EXTRAM_SCALE").is_some() { Config::EMULATED } else { Config::HOST }
+    let factor: f64 =
+        std::env::var("EXTRAM_SCALE").map_or(1.0, |factor| factor.parse().expect("EXTRAM_SCALE is a number"));
+    let (name, size) =
+        if factor < 1.0 { ("an emulator", Config::EMULATED) } else { ("a host", Config::HOST) };
+    println!("the sizes for {name} (EXTRAM_SCALE is {factor}): {size:?}");
+    size
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Boots a FreeBSD in QEMU that runs the programs of a plan, and reads its console.
 //!
-//! The way that works is UEFI firmware, the base's loader from a FAT disk, and the root file system
-//! preloaded into memory. QEMU's `-kernel` does not take FreeBSD's kernel, which has no entry for
-//! it (`Error loading uncompressed kernel without PVH ELF Note`), so a base needs a loader.
+//! The way that works is UEFI firmware, the base's loader from a FAT disk, or GRUB for a base without
+//! one, and the root file system preloaded into memory. QEMU's `-kernel` does not take FreeBSD's
+//! kernel, which has no entry for it (`Error loading uncompressed kernel without PVH ELF Note`).
+//! `ports/freebsd/README.md` lists what was tried.
 
 use super::base::Base;
 use super::image::{self, Files};
@@ -88,6 +89,10 @@ fn run(
         env: environment(machine.kvm, std::env::var("EXTRAM_SCALE").ok()),
         programs,
     };
+    for (name, value) in &plan.env {
+        // Not among the output of a program.
+        eprintln!("in the guest {name}={value}; what {name} is here, if it is set, holds there");
+    }
     let root = image::root(dir, &files, &plan)?;
     let disk = image::boot_disk(dir, base, target, &root)?;
     let memory = MEMORY_MIB + 2 * (std::fs::metadata(&root)?.len() >> 20);
