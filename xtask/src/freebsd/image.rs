@@ -5,7 +5,7 @@
 //! loader reads it into memory, so the guest needs no driver for a disk.
 
 use super::base::Base;
-use super::elf;
+use super::{elf, grub};
 use crate::command::{Command, which};
 use anyhow::{Context as _, Result, bail};
 use freebsd_init::plan::{self, Plan};
@@ -159,25 +159,28 @@ set kern.panic_reboot_wait_time=0
 boot
 ";
 
+/// The same for a loader that speaks Lua, as `loader.efi` does on most systems.
+fn loader_script_in_lua() -> String {
+    LOADER_SCRIPT.lines().map(|command| format!("loader.perform({command:?})\n")).collect()
+}
+
 /// Makes the disk that the firmware boots from: a FAT file system without partitions.
 pub(crate) fn boot_disk(dir: &Path, base: &Base, target: &str, root: &Path) -> Result<PathBuf> {
     let (mformat, mmd, mcopy) =
         (tool("mformat", "mtools")?, tool("mmd", "mtools")?, tool("mcopy", "mtools")?);
-    // The other loaders run scripts in Lua and look for files that are not there.
-    let loader = ["boot/loader_simp.efi", "boot/loader.efi"].map(|loader| base.dir.join(loader));
-    let loader = loader.into_iter().find(|loader| loader.is_file());
-    let loader = loader.with_context(|| {
-        format!("no loader in {}: neither boot/loader_simp.efi nor boot/loader.efi", base.dir.display())
-    })?;
+    let loader = loader(dir, base, target)?;
     let kernel = base.dir.join("boot/kernel/kernel");
     let script = dir.join("loader.rc");
     write(&script, LOADER_SCRIPT.as_bytes())?;
+    let lua = dir.join("loader.lua");
+    write(&lua, loader_script_in_lua().as_bytes())?;
     let name = if target.starts_with("aarch64") { "BOOTAA64.EFI" } else { "BOOTX64.EFI" };
     let files = [
         (loader.as_path(), format!("::/EFI/BOOT/{name}")),
         (&kernel, "::/boot/kernel/kernel".to_owned()),
         (root, "::/boot/root.img".to_owned()),
         (&script, "::/boot/loader.rc".to_owned()),
+        (&lua, "::/boot/lua/loader.lua".to_owned()),
     ];
     let mut bytes = 0;
     for (file, _) in &files {
@@ -190,13 +193,27 @@ pub(crate) fn boot_disk(dir: &Path, base: &Base, target: &str, root: &Path) -> R
     wrote(file.set_len(bytes).map_err(Into::into), &disk)?;
     let format = Command::new(mformat).arg("-i").arg(&disk).args(["-F", "-v", "EXTRAM", "::"]);
     wrote(format.read(), &disk)?;
-    let dirs = ["::/EFI", "::/EFI/BOOT", "::/boot", "::/boot/kernel"];
+    let dirs = ["::/EFI", "::/EFI/BOOT", "::/boot", "::/boot/kernel", "::/boot/lua"];
     wrote(Command::new(mmd).arg("-i").arg(&disk).args(dirs).read(), &disk)?;
     for (file, inside) in &files {
         let copy = Command::new(&mcopy).arg("-i").arg(&disk).arg(file).arg(inside);
         wrote(copy.read(), &disk)?;
     }
     Ok(disk)
+}
+
+/// What the firmware starts: the base's loader, or GRUB for a kernel that has none.
+fn loader(dir: &Path, base: &Base, target: &str) -> Result<PathBuf> {
+    let loaders = ["boot/loader_simp.efi", "boot/loader.efi"].map(|loader| base.dir.join(loader));
+    if let Some(loader) = loaders.into_iter().find(|loader| loader.is_file()) {
+        return Ok(loader);
+    }
+    let none =
+        format!("no loader in {}: neither boot/loader_simp.efi nor boot/loader.efi", base.dir.display());
+    if !target.starts_with("x86_64") {
+        bail!(none);
+    }
+    grub::image(dir).context(none)
 }
 
 fn tool(name: &str, package: &str) -> Result<PathBuf> {
@@ -310,14 +327,44 @@ mod tests {
         let text = plan.to_text();
         assert!(bytes.windows(text.len()).any(|window| window == text.as_bytes()), "no plan in the root");
 
-        let error = boot_disk(dir.path(), &base, "x86_64-unknown-freebsd", &image).unwrap_err();
+        // GRUB loads no kernel for arm64.
+        let error = boot_disk(dir.path(), &base, "aarch64-unknown-freebsd", &image).unwrap_err();
         assert!(error.to_string().contains("no loader"), "{error:#}");
+        let bare = boot_disk(dir.path(), &base, "x86_64-unknown-freebsd", &image);
+        match (grub::find(), bare) {
+            (None, bare) => {
+                let error = format!("{:#}", bare.unwrap_err());
+                assert!(error.contains("no loader") && error.contains("grub-efi-amd64-bin"), "{error}");
+            }
+            (Some(_), bare) => {
+                let started = dir.path().join("started.efi");
+                let copy = Command::new("mcopy").arg("-i").arg(bare.unwrap()).arg("::/EFI/BOOT/BOOTX64.EFI");
+                copy.arg(&started).read().unwrap();
+                let started = std::fs::read(started).unwrap();
+                assert!(started.starts_with(b"MZ"), "no program for UEFI");
+                let script = b"kfreebsd /boot/kernel/kernel";
+                assert!(started.windows(script.len()).any(|window| window == script), "no script in it");
+            }
+        }
         std::fs::write(dir.path().join("boot/loader_simp.efi"), "loader").unwrap();
         let disk = boot_disk(dir.path(), &base, "x86_64-unknown-freebsd", &image).unwrap();
         let list = Command::new("mdir").args(["-b", "-/", "-i"]).arg(disk).arg("::").read().unwrap();
-        for file in ["EFI/BOOT/BOOTX64.EFI", "boot/kernel/kernel", "boot/root.img", "boot/loader.rc"] {
+        for file in [
+            "EFI/BOOT/BOOTX64.EFI",
+            "boot/kernel/kernel",
+            "boot/root.img",
+            "boot/loader.rc",
+            "boot/lua/loader.lua",
+        ] {
             assert!(list.contains(file), "{file} is not in {list}");
         }
+    }
+
+    #[test]
+    fn both_kinds_of_loaders_are_told_the_same() {
+        let lua = loader_script_in_lua();
+        assert!(lua.contains("loader.perform(\"load -t mfs_root /boot/root.img\")\n"), "{lua}");
+        assert!(lua.ends_with("loader.perform(\"boot\")\n"), "{lua}");
     }
 
     #[test]

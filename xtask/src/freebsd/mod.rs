@@ -6,6 +6,7 @@ mod boot;
 pub(crate) mod build;
 mod elf;
 pub(crate) mod fetch;
+mod grub;
 pub(crate) mod host;
 mod image;
 mod protocol;

@@ -247,7 +247,8 @@ impl Tally {
 }
 
 /// What `cargo xtask run` can run, and the package that has it.
-const PROGRAMS: &[(&str, &str)] = &[("herd", "extram-herd"), ("callback-gc", "extram-callback-gc")];
+const PROGRAMS: &[(&str, &str)] =
+    &[("herd", "extram-herd"), ("callback-gc", "extram-callback-gc"), ("soak", "extram-soak")];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -257,7 +258,7 @@ pub(crate) struct Args {
     /// The directory with FreeBSD, else FREEBSD_BASE, else what was fetched.
     #[arg(long, value_name = "DIR")]
     freebsd_base: Option<PathBuf>,
-    /// herd, callback-gc, or the path of a program built for the target.
+    /// herd, callback-gc, soak, or the path of a program built for the target.
     #[arg(value_name = "PROGRAM")]
     program: String,
     /// Its arguments.
