@@ -85,16 +85,17 @@ impl Command {
     pub(crate) fn stream(&self, limit: Duration, mut sink: impl FnMut(Stream, &[u8])) -> Result<Ended> {
         let ended = self.stream_until(limit, |stream, chunk| {
             sink(stream, chunk);
-            ControlFlow::Continue(())
+            ControlFlow::Continue(None)
         })?;
         Ok(ended.expect("only a break ends it before its end"))
     }
 
-    /// As `stream`, and it is killed when `sink` breaks off: `None`.
+    /// As `stream`, and it is killed when `sink` breaks off: `None`. What `sink` goes on with is
+    /// another limit, from then on.
     pub(crate) fn stream_until(
         &self,
-        limit: Duration,
-        mut sink: impl FnMut(Stream, &[u8]) -> ControlFlow<()>,
+        mut limit: Duration,
+        mut sink: impl FnMut(Stream, &[u8]) -> ControlFlow<(), Option<Duration>>,
     ) -> Result<Option<Ended>> {
         self.echo();
         let mut child = Guard(
@@ -108,14 +109,17 @@ impl Command {
         let (sender, chunks) = mpsc::channel();
         pump(child.0.stdout.take(), Stream::Out, sender.clone());
         pump(child.0.stderr.take(), Stream::Err, sender);
-        let deadline = Instant::now() + limit;
+        let mut deadline = Instant::now() + limit;
         loop {
             match chunks.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok((stream, chunk)) => {
-                    if sink(stream, &chunk).is_break() {
-                        return Ok(None);
+                Ok((stream, chunk)) => match sink(stream, &chunk) {
+                    ControlFlow::Break(()) => return Ok(None),
+                    ControlFlow::Continue(None) => {}
+                    ControlFlow::Continue(Some(other)) => {
+                        limit = other;
+                        deadline = Instant::now() + limit;
                     }
-                }
+                },
                 Err(mpsc::RecvTimeoutError::Timeout) => return Ok(Some(Ended::TimedOut(limit))),
                 // Both streams are closed: the process has ended or is about to.
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
@@ -273,6 +277,20 @@ mod tests {
         // Reaped: signal 0 finds nobody.
         let alive = Command::new("sh").args(["-c", &format!("kill -0 {}", pid.trim())]);
         assert!(alive.read().is_err(), "process {pid} still lives");
+    }
+
+    #[test]
+    fn what_a_command_says_may_give_it_another_limit() {
+        let talks = Command::new("sh").args(["-c", "echo; sleep 0.1; echo; exec sleep 60"]);
+        let mut lines = 0;
+        let ended = talks.stream_until(Duration::from_secs(60), |_, _| {
+            lines += 1;
+            ControlFlow::Continue(Some(Duration::from_millis(if lines == 1 { 60_000 } else { 200 })))
+        });
+        assert!(matches!(ended.unwrap(), Some(Ended::TimedOut(limit)) if limit.as_millis() == 200));
+        assert_eq!(lines, 2);
+        let ended = talks.stream_until(Duration::from_secs(60), |_, _| ControlFlow::Break(()));
+        assert!(ended.unwrap().is_none());
     }
 
     #[test]

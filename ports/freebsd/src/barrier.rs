@@ -6,9 +6,8 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 use extram_posix::errno::Preserved;
 
+// What the libc crate does not have: sys/membarrier.h, lines 66, 46 and 47 of the copy in zig 0.17.1.
 pub(crate) type Membarrier = unsafe extern "C" fn(libc::c_int, libc::c_uint, libc::c_int) -> libc::c_int;
-
-// sys/membarrier.h, which the libc crate does not have.
 pub(crate) const CMD_PRIVATE_EXPEDITED: libc::c_int = 0x08;
 pub(crate) const CMD_REGISTER_PRIVATE_EXPEDITED: libc::c_int = 0x10;
 

@@ -7,7 +7,7 @@
 
 use super::base::Base;
 use super::image::{self, Files};
-use super::protocol::{Fault, News, Transcript};
+use super::protocol::{Fault, Moment, News, Transcript};
 use crate::command::{Command, Ended, Stream, which};
 use anyhow::{Context as _, Result, bail};
 use freebsd_init::plan::{Nonce, Plan, Program};
@@ -19,8 +19,9 @@ use std::time::Duration;
 /// How many lines of the console an error shows.
 const TAIL: usize = 25;
 
-/// How long the machine may take until process 1 runs, and from its last word to its end.
-const START_LIMIT: Duration = Duration::from_secs(180);
+/// How long the machine may take for what no program does: until process 1 runs, from one program to
+/// the next, and to its end. A program gets it on top of its own time, within which process 1 ends it.
+const STEP_LIMIT: Duration = Duration::from_secs(180);
 
 /// The machine's memory without the root file system, in MiB.
 const MEMORY_MIB: u64 = 1024;
@@ -82,8 +83,6 @@ fn run(
     }
     let files = image::closure(base, files)?;
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    let limit =
-        START_LIMIT + programs.iter().map(|p| Duration::from_secs(p.limit_s.into())).sum::<Duration>();
     let plan = Plan {
         nonce: draw_nonce()?,
         env: environment(machine.kvm, std::env::var("EXTRAM_SCALE").ok()),
@@ -98,26 +97,42 @@ fn run(
     let memory = MEMORY_MIB + 2 * (std::fs::metadata(&root)?.len() >> 20);
     let mut transcript = Transcript::new(plan.nonce, plan.programs.len() as u32);
     let mut complaints = Vec::new();
-    let ended = machine.command(target, &disk, memory).stream_until(limit, |stream, chunk| {
+    let ended = machine.command(target, &disk, memory).stream_until(STEP_LIMIT, |stream, chunk| {
+        let mut limit = None;
         match stream {
-            Stream::Out => transcript.feed(chunk, &mut tell),
+            Stream::Out => transcript.feed(chunk, |news| {
+                limit = limit_after(&news, &plan).or(limit);
+                tell(news);
+            }),
             Stream::Err => complaints.extend_from_slice(chunk),
         }
-        if transcript.loader_waits() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if transcript.loader_waits() { ControlFlow::Break(()) } else { ControlFlow::Continue(limit) }
     })?;
     let _ = std::fs::write(console, transcript.text());
-    let verdict = transcript.finish(why(&ended, machine.success(target)));
+    let verdict = transcript.finish(why(&ended, machine.success(target), transcript.moment()));
     let complaints = String::from_utf8_lossy(&complaints);
     let tail = transcript.tail(TAIL);
     verdict.with_context(|| format!("the guest's console ends with\n{tail}{complaints}"))
 }
 
+/// How long the machine may take from these news to the next ones of its kind.
+fn limit_after(news: &News<'_>, plan: &Plan) -> Option<Duration> {
+    match news {
+        News::Output(..) => None,
+        News::Hello(_) | News::Ended(_) => Some(STEP_LIMIT),
+        News::Started(index) => {
+            let program = plan.programs.get(*index as usize);
+            Some(STEP_LIMIT + Duration::from_secs(program.map_or(0, |program| program.limit_s.into())))
+        }
+    }
+}
+
 /// What the end of the emulator says by itself.
-fn why(ended: &Option<Ended>, success: i32) -> Option<Fault> {
+fn why(ended: &Option<Ended>, success: i32, moment: Moment) -> Option<Fault> {
     match ended {
         // We have ended it ourselves.
         None => None,
-        Some(Ended::TimedOut(limit)) => Some(Fault::TimedOut(*limit)),
+        Some(Ended::TimedOut(limit)) => Some(Fault::TimedOut(*limit, moment)),
         Some(Ended::Exited(status)) if status.code() == Some(success) => None,
         Some(Ended::Exited(status)) => Some(Fault::ExitStatus(status.to_string())),
     }
@@ -252,6 +267,18 @@ mod tests {
         assert_eq!(environment(true, None), []);
         assert_eq!(environment(false, Some("1".into())), scale("1"));
         assert_eq!(environment(true, Some("0.5".into())), scale("0.5"));
+    }
+
+    #[test]
+    fn each_step_of_a_run_has_its_time() {
+        let program = |limit_s| Program { limit_s, args: vec![] };
+        let plan = Plan { nonce: [0; 16], env: vec![], programs: vec![program(3), program(300)] };
+        let seconds = |news| limit_after(&news, &plan).map(|limit| (limit - STEP_LIMIT).as_secs());
+        assert_eq!(seconds(News::Hello("")), Some(0));
+        assert_eq!(seconds(News::Started(0)), Some(3));
+        assert_eq!(seconds(News::Output(freebsd_init::frame::Stream::Out, b"alive")), None);
+        assert_eq!(seconds(News::Started(1)), Some(300));
+        assert_eq!(seconds(News::Ended(freebsd_init::frame::Ending::Exited(0))), Some(0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use freebsd_init::frame::Ending;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -70,31 +71,56 @@ impl Host {
         Ok(())
     }
 
+    /// Runs one program of ours with its output on the terminal.
+    pub(crate) fn run(&self, program: &Path, args: &[String], limit: Duration) -> Result<Ending> {
+        self.copy(&[&program.to_owned()])?;
+        self.follow(program, args, limit, |stream, chunk| {
+            // A closed pipe or terminal is no reason to leave the program behind.
+            let _ = match stream {
+                Stream::Out => std::io::stdout().write_all(chunk).and_then(|()| std::io::stdout().flush()),
+                Stream::Err => std::io::stderr().write_all(chunk),
+            };
+        })
+    }
+
     fn one(&self, program: &Path) -> Result<Summary> {
-        let command = match self {
-            Host::Here => Command::new(program),
-            Host::Ssh { host, ssh, .. } => Command::new(ssh).arg(host).arg(program),
-        };
         let mut tally = Tally::default();
-        let ended = command.stream(LIMIT, |stream, chunk| {
+        let ending = self.follow(program, &[], LIMIT, |stream, chunk| {
             // Printed, so that a test of this keeps it to itself.
             print!("{}", String::from_utf8_lossy(chunk));
             if stream == Stream::Out {
                 tally.take(chunk);
             }
         })?;
-        let ending = match ended {
-            Ended::TimedOut(limit) => Ending::TimedOut(limit.as_secs() as u32),
-            Ended::Exited(status) => match (status.code(), status.signal()) {
-                (Some(code), _) => Ending::Exited(code),
-                (None, signal) => Ending::Signalled(signal.context("neither a status nor a signal")?),
-            },
-        };
         let (summary, complaint) = tally.end(ending);
         if let Some(complaint) = complaint {
             println!("FAILED: {:#}", anyhow!("{}: {complaint}", name(program)));
         }
         Ok(summary)
+    }
+
+    /// Runs a program there to its end. By ssh a signal is told as the shell there tells it: 128 and
+    /// its number.
+    fn follow(
+        &self,
+        program: &Path,
+        args: &[String],
+        limit: Duration,
+        sink: impl FnMut(Stream, &[u8]),
+    ) -> Result<Ending> {
+        let there = Command::new(program).args(args);
+        let command = match self {
+            Host::Here => there,
+            // One word, as the shell there is to read it.
+            Host::Ssh { host, ssh, .. } => Command::new(ssh).arg(host).arg(there.to_string()),
+        };
+        Ok(match command.stream(limit, sink)? {
+            Ended::TimedOut(limit) => Ending::TimedOut(limit.as_secs() as u32),
+            Ended::Exited(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => Ending::Exited(code),
+                (None, signal) => Ending::Signalled(signal.context("neither a status nor a signal")?),
+            },
+        })
     }
 }
 
@@ -117,7 +143,7 @@ mod tests {
         let log = at("log").display().to_string();
         let host = Host::Ssh {
             host: "fake".into(),
-            ssh: script(&at("ssh"), &format!("echo \"ssh $*\" >> {log}; shift; exec \"$@\"")).into(),
+            ssh: script(&at("ssh"), &format!("echo \"ssh $*\" >> {log}; shift; exec sh -c \"$*\"")).into(),
             scp: script(&at("scp"), &format!("echo \"scp $*\" >> {log}")).into(),
         };
         let good = "echo 'running 1 test'; echo; echo 'test result: ok. 1 passed; 0 failed; 0 ignored'";
@@ -131,6 +157,26 @@ mod tests {
             log.contains(&format!("scp -q {dir}/good-1 {dir}/bad-2 {dir}/helper fake:{dir}/\n")),
             "{log}"
         );
+    }
+
+    #[test]
+    fn one_program_is_run_with_its_arguments_and_its_status_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = dir.path().join("said");
+        let program =
+            script(&dir.path().join("p"), &format!("printf '%s\\n' \"$@\" > {}; exit 7", said.display()));
+        let by_ssh = Host::Ssh {
+            host: "fake".into(),
+            ssh: script(&dir.path().join("ssh"), "shift; exec sh -c \"$*\"").into(),
+            scp: "true".into(),
+        };
+        for host in [Host::Here, by_ssh] {
+            let args = ["--plain".to_owned(), "two words".into(), "it's; exit 0".into()];
+            let ending = host.run(&program, &args, Duration::from_secs(60)).unwrap();
+            assert_eq!(ending, Ending::Exited(7), "{host:?}");
+            assert_eq!(std::fs::read_to_string(&said).unwrap(), "--plain\ntwo words\nit's; exit 0\n");
+            std::fs::remove_file(&said).unwrap();
+        }
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub(crate) struct Transcript {
 /// Why a boot is no good run of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The time was up.
-    TimedOut(Duration),
+    /// The time for what the machine was doing was up.
+    TimedOut(Duration, Moment),
     /// The kernel panicked, with these words.
     Panic(String),
     /// The loader has stopped at its prompt.
@@ -54,6 +54,19 @@ pub(crate) enum Fault {
     Init(String),
     /// All frames came, and the emulator reports something else.
     ExitStatus(String),
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Process 1 has not said anything.
+    Boot,
+    /// This program runs.
+    Program(u32),
+    /// So many programs have ended, and none runs.
+    Between(u32),
+    /// The closing frame has come.
+    Closed,
 }
 
 /// What a reader of the transcript is told as it comes.
@@ -139,6 +152,16 @@ impl Transcript {
         }))
     }
 
+    /// How far the run has come.
+    pub(crate) fn moment(&self) -> Moment {
+        match (self.closed, self.running) {
+            (true, _) => Moment::Closed,
+            (false, Some(index)) => Moment::Program(index),
+            (false, None) if self.greeted => Moment::Between(self.ended),
+            (false, None) => Moment::Boot,
+        }
+    }
+
     /// Whether the closing frame has come.
     pub(crate) fn closed(&self) -> bool {
         self.closed
@@ -206,7 +229,21 @@ impl Transcript {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::TimedOut(limit) => write!(f, "time-out: no end after {} s", limit.as_secs()),
+            Fault::TimedOut(limit, moment) => {
+                let seconds = limit.as_secs();
+                match moment {
+                    Moment::Boot => write!(f, "time-out: process 1 has not run after {seconds} s"),
+                    Moment::Program(index) => {
+                        write!(f, "time-out: process 1 has not ended program {index} after {seconds} s")
+                    }
+                    Moment::Between(ended) => {
+                        write!(f, "time-out: {seconds} s after {ended} programs the next has not begun")
+                    }
+                    Moment::Closed => {
+                        write!(f, "time-out: the machine has not ended {seconds} s after the closing frame")
+                    }
+                }
+            }
             Fault::Panic(line) => write!(f, "the guest's kernel panicked: {line}"),
             Fault::Loader => {
                 write!(f, "the loader stopped at its prompt: it could not load what its script names")
@@ -418,7 +455,32 @@ mod tests {
         assert_eq!(transcript.finish(Some(fault.clone())), Err(fault.clone()));
         let silent = Transcript::new(NONCE, 2);
         assert_eq!(silent.finish(Some(fault)), Err(Fault::NoInit));
-        let late = Fault::TimedOut(Duration::from_secs(9));
+        let late = Fault::TimedOut(Duration::from_secs(9), Moment::Boot);
         assert_eq!(silent.finish(Some(late.clone())), Err(late));
+    }
+
+    #[test]
+    fn a_time_out_tells_how_far_it_was() {
+        let frames = frames(NONCE, &good());
+        let after = |count: usize| read(&frames[..count].concat()).2.moment();
+        let (program, between) = (Moment::Program, Moment::Between);
+        let due = [
+            Moment::Boot,
+            between(0),
+            program(0),
+            program(0),
+            program(0),
+            between(1),
+            program(1),
+            between(2),
+            Moment::Closed,
+        ];
+        let moments: Vec<_> = (0..=frames.len()).map(after).collect();
+        assert_eq!(moments, due);
+        let words = |moment| Fault::TimedOut(Duration::from_secs(9), moment).to_string();
+        let mut all: Vec<_> = [Moment::Boot, program(0), between(0), Moment::Closed].map(words).to_vec();
+        assert!(all.iter().all(|words| words.starts_with("time-out: ") && words.contains("9 s")), "{all:?}");
+        all.dedup();
+        assert_eq!(all.len(), 4);
     }
 }

@@ -3,7 +3,7 @@
 use super::base::{self, Base};
 use super::image::Files;
 use super::protocol::News;
-use super::{boot, build};
+use super::{boot, build, host};
 use crate::summary::Summary;
 use anyhow::{Context as _, Result, anyhow, bail};
 use freebsd_init::frame::{Ending, Stream};
@@ -11,7 +11,7 @@ use freebsd_init::plan::Program;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long one test program may run in the guest, in seconds. Emulation is slow; the slowest takes
 /// a fifth of this.
@@ -122,14 +122,14 @@ fn many(target: &str, base: &Base, built: &build::Tests) -> Result<Summary> {
     Ok(total)
 }
 
-/// Runs one program of ours with its output on the terminal. Returns its exit code.
+/// Runs one program of ours with its output on the terminal.
 pub(crate) fn one(
     target: &str,
     base: &Base,
     path: &Path,
     args: &[String],
     companions: &[PathBuf],
-) -> Result<u8> {
+) -> Result<Ending> {
     let init = init(target, base)?;
     let mut result = None;
     // In a place of its own: where it lies here may be hidden there, as `/tmp` is.
@@ -149,11 +149,7 @@ pub(crate) fn one(
         }
         News::Ended(ending) => result = Some(ending),
     })?;
-    match result {
-        Some(Ending::Exited(code)) => Ok(code as u8),
-        Some(other) => bail!("{} {}", path.display(), words(other)),
-        None => bail!("{} was not run", path.display()),
-    }
+    result.with_context(|| format!("{} was not run", path.display()))
 }
 
 /// The guest's process 1, built as every program of ours.
@@ -258,6 +254,9 @@ pub(crate) struct Args {
     /// The directory with FreeBSD, else FREEBSD_BASE, else what was fetched.
     #[arg(long, value_name = "DIR")]
     freebsd_base: Option<PathBuf>,
+    /// Run it on this host, which ssh reaches without a question.
+    #[arg(long, value_name = "HOST")]
+    ssh: Option<String>,
     /// herd, callback-gc, soak, or the path of a program built for the target.
     #[arg(value_name = "PROGRAM")]
     program: String,
@@ -266,22 +265,39 @@ pub(crate) struct Args {
     args: Vec<String>,
 }
 
-/// `cargo xtask run`: one program in the guest. Never returns after the program has ended: its exit
-/// code is ours.
+/// `cargo xtask run`: one program in the guest, or where there is a FreeBSD. Never returns after the
+/// program has ended: its exit code is ours.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if !args.target.contains("freebsd") {
-        bail!("{} is not FreeBSD", args.target);
+    let target = &args.target;
+    if !target.contains("freebsd") {
+        bail!("{target} is not FreeBSD");
     }
     if let Some(dir) = &args.freebsd_base {
         base::choose(dir);
     }
-    let base = base::find(&args.target)?.context("no FreeBSD base; run cargo xtask freebsd fetch")?;
+    if let Some(host) = &args.ssh {
+        host::choose(host);
+    }
+    let base = base::find(target)?;
+    let host = host::find(target);
+    if host.is_none() && base.is_none() {
+        bail!("no FreeBSD base; run cargo xtask freebsd fetch");
+    }
+    let sysroot = base.as_ref().map(|base| base.dir.as_path());
     let path = match PROGRAMS.iter().find(|(program, _)| *program == args.program) {
-        Some((program, package)) => build::build_program(&args.target, Some(&base.dir), package, program)?,
+        Some((program, package)) => build::build_program(target, sysroot, package, program)?,
         None => Path::new(&args.program).canonicalize().with_context(|| args.program.clone())?,
     };
-    let code = one(&args.target, &base, &path, &args.args, &[])?;
-    std::process::exit(code.into());
+    let limit = Duration::from_secs(RUN_LIMIT_S.into());
+    let ending = match (host, base) {
+        (Some(host), _) => host.run(&path, &args.args, limit)?,
+        (None, Some(base)) => one(target, &base, &path, &args.args, &[])?,
+        (None, None) => unreachable!("looked at above"),
+    };
+    match ending {
+        Ending::Exited(code) => std::process::exit(code),
+        other => bail!("{} {}", path.display(), words(other)),
+    }
 }
 
 #[cfg(test)]
