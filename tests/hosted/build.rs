@@ -15,8 +15,10 @@ fn main() {
     let files = ["crew", "destructors", "exits", "job_queue", "other_stack", "preserved", "storm"];
     build().files(files.map(|file| format!("c/{file}.c"))).compile("extram_hosted_c");
     println!("cargo::rustc-link-lib=pthread");
-    // libgomp comes with gcc; elsewhere the scenario's other threads have to do.
-    if linux && build().is_flag_supported("-fopenmp").unwrap_or(false) {
+    // libgomp comes with gcc; elsewhere the scenario's other threads have to do. Clang calls another
+    // library, whose header may not be there.
+    let gnu = linux && build().try_get_compiler().is_ok_and(|compiler| compiler.is_like_gnu());
+    if gnu && build().is_flag_supported("-fopenmp").unwrap_or(false) {
         build().file("c/openmp.c").flag("-fopenmp").compile("extram_hosted_openmp");
         println!("cargo::rustc-link-lib=gomp");
         println!("cargo::rustc-cfg=openmp");
