@@ -151,8 +151,8 @@ fn verdict(mutation: &Mutation, fate: &Fate) -> Result<()> {
     }
 }
 
-/// Builds the mutated core and runs the test that should notice; if it does not, all models and the
-/// core's tests on the host.
+/// Builds the mutated core and runs the test that should notice; if it does not, all models, and on
+/// the host the core's own tests and those with faults.
 fn fate(copy: &Path, mutation: &Mutation) -> Result<Fate> {
     let loom = loom_tests().dir(copy).env("RUST_BACKTRACE", "0");
     loom.clone().arg("--no-run").run().context("the mutated core does not build")?;
@@ -166,8 +166,9 @@ fn fate(copy: &Path, mutation: &Mutation) -> Result<Fate> {
     if let Some(failed) = first_failure(&loom, ALL_TESTS, "the models (no end)")? {
         return Ok(Fate::CaughtBy(failed));
     }
-    let host = Command::new("cargo").dir(copy).args(["test", "--package", "extram-core", "--lib"]);
-    if let Some(failed) = first_failure(&host, ALL_TESTS, "the core's tests (no end)")? {
+    let host = Command::new("cargo").dir(copy).args(["test", "-p", "extram-core", "-p", "extram-faults"]);
+    let host = host.args(["--lib", "--tests", "--no-fail-fast"]);
+    if let Some(failed) = first_failure(&host, ALL_TESTS, "the tests with faults (no end)")? {
         return Ok(Fate::CaughtBy(failed));
     }
     Ok(Fate::Survived)

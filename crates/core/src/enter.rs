@@ -339,8 +339,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 m.depth.store(depth + 1, Ordering::Relaxed);
                 return Some(depth + 1);
             }
-            // Acquire: for the case that the M was away and came back to this thread.
-            match m.hold.compare_exchange_weak(now, now | BUSY, Ordering::Acquire, Ordering::Relaxed) {
+            // Relaxed: whoever takes the M back replaces the token, so it was not away since this
+            // thread stored it.
+            match m.hold.compare_exchange_weak(now, now | BUSY, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => {
                     m.depth.store(1, Ordering::Relaxed);
                     return Some(1);
@@ -473,8 +474,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             // Release: partner of the exchange in `revoke_bound`.
             m.hold.store(token | PLAIN, Ordering::Release);
         } else if !self.binds_plainly() {
-            // Not a store: a mark must not be lost (Invariant Mark).
-            m.hold.fetch_or(token | BUSY, Ordering::AcqRel);
+            // Not a store: a mark must not be lost (Invariant Mark). Relaxed: what the M carries came
+            // through the list, and the mark's release goes on through this to `go_idle`.
+            m.hold.fetch_or(token | BUSY, Ordering::Relaxed);
         } else {
             m.hold.store(token | BUSY, Ordering::Relaxed);
         }
@@ -761,9 +763,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             if !inside && (now & BUSY != 0 || m.depth.load(Ordering::Relaxed) != 0) {
                 return false;
             }
-            // Acquire: as in `hold_again_slowly`.
+            // Relaxed: as in `hold_shared`.
             let busy = (now & !PLAIN) | BUSY;
-            if m.hold.compare_exchange(now, busy, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            if m.hold.compare_exchange(now, busy, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 return true;
             }
         }

@@ -151,8 +151,8 @@ impl<R: Runtime, P: Port> Table<R, P> {
     pub(crate) fn get(&self, id: u32) -> &M<R> {
         let index = id - 1;
         if index < self.firsts {
-            // Acquire: partner of the release in `memory_for`.
-            let first = self.first.load(Ordering::Acquire);
+            // Relaxed: whoever has the number got it by an acquire, after the memory was there.
+            let first = self.first.load(Ordering::Relaxed);
             // SAFETY: a number is given out after its memory was there, which stays (Stable).
             return unsafe { &*first.add(index as usize) };
         }
@@ -164,8 +164,8 @@ impl<R: Runtime, P: Port> Table<R, P> {
         #[cfg(feature = "alloc")]
         {
             let (segment, offset) = position(index);
-            // Acquire: partner of the release in `memory_for`.
-            let first = self.segments[segment].load(Ordering::Acquire);
+            // Relaxed: as in `get`.
+            let first = self.segments[segment].load(Ordering::Relaxed);
             // SAFETY: a number is given out after its segment was made, which stays (Stable).
             unsafe { &*first.add(offset) }
         }
@@ -186,7 +186,8 @@ impl<R: Runtime, P: Port> Table<R, P> {
 
     /// How many Ms are there or being made.
     pub(crate) fn live(&self) -> u32 {
-        self.live.load(Ordering::Acquire)
+        // Relaxed: who judges the duty to refill by it has been told of the change through the word.
+        self.live.load(Ordering::Relaxed)
     }
 
     /// Whether no slot is left.
@@ -215,7 +216,8 @@ impl<R: Runtime, P: Port> Table<R, P> {
             // That pool links them in its own way, so they are all as never used when they come back.
             let mut bare = self.bare.lock();
             *bare = 0;
-            self.high.store(0, Ordering::Release);
+            // Relaxed: published below.
+            self.high.store(0, Ordering::Relaxed);
             drop(bare);
             owned.store(false, Ordering::Release);
         }
@@ -248,12 +250,11 @@ impl<R: Runtime, P: Port> Table<R, P> {
                 self.memory_for(id)?;
             }
             self.get(id).set_id(id);
-            // Release: partner of the acquire in `numbers`.
+            // Release: partner of the acquire in `numbers`, for the memory and what is in it.
             self.high.store(id, Ordering::Release);
             id
         };
-        // Release: partner of the acquire in `live`.
-        self.live.store(live + 1, Ordering::Release);
+        self.live.store(live + 1, Ordering::Relaxed);
         Ok(id)
     }
 
@@ -263,14 +264,14 @@ impl<R: Runtime, P: Port> Table<R, P> {
         self.get(id).stage.store(BARE, Ordering::Relaxed);
         self.get(id).schedlink.store(*bare, Ordering::Relaxed);
         *bare = id;
-        self.live.store(self.live.load(Ordering::Relaxed) - 1, Ordering::Release);
+        self.live.store(self.live.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
     }
 
     /// Takes a slot out of use for ever: a thread may still look at it (see [`crate::hold`]).
     pub(crate) fn retire(&self, id: u32) {
         let _bare = self.bare.lock();
         self.get(id).stage.store(BARE, Ordering::Relaxed);
-        self.live.store(self.live.load(Ordering::Relaxed) - 1, Ordering::Release);
+        self.live.store(self.live.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
     }
 
     /// In a forked child: every slot for which `in_use` is false becomes bare. A context it held is
@@ -298,7 +299,7 @@ impl<R: Runtime, P: Port> Table<R, P> {
             m.schedlink.store(*bare, Ordering::Relaxed);
             *bare = m.id();
         }
-        self.live.store(live, Ordering::Release);
+        self.live.store(live, Ordering::Relaxed);
     }
 
     #[cfg(feature = "alloc")]
@@ -318,11 +319,10 @@ impl<R: Runtime, P: Port> Table<R, P> {
             // SAFETY: within the allocation, which is uninitialised.
             unsafe { memory.add(offset).write(M::new()) };
         }
-        // Release: partner of the acquire in `get`.
-        self.segments[segment].store(memory, Ordering::Release);
+        // Relaxed: published with the number (see `get`).
+        self.segments[segment].store(memory, Ordering::Relaxed);
         if segment == 0 {
-            // Release: the same.
-            self.first.store(memory, Ordering::Release);
+            self.first.store(memory, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -243,3 +243,55 @@ fn whichever_creation_fails_nobody_hangs_and_nothing_is_lost() {
         }
     }
 }
+
+/// Two threads wait while an M is being made, under a limit. One of them gets it, leaves, and keeps
+/// it idle unless it looks whether somebody waits (Invariant Mark: a new M carries the mark).
+#[test]
+fn a_new_m_does_not_go_idle_past_a_thread_that_waited_while_it_was_made() {
+    struct Patient(AtomicU32);
+    impl Runtime for Patient {
+        type Context = ();
+        type Error = ();
+        fn new_context(&self) -> Result<(), ()> {
+            if self.0.fetch_add(1, SeqCst) == 1 {
+                await_stats(|stats| stats.waiting == 2);
+            }
+            Ok(())
+        }
+    }
+    static POOL: Pool<Patient> = Pool::new(Patient(AtomicU32::new(0))).limit(2);
+    fn await_stats(holds: impl Fn(extram::Stats) -> bool) {
+        while !holds(POOL.stats()) {
+            Native::usleep(100);
+        }
+    }
+
+    POOL.start().unwrap();
+    let (over, end) = std::sync::mpsc::channel::<()>();
+    let creator = std::thread::spawn(move || {
+        let _stays = POOL.enter().unwrap();
+        _ = end.recv();
+    });
+    await_stats(|stats| stats.creating == 1);
+    let (done, reports) = std::sync::mpsc::channel();
+    let mut threads = vec![creator];
+    let mut overs = vec![over];
+    for _ in 0..2 {
+        let (over, end) = std::sync::mpsc::channel::<()>();
+        let done = done.clone();
+        overs.push(over);
+        threads.push(std::thread::spawn(move || {
+            POOL.callback(|_| ()).unwrap();
+            done.send(()).unwrap();
+            // Lives on, with its M if nobody takes it.
+            _ = end.recv();
+        }));
+    }
+    for _ in 0..2 {
+        let served = reports.recv_timeout(Duration::from_secs(30));
+        assert!(served.is_ok(), "an M is idle and a thread waits: {:?}", POOL.stats());
+    }
+    drop(overs);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    POOL.close().unwrap();
+}

@@ -51,11 +51,12 @@ fn a_thread_that_comes_back_and_a_waiter_are_both_served() {
 
 #[test]
 fn two_waiters_are_both_served_by_one_m_that_goes_idle() {
-    model(1, || {
+    model(2, || {
         let pool = ModelPool::<false>::new(Binding::Thread, 1);
         let shared = pool.get();
         let inside = shared.enter().unwrap();
-        let others = [(); 2].map(|()| spawn(move || shared.callback(work).unwrap()));
+        // loom's own: their exit does not bring the M home.
+        let others = [(); 2].map(|()| loom::thread::spawn(move || shared.callback(work).unwrap()));
         work(&inside);
         drop(inside);
         for other in others {
@@ -65,8 +66,8 @@ fn two_waiters_are_both_served_by_one_m_that_goes_idle() {
     });
 }
 
-/// A new M goes idle for the first time while somebody waits: the mark it was made with makes its
-/// holder look.
+/// A new M goes idle for the first time while somebody waits. (Whoever waits while it is being made
+/// takes a third thread, and loom longer than anybody has: see tests/faults.)
 #[test]
 fn a_new_m_does_not_go_idle_past_a_waiter() {
     model(1, || {

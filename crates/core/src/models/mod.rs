@@ -30,6 +30,7 @@ mod pool;
 mod port;
 mod trim;
 mod waiting;
+mod walk;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

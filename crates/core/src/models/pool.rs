@@ -2,7 +2,7 @@
 
 use crate::models::port::ModelPort;
 use crate::sync::{AtomicU32, Ordering};
-use crate::{Binding, M, Pool, Runtime};
+use crate::{Binding, M, Observed, Pool, Runtime};
 use core::ops::Range;
 use loom::cell::UnsafeCell;
 use std::boxed::Box;
@@ -43,6 +43,12 @@ impl Runtime for ModelRuntime {
 pub(super) fn work(m: &M<ModelRuntime>) {
     // SAFETY: the model's question; loom panics if the answer is no.
     m.context().0.with_mut(|payload| unsafe { *payload += 1 });
+}
+
+/// What an observer does with an M.
+pub(super) fn read(m: &Observed<ModelRuntime>) {
+    // SAFETY: as in `work`, and nobody drops the context.
+    unsafe { (*m.context_ptr()).0.with(|payload| _ = *payload) };
 }
 
 /// What a [`ModelPool`] without a heavy barrier lends.

@@ -1,0 +1,25 @@
+//! Observing: against threads that make Ms.
+
+use crate::Binding;
+use crate::models::model;
+use crate::models::pool::{ModelPool, read};
+use crate::models::port::spawn;
+
+const UNLIMITED: u32 = u32::MAX;
+
+/// loom would see a read that is not ordered after the making of the context.
+#[test]
+fn a_context_that_an_observer_finds_is_complete() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, UNLIMITED);
+        let shared = pool.get();
+        // Takes the first M and makes the second; nobody writes to either context.
+        let other = spawn(move || drop(shared.enter().unwrap()));
+        for m in shared.ms() {
+            read(&m);
+        }
+        other.join().unwrap();
+        assert_eq!(shared.stats().created, 2);
+        pool.end_at_rest();
+    });
+}
