@@ -166,8 +166,8 @@ fn fate(copy: &Path, mutation: &Mutation) -> Result<Fate> {
     if let Some(failed) = first_failure(&loom, ALL_TESTS, "the models (no end)")? {
         return Ok(Fate::CaughtBy(failed));
     }
-    let host = Command::new("cargo").dir(copy).args(["test", "-p", "extram-core", "-p", "extram-faults"]);
-    let host = host.args(["--lib", "--tests", "--no-fail-fast"]);
+    let host = Command::new("cargo").dir(copy).args(["test", "-p", "extram-core", "-p", "extram"]);
+    let host = host.args(["-p", "extram-faults", "--lib", "--tests", "--no-fail-fast"]);
     if let Some(failed) = first_failure(&host, ALL_TESTS, "the tests with faults (no end)")? {
         return Ok(Fate::CaughtBy(failed));
     }

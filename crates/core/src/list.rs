@@ -540,7 +540,8 @@ impl List {
         let word = self.look();
         // Acquire: synchronises with the release by which each refused waiter took its error.
         let refusals = self.refusals.load(Ordering::Acquire);
-        let wakeups = self.wakeups.load(Ordering::Acquire);
+        // Relaxed: whoever took an error had taken its token before.
+        let wakeups = self.wakeups.load(Ordering::Relaxed);
         word.waiting() == 0 && word.creating() == 0 && refusals == 0 && wakeups == 0
     }
 
