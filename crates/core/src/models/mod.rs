@@ -21,6 +21,7 @@
 //! - **Waiting.** See [`port`].
 //! - **Time.** A time-out of zero gives up at the first look, and loom puts that look anywhere.
 
+mod calls;
 mod close;
 mod duty;
 mod idle;

@@ -21,6 +21,7 @@ type AtExit = unsafe extern "C" fn(*mut ());
 
 loom::thread_local! {
     static VALUE: Cell<*mut ()> = Cell::new(null_mut());
+    static HOOKED: Cell<bool> = Cell::new(false);
     static TOKEN: usize = next_token();
 }
 
@@ -107,7 +108,13 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
     }
 
     fn exit_hook(_local: &'static ()) -> bool {
+        HOOKED.with(|hooked| hooked.set(true));
         true
+    }
+
+    /// A thread that has been in once is known to have its hook, which leads it the short way.
+    fn tls_look(local: &()) -> (*mut (), bool) {
+        (Self::tls_get(local), HOOKED.with(Cell::get))
     }
 
     fn thread_token() -> usize {
