@@ -12,7 +12,8 @@ fn main() {
         }
         build
     };
-    let files = ["crew", "destructors", "exits", "job_queue", "other_stack", "preserved", "storm"];
+    let files =
+        ["crew", "destructors", "exits", "job_queue", "other_stack", "preserved", "storm", "system_calls"];
     build().files(files.map(|file| format!("c/{file}.c"))).compile("extram_hosted_c");
     println!("cargo::rustc-link-lib=pthread");
     // libgomp comes with gcc; elsewhere the scenario's other threads have to do. Clang calls another

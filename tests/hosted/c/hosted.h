@@ -56,6 +56,13 @@ unsigned hosted_storm(unsigned count, unsigned signals, hosted_body body, hosted
 /* A thread of a storm strikes itself where it calls this, at one call in thirteen. */
 void hosted_strike(void);
 
+/* system_calls.c, FreeBSD only: has the calling process traced into `file`, which is there, until it
+ * ends. 0, or an error number. */
+int hosted_trace(const char *file);
+/* Counts the system calls in such a file by their numbers, which are less than `size`. -1 if it makes
+ * no sense, or some were lost. */
+int hosted_traced(const char *file, unsigned *counts, unsigned size);
+
 /* openmp.c: a parallel region of `count` threads, and one nested in each of them. */
 unsigned hosted_openmp(unsigned count, hosted_body body, void *arg);
 

@@ -28,6 +28,10 @@ unsafe extern "C" {
     fn hosted_on_other_stack(stack: *mut c_void, size: usize, body: Body, arg: *mut c_void) -> c_int;
     fn hosted_preserved(body: Body, arg: *mut c_void) -> c_uint;
     fn hosted_storm(count: c_uint, signals: c_uint, body: Body, handler: Body, arg: *mut c_void) -> c_uint;
+    #[cfg(target_os = "freebsd")]
+    fn hosted_trace(file: *const core::ffi::c_char) -> c_int;
+    #[cfg(target_os = "freebsd")]
+    fn hosted_traced(file: *const core::ffi::c_char, counts: *mut c_uint, size: c_uint) -> c_int;
     #[cfg(openmp)]
     fn hosted_openmp(count: c_uint, body: Body, arg: *mut c_void) -> c_uint;
 }
@@ -243,4 +247,34 @@ pub fn storm(count: u32, signals: u32, body: impl Fn(u32) + Sync, handler: impl 
 pub fn openmp(count: u32, body: impl Fn(u32) + Sync) -> u32 {
     // SAFETY: the regions end before C returns.
     Work::run(&body, |work, arg| unsafe { hosted_openmp(count, work, arg) })
+}
+
+/// Has the calling process traced into `file`, which is there, until it ends. One system call.
+///
+/// # Errors
+///
+/// The system's.
+#[cfg(target_os = "freebsd")]
+pub fn trace(file: &core::ffi::CStr) -> std::io::Result<()> {
+    // SAFETY: a path that is alive.
+    match unsafe { hosted_trace(file.as_ptr()) } {
+        0 => Ok(()),
+        error => Err(std::io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// The number of each system call in such a file, and how often it was made.
+///
+/// # Errors
+///
+/// The file makes no sense, or some calls were lost.
+#[cfg(target_os = "freebsd")]
+pub fn traced(file: &core::ffi::CStr) -> std::io::Result<std::collections::BTreeMap<usize, u64>> {
+    // More than there are system calls.
+    let mut counts = [0; 1024];
+    // SAFETY: a path that is alive, and room for so many numbers.
+    if unsafe { hosted_traced(file.as_ptr(), counts.as_mut_ptr(), counts.len() as c_uint) } != 0 {
+        return Err(std::io::Error::other("a trace that makes no sense, or has gaps"));
+    }
+    Ok(counts.into_iter().map(u64::from).enumerate().filter(|(_, count)| *count != 0).collect())
 }

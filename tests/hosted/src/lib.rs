@@ -16,6 +16,8 @@ pub use foreign::openmp;
 pub use foreign::{
     JobQueue, Key, cancel_inside, crew, exit_inside, in_turn, on_other_stack, preserved, storm,
 };
+#[cfg(target_os = "freebsd")]
+pub use foreign::{trace, traced};
 pub use plugin::Plugin;
 pub use scale::scaled;
 pub use tapped::Tapped;

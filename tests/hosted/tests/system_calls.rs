@@ -1,15 +1,20 @@
 //! Entries that need no system call make none: the same program with 10 and with 10,000 pairs of
-//! enter and leave makes the same ones. Needs strace, and is ignored, which counts as skipped,
-//! where that cannot trace.
+//! enter and leave makes the same ones. Ignored, which counts as skipped, where nothing can trace.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use std::collections::BTreeMap;
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+#[cfg_attr(target_os = "freebsd", path = "system_calls/ktrace.rs")]
+#[cfg_attr(not(target_os = "freebsd"), path = "system_calls/strace.rs")]
+mod tracer;
+
+use tracer::{calls, can_trace};
+
+/// A program that makes other calls: it says something at its end.
+const OTHER: (&str, &[&str]) = (env!("CARGO_BIN_EXE_process_exit"), &["unbound"]);
 
 fn main() {
     let args = Arguments::from_args();
-    let missing = if cfg!(target_os = "linux") { no_strace().err() } else { Some("not Linux".into()) };
+    let missing = can_trace().err();
     if let Some(why) = &missing {
         eprintln!("skipped: {why}");
     }
@@ -23,40 +28,6 @@ fn main() {
         trial("a_program_with_more_calls_is_told_from_one_with_fewer", the_count_counts),
     ];
     libtest_mimic::run(&args, trials).exit();
-}
-
-fn no_strace() -> Result<(), String> {
-    match Command::new("strace").args(["-c", "-f", "-o", "/dev/null", "true"]).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("strace: {}", String::from_utf8_lossy(&output.stderr).trim())),
-        Err(error) => Err(format!("strace: {error}")),
-    }
-}
-
-/// Each system call that the program makes, and how often.
-fn calls(program: &[&str]) -> Result<BTreeMap<String, u64>, Failed> {
-    static REPORTS: AtomicU32 = AtomicU32::new(0);
-    let name = format!("extram-calls-{}-{}", std::process::id(), REPORTS.fetch_add(1, Ordering::Relaxed));
-    let report = std::env::temp_dir().join(name);
-    let traced =
-        Command::new("strace").args(["-c", "-f", "-o"]).arg(&report).args(program).output().map_err(fail)?;
-    let text = std::fs::read_to_string(&report).map_err(fail)?;
-    let _ = std::fs::remove_file(&report);
-    if !traced.status.success() {
-        return Err(format!("{program:?}: {}", String::from_utf8_lossy(&traced.stderr)).into());
-    }
-    // "% time, seconds, usecs/call, calls, errors, syscall", where errors may be blank.
-    let row = |line: &str| {
-        let words: Vec<_> = line.split_whitespace().collect();
-        let count = words.get(3)?.parse().ok()?;
-        Some((words.last()?.to_string(), count))
-    };
-    let calls: BTreeMap<_, _> = text.lines().filter_map(row).filter(|(name, _)| name != "total").collect();
-    if calls.contains_key("execve") { Ok(calls) } else { Err(format!("no table:\n{text}").into()) }
-}
-
-fn fail(error: std::io::Error) -> Failed {
-    error.to_string().into()
 }
 
 fn same(binding: &str) -> Result<(), Failed> {
@@ -77,7 +48,8 @@ fn bound_entries_make_no_system_call() -> Result<(), Failed> {
 }
 
 fn the_count_counts() -> Result<(), Failed> {
-    if calls(&["true"])? == calls(&["sh", "-c", "echo one; echo two"])? {
+    let (other, args) = OTHER;
+    if calls(&[env!("CARGO_BIN_EXE_entry_pairs"), "10", "unbound"])? == calls(&[&[other], args].concat())? {
         return Err("two programs that differ are the same".into());
     }
     Ok(())

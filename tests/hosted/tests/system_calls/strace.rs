@@ -1,0 +1,40 @@
+//! By strace.
+
+use libtest_mimic::Failed;
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub(crate) fn can_trace() -> Result<(), String> {
+    match Command::new("strace").args(["-c", "-f", "-o", "/dev/null", "true"]).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("strace: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Err(format!("strace: {error}")),
+    }
+}
+
+/// Each system call that the program makes, and how often.
+pub(crate) fn calls(program: &[&str]) -> Result<BTreeMap<String, u64>, Failed> {
+    static REPORTS: AtomicU32 = AtomicU32::new(0);
+    let name = format!("extram-calls-{}-{}", std::process::id(), REPORTS.fetch_add(1, Ordering::Relaxed));
+    let report = std::env::temp_dir().join(name);
+    let traced =
+        Command::new("strace").args(["-c", "-f", "-o"]).arg(&report).args(program).output().map_err(fail)?;
+    let text = std::fs::read_to_string(&report).map_err(fail)?;
+    let _ = std::fs::remove_file(&report);
+    if !traced.status.success() {
+        return Err(format!("{program:?}: {}", String::from_utf8_lossy(&traced.stderr)).into());
+    }
+    // "% time, seconds, usecs/call, calls, errors, syscall", where errors may be blank.
+    let row = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let count = words.get(3)?.parse().ok()?;
+        Some((words.last()?.to_string(), count))
+    };
+    let calls: BTreeMap<_, _> = text.lines().filter_map(row).filter(|(name, _)| name != "total").collect();
+    if calls.contains_key("execve") { Ok(calls) } else { Err(format!("no table:\n{text}").into()) }
+}
+
+fn fail(error: std::io::Error) -> Failed {
+    error.to_string().into()
+}
