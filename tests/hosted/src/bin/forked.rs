@@ -5,8 +5,8 @@
 use extram::{Binding, EnterError, Pool};
 use extram_hosted::{Witness, alone, call, close, rest, started, until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
@@ -154,10 +154,11 @@ fn in_a_storm() {
         [(u32::MAX, Binding::Thread), (u32::MAX, Binding::Call), (3, Binding::Thread), (3, Binding::Call)]
     {
         let pool = started(Pool::new(Witness::default()).limit(limit).binding(binding));
-        let over: &AtomicBool = Box::leak(Box::default());
+        let (begun, over): (&AtomicU32, &AtomicBool) = (Box::leak(Box::default()), Box::leak(Box::default()));
         let storm: Vec<_> = (0..6)
             .map(|index| {
                 spawn(move || {
+                    begun.fetch_add(1, SeqCst);
                     while !over.load(SeqCst) {
                         match pool.enter_timeout(Duration::from_micros(50)) {
                             Ok(m) => alone(&m, std::thread::yield_now),
@@ -172,6 +173,8 @@ fn in_a_storm() {
                 })
             })
             .collect();
+        // A Rust thread that starts holds a lock of the standard library, which a child would inherit.
+        until("all threads have started", || begun.load(SeqCst) == 6);
         for round in 0..40 {
             if round % 2 == 0 {
                 pool.unbind();
