@@ -88,6 +88,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     const_unless_loom! {
         /// A pool that makes its Ms on the heap, as many as are needed. It has none before
         /// [`start`](Pool::start).
+        ///
+        /// The memory of its Ms goes with the pool, which nobody drops if it is a static: a shared
+        /// library that is unloaded leaves it behind, unless its destructor drops the pool, or the
+        /// pool has its memory from [`with_slots`](Pool::with_slots).
         #[cfg(feature = "alloc")]
         pub fn new(runtime: R) -> Self {
             Self::over(runtime, Table::new(None))

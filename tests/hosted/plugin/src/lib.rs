@@ -3,6 +3,7 @@
 //! Its functions return 0 or a number above for success, and below 0 the reason why not.
 #![cfg(unix)]
 
+use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::sync::atomic::AtomicI32;
 use core::sync::atomic::Ordering::SeqCst;
@@ -19,7 +20,29 @@ impl Runtime for Plugin {
     }
 }
 
-static POOL: Pool<Plugin> = Pool::new(Plugin);
+/// The pool, which is dropped when the library goes: a static is not, and would leave behind what it
+/// has taken from the heap.
+struct Owned(UnsafeCell<Pool<Plugin>>);
+
+// SAFETY: shared as a pool is; `discard` says that nobody does any more.
+unsafe impl Sync for Owned {}
+
+static POOL: Owned = Owned(UnsafeCell::new(Pool::new(Plugin)));
+
+fn pool() -> &'static Pool<Plugin> {
+    // SAFETY: changed by `discard` only.
+    unsafe { &*POOL.0.get() }
+}
+
+/// Frees the pool's memory.
+///
+/// # Safety
+///
+/// The pool is closed or was never started, and nobody calls in from now on.
+unsafe fn discard() {
+    // SAFETY: as the caller promises; a static is not dropped again.
+    unsafe { POOL.0.get().drop_in_place() };
+}
 
 const UNKNOWN: c_int = i32::MIN;
 /// How the entry in the constructor ended.
@@ -38,31 +61,31 @@ fn code(error: EnterError) -> c_int {
 /// Starts the pool.
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_start() -> c_int {
-    if POOL.start().is_ok() { 0 } else { -1 }
+    if pool().start().is_ok() { 0 } else { -1 }
 }
 
 /// Enters and leaves: the number of the M.
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_call() -> c_int {
-    POOL.callback(|m| m.id() as c_int).unwrap_or_else(code)
+    pool().callback(|m| m.id() as c_int).unwrap_or_else(code)
 }
 
 /// Closes the pool.
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_close() -> c_int {
-    if POOL.close().is_ok() { 0 } else { -1 }
+    if pool().close().is_ok() { 0 } else { -1 }
 }
 
 /// How many Ms there are.
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_created() -> c_int {
-    POOL.stats().created as c_int
+    pool().stats().created as c_int
 }
 
 /// Of those: bound to threads outside.
 #[unsafe(no_mangle)]
 pub extern "C" fn plugin_bound_idle() -> c_int {
-    POOL.stats().bound_idle as c_int
+    pool().stats().bound_idle as c_int
 }
 
 /// What the constructor was told.
@@ -90,9 +113,14 @@ pub extern "C" fn plugin_destructed() {
         fn write(file: c_int, bytes: *const u8, count: usize) -> isize;
     }
     let file = REPORT_TO.load(SeqCst);
+    let entered = plugin_call();
     if file >= 0 {
-        let text = if plugin_call() > 0 { b"+" } else { b"-" };
+        let text = if entered > 0 { b"+" } else { b"-" };
         // SAFETY: one byte of a constant.
         unsafe { write(file, text.as_ptr(), 1) };
+    }
+    if entered == code(EnterError::Closed) {
+        // SAFETY: it is closed, and who unloads a library has nobody call into it.
+        unsafe { discard() };
     }
 }
