@@ -308,7 +308,7 @@ impl Theatre {
             wakes: 0,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let pool: Yard = Box::leak(Box::new(shape(Pool::new(Brittle(shared.clone())))));
+        let pool: Yard = extram_kept::keep(shape(Pool::new(Brittle(shared.clone()))));
         let orders = (0..puppets).map(|index| play(shared.clone(), index, pool)).collect();
         Theatre { shared, orders, pool }
     }
@@ -432,7 +432,7 @@ fn exit(shared: &Arc<Shared>, index: usize) {
         }
     };
     for (key, value) in values.into_iter().filter(|(_, value)| *value != 0) {
-        // SAFETY: the places of pools, which are leaked.
+        // SAFETY: the places of pools, which are kept.
         let place = unsafe { &*core::ptr::with_exposed_provenance::<Place>(key) };
         let at_exit = place.at_exit.load(SeqCst);
         if !at_exit.is_null() {

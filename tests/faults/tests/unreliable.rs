@@ -197,9 +197,9 @@ fn whichever_creation_fails_nobody_hangs_and_nothing_is_lost() {
     const HERD: u32 = 12;
     for fails_at in 0..=HERD + 1 {
         for _ in 0..20 {
-            let alive: &AtomicI64 = Box::leak(Box::default());
+            let alive = extram_kept::keep(AtomicI64::new(0));
             let runtime = Once { attempts: AtomicU32::new(0), fails_at, alive };
-            let pool: &'static Pool<Once> = Box::leak(Box::new(Pool::new(runtime)));
+            let pool: &'static Pool<Once> = extram_kept::keep(Pool::new(runtime));
             if fails_at == 0 {
                 assert_eq!(pool.start(), Err(StartError::CreationFailed));
                 assert_eq!(pool.enter().unwrap_err(), EnterError::NotStarted);

@@ -28,7 +28,7 @@ impl Default for Witness {
         Witness {
             cost: Duration::ZERO,
             made: AtomicU32::new(0),
-            dropped: Box::leak(Box::default()),
+            dropped: extram_kept::keep(AtomicU32::new(0)),
             admitted: AtomicU64::new(0),
             retired: AtomicU64::new(0),
         }
@@ -80,7 +80,7 @@ pub fn started(pool: Pool<Witness>) -> &'static Pool<Witness> {
 
 /// The same on any port.
 pub fn started_on<P: Port>(pool: Pool<Witness, P>) -> &'static Pool<Witness, P> {
-    let pool: &'static Pool<Witness, P> = Box::leak(Box::new(pool));
+    let pool = extram_kept::keep(pool);
     pool.start().expect("the pool starts");
     pool
 }

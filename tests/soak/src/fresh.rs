@@ -15,7 +15,7 @@ const AT_ONCE: u32 = 8;
 ///
 /// More Ms than at the busiest moment, or something does not add up.
 pub fn fresh_threads(threads: u64) -> Result<Figures, String> {
-    let pool: &'static Pool<Ground> = Box::leak(Box::new(Pool::new(Ground::default())));
+    let pool: &'static Pool<Ground> = extram_kept::keep(Pool::new(Ground::default()));
     pool.start().map_err(|error| error.to_string())?;
     let made = AtomicU64::new(0);
     std::thread::scope(|scope| {

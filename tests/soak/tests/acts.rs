@@ -28,7 +28,7 @@ fn fresh_threads_over_time_need_as_many_ms_as_are_alive_at_once() {
 }
 
 fn pool() -> &'static Pool<Ground> {
-    let pool: &'static Pool<Ground> = Box::leak(Box::new(Pool::new(Ground::default())));
+    let pool: &'static Pool<Ground> = extram_kept::keep(Pool::new(Ground::default()));
     pool.start().unwrap();
     pool
 }

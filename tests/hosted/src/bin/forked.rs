@@ -4,6 +4,7 @@
 
 use extram::{Binding, EnterError, Pool};
 use extram_hosted::{Witness, alone, call, close, rest, started, until};
+use extram_kept::keep;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -72,7 +73,7 @@ impl Others {
     fn new(pool: Yard, idle: u32, inside: u32) -> Self {
         // The calling thread may be bound itself.
         let bound_before = pool.stats().bound_idle;
-        let go: &AtomicBool = Box::leak(Box::default());
+        let go = keep(AtomicBool::new(false));
         let wait = move || {
             while !go.load(SeqCst) {
                 sleep(Duration::from_micros(100));
@@ -154,7 +155,7 @@ fn in_a_storm() {
         [(u32::MAX, Binding::Thread), (u32::MAX, Binding::Call), (3, Binding::Thread), (3, Binding::Call)]
     {
         let pool = started(Pool::new(Witness::default()).limit(limit).binding(binding));
-        let (begun, over): (&AtomicU32, &AtomicBool) = (Box::leak(Box::default()), Box::leak(Box::default()));
+        let (begun, over) = (keep(AtomicU32::new(0)), keep(AtomicBool::new(false)));
         let storm: Vec<_> = (0..6)
             .map(|index| {
                 spawn(move || {
