@@ -4,6 +4,10 @@
 use extram::{Binding, Pool};
 use extram_hosted::{CPool, Key, Witness, call, cancel_inside, close, exit_inside, in_turn, rest, started};
 
+/// How many rounds of destructors there are for keys that are made later than all others.
+/// ThreadSanitizer forgets a thread in the last one, and crashes when it meets it again.
+const ROUNDS: u32 = if cfg!(extram_tsan) { 3 } else { 4 };
+
 fn bindings() -> [Binding; 2] {
     [Binding::Thread, Binding::Call]
 }
@@ -62,7 +66,10 @@ fn destructors_that_enter_in_every_round_leak_nothing() {
             let late = Key::new();
             let face = CPool::new(pool);
             for (name, key) in [("early", &early), ("late", &late)] {
-                for (first, last) in [(0, 1), (1, 1), (0, 4), (1, 4), (2, 2), (2, 4), (3, 3)] {
+                let visits = [(0, 1), (1, 1), (0, 4), (1, 4), (2, 2), (2, 4), (3, 3)];
+                // The hook comes in the round after the first entry, if it does not in the same.
+                for (first, last) in visits.into_iter().filter(|(first, _)| *first < ROUNDS) {
+                    let last = last.min(ROUNDS);
                     for _ in 0..10 {
                         let entries = key.visit(&face, first, last);
                         assert_eq!(entries, last - first + 1, "{name} key, rounds {first} to {last}");
@@ -81,6 +88,7 @@ fn destructors_that_enter_in_every_round_leak_nothing() {
 /// calls on a thread is the first to enter. The M stays with a thread that is gone, until the pool
 /// is closed; nothing else is lost, and nobody waits for it.
 #[test]
+#[cfg_attr(extram_tsan, ignore = "ThreadSanitizer has forgotten the thread by then")]
 fn a_first_entry_in_the_last_destructor_of_all_costs_one_m_until_the_pool_is_closed() {
     let pool = started(Pool::new(Witness::default()));
     let key = Key::new();
@@ -97,6 +105,7 @@ fn a_first_entry_in_the_last_destructor_of_all_costs_one_m_until_the_pool_is_clo
 /// that its first entry to another one is for the call only, even in the last destructor of all.
 #[test]
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), ignore = "no block to be marked")]
+#[cfg_attr(extram_tsan, ignore = "ThreadSanitizer has forgotten the thread by then")]
 fn a_first_entry_in_the_last_destructor_comes_home_if_another_pool_has_seen_the_thread() {
     for before in [1, 5] {
         let others: Vec<_> = (0..before).map(|_| started(Pool::new(Witness::default()))).collect();
@@ -125,7 +134,7 @@ fn after_the_hooks_nothing_is_left_under_a_key() {
     let key = Key::new();
     let left = |enter: &(dyn Fn(u32) + Sync)| {
         let left = std::sync::Mutex::new(Vec::new());
-        key.rounds(4, |round| {
+        key.rounds(ROUNDS, |round| {
             enter(round);
             left.lock().unwrap().push(key.others_with_a_value());
         });

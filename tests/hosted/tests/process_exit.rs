@@ -16,7 +16,7 @@ fn an_exit_handler_enters() {
     for case in ["bound", "unbound", "inside", "others"] {
         assert_eq!(last_words(case), "entered\n", "{case}");
     }
-    for _ in 0..20 {
+    for _ in 0..extram_hosted::scaled(20) {
         assert_eq!(last_words("busy"), "entered\n");
     }
 }

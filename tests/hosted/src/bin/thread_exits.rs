@@ -9,7 +9,9 @@ fn main() {
     in_turn(20, 0, |_| pools.iter().for_each(|pool| _ = call(pool)));
     let key = Key::new();
     for pool in &pools {
-        for (first, last) in [(0, 1), (0, 4), (1, 4), (2, 2), (3, 3)] {
+        // ThreadSanitizer forgets a thread in the last round.
+        let rounds = if cfg!(extram_tsan) { 3 } else { 4 };
+        for (first, last) in [(0, 1), (0, rounds), (1, rounds), (2, 2), (rounds - 1, rounds - 1)] {
             assert_eq!(key.visit(&CPool::new(pool), first, last), last - first + 1);
         }
     }
