@@ -27,6 +27,7 @@ const FUZZER: Sanitizer = Sanitizer {
     folder: "target/fuzz",
     options: ("ASAN_OPTIONS", "detect_leaks=1"),
     planted: &[("planted", "the planted failure is found")],
+    apart: &[],
 };
 
 const TARGETS: [&str; 2] = ["pool_operations", "c_face"];

@@ -10,7 +10,7 @@
 use crate::command::{Command, Ended, which};
 use crate::summary::Summary;
 use crate::test::cargo_test;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,6 +46,7 @@ impl Wanted {
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// What differs between the two.
+#[derive(Clone, Copy)]
 pub(crate) struct Sanitizer {
     /// As rustc and clang call it.
     pub(crate) name: &'static str,
@@ -59,7 +60,20 @@ pub(crate) struct Sanitizer {
     pub(crate) options: (&'static str, &'static str),
     /// Programs of `tests/planted`, and what is reported about them.
     pub(crate) planted: &'static [(&'static str, &'static str)],
+    /// Test programs of `tests/hosted` that do not run with the others.
+    pub(crate) apart: &'static [Apart],
 }
+
+/// A test program that needs a way of its own.
+pub(crate) struct Apart {
+    name: &'static str,
+    /// The sanitizer's options for it; it does not run at all without.
+    options: Option<&'static str>,
+    reason: &'static str,
+}
+
+/// AddressSanitizer's way to find uses of a frame that is gone is to have frames elsewhere.
+const FRAMES_ON_THE_STACK: Option<&str> = Some("detect_leaks=1:detect_stack_use_after_return=0");
 
 const ADDRESS: Sanitizer = Sanitizer {
     name: "address",
@@ -70,6 +84,23 @@ const ADDRESS: Sanitizer = Sanitizer {
     // Leaks are looked for when a test program ends, in what its threads cannot reach any more.
     options: ("ASAN_OPTIONS", "detect_leaks=1"),
     planted: &[("use_after_free", "heap-use-after-free"), ("leak", "detected memory leaks")],
+    apart: &[
+        Apart {
+            name: "signals",
+            options: FRAMES_ON_THE_STACK,
+            reason: "an entry whose frame is not on the stack asks for the stack's bounds, each time",
+        },
+        Apart {
+            name: "stack",
+            options: FRAMES_ON_THE_STACK,
+            reason: "it looks for its own frames on the stack",
+        },
+        Apart {
+            name: "system_calls",
+            options: None,
+            reason: "its programs are traced, and LeakSanitizer traces them itself",
+        },
+    ],
 };
 
 const THREAD: Sanitizer = Sanitizer {
@@ -82,6 +113,11 @@ const THREAD: Sanitizer = Sanitizer {
     // A forked child that starts threads is one of the things under test.
     options: ("TSAN_OPTIONS", "die_after_fork=0"),
     planted: &[("race", "data race")],
+    apart: &[Apart {
+        name: "system_calls",
+        options: None,
+        reason: "it counts all system calls, and ThreadSanitizer has a thread that makes some",
+    }],
 };
 
 pub(crate) fn address() -> Result<Summary> {
@@ -97,7 +133,13 @@ pub(crate) fn thread() -> Result<Summary> {
 const TESTS: &[&[&str]] = &[
     &["-p", "extram", "-p", "extram-capi", "-p", "extram-baselines", "--tests"],
     &["-p", "extram-conformance", "--test", "native"],
+    &["-p", "extram-faults", "-p", "extram-soak", "--tests"],
 ];
+
+/// Tests of `tests/hosted` that say nothing about the programs that were built for the sanitizer.
+/// This one runs the compiler. OpenMP's regions are not among the tests, because they need gcc: its
+/// library synchronises threads in ways that ThreadSanitizer does not see.
+const SKIPPED: &str = "a_guard_that_leaves_its_thread_does_not_compile";
 
 fn lane(sanitizer: &Sanitizer) -> Result<Summary> {
     let tools = match Tools::find(sanitizer) {
@@ -119,7 +161,48 @@ fn lane(sanitizer: &Sanitizer) -> Result<Summary> {
     for tests in TESTS {
         summary += cargo_test(&cargo(&["test", "--no-fail-fast"]).args(*tests))?;
     }
+    summary += hosted(&tools, sanitizer)?;
+    let soak = ["run", "--quiet", "-p", "extram-soak", "--bin", "soak", "--", "--seconds", "5"];
+    summary += Summary::of("a soak of 5 seconds", cargo(&soak).run());
     Ok(summary)
+}
+
+/// The hosted scenarios: all test programs together, but for those that are apart.
+fn hosted(tools: &Tools, sanitizer: &Sanitizer) -> Result<Summary> {
+    let run = |options, names: &[String]| {
+        let with = Sanitizer { options: (sanitizer.options.0, options), ..*sanitizer };
+        let cargo = tools.cargo(&with).args(["test", "--no-fail-fast", "-p", "extram-hosted"]);
+        let cargo = names.iter().fold(cargo, |cargo, name| cargo.args(["--test", name]));
+        cargo_test(&cargo.args(["--", "--skip", SKIPPED]))
+    };
+    let together = hosted_programs()?;
+    let is_apart = |name: &String| sanitizer.apart.iter().any(|apart| apart.name == name);
+    let together: Vec<_> = together.into_iter().filter(|name| !is_apart(name)).collect();
+    let mut summary = run(sanitizer.options.1, &together)?;
+    for Apart { name, options, reason } in sanitizer.apart {
+        match options {
+            Some(options) => {
+                println!("{name} with {options}: {reason}");
+                summary += run(options, &[name.to_string()])?;
+            }
+            None => println!("without {name}: {reason}"),
+        }
+    }
+    Ok(summary)
+}
+
+/// The names of the test programs.
+fn hosted_programs() -> Result<Vec<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hosted/tests");
+    let mut names = Vec::new();
+    for entry in folder.read_dir().with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Runs a program that has a bug: it ends badly, and the report says this.
@@ -245,6 +328,17 @@ mod tests {
     fn the_llvm_of_a_rustc_is_read() {
         assert_eq!(llvm("rustc 1.96.0\nhost: x86_64\nLLVM version: 22.1.8\n"), Some(22));
         assert_eq!(llvm("rustc 1.96.0\n"), None);
+    }
+
+    #[test]
+    fn what_is_apart_or_skipped_exists() {
+        let programs = hosted_programs().unwrap();
+        assert!(programs.len() > 10);
+        for apart in ADDRESS.apart.iter().chain(THREAD.apart) {
+            assert!(programs.iter().any(|name| name == apart.name), "{}", apart.name);
+        }
+        let guards = include_str!("../../tests/hosted/tests/guards.rs");
+        assert!(guards.contains(SKIPPED));
     }
 
     #[test]
