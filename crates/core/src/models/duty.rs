@@ -1,8 +1,9 @@
 //! The duty to refill: nobody waits for ever, and hardly an M is made in vain.
 
+use crate::list::{GaveUp, Taken};
 use crate::models::model;
 use crate::models::pool::{ModelPool, SharedPool, work};
-use crate::models::port::spawn;
+use crate::models::port::{Shared, spawn};
 use crate::{Binding, EnterError};
 
 /// Enters and never leaves; `false` if refused.
@@ -113,5 +114,28 @@ fn an_m_whose_refill_failed_does_not_stay_with_its_thread() {
         let other = spawn(move || shared.callback(work).unwrap());
         other.join().unwrap();
         pool.end_at_rest();
+    });
+}
+
+/// Two creators under a limit: the one has the last slot and fails, the other one found none left.
+/// If the first counts on the second's claim, then the second sees the slot that came back.
+#[test]
+fn a_slot_that_came_back_is_seen_by_whoever_withdraws_a_void_claim_afterwards() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 2);
+        let shared = pool.get();
+        assert!(matches!(shared.list.take(&shared.table), Taken::M { last: true, .. }));
+        assert!(shared.list.claim());
+        let Ok(slot) = shared.table.reserve(2) else { panic!("one of two is taken") };
+        assert!(shared.list.claim_extra());
+        let void = spawn(move || {
+            shared.list.withdraw();
+            shared.limit_reached()
+        });
+        shared.table.release(slot);
+        let outcome = shared.list.give_up::<Shared>();
+        let reached = void.join().unwrap();
+        assert!(outcome == GaveUp::KeepDuty || !reached, "{outcome:?}, and nobody sees the slot");
+        pool.end();
     });
 }
