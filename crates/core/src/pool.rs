@@ -232,8 +232,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 // unbinding the M for good; then it is not ours.
                 let hold = m.hold.load(Ordering::Relaxed);
                 if hold & (PLAIN | REVOKED) == PLAIN {
-                    let _ =
-                        m.hold.compare_exchange(hold, hold | REVOKED, Ordering::AcqRel, Ordering::Relaxed);
+                    let revoked = hold | REVOKED;
+                    let _ = m.hold.compare_exchange(hold, revoked, Ordering::Relaxed, Ordering::Relaxed);
                 }
             } else {
                 self.list.give::<P, _>(&self.table, m, m.id());

@@ -24,8 +24,10 @@ static void *thread(void *arg)
     sem_post(&exit->inside);
     if (!exit->cancelled)
         pthread_exit(NULL);
+    /* A cancellation point. Not pause(): in FreeBSD's, the system call insists on a signal, and a
+     * cancellation that comes while the thread is still on its way there can pass it by. */
     for (;;)
-        pause(); /* a cancellation point */
+        sleep(1);
 }
 
 static int run(const struct hosted_pool *pool, unsigned depth, int cancelled)

@@ -35,7 +35,11 @@ impl Runtime for ModelRuntime {
             }
         }
         self.made.fetch_add(1, Ordering::Relaxed);
-        Ok(Context(UnsafeCell::new(0)))
+        let payload = UnsafeCell::new(0);
+        // A write that loom keeps in mind: it has to happen before every read.
+        // SAFETY: nobody else knows it yet.
+        payload.with_mut(|payload| unsafe { *payload = 1 });
+        Ok(Context(payload))
     }
 }
 
