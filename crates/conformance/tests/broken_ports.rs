@@ -94,6 +94,9 @@ unsafe impl<F: Fault> Port for Broken<F> {
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         Native::stack_bounds(sp)
     }
+    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
+        Native::stack_bounds_in_signal(sp)
+    }
     fn now() -> Option<Duration> {
         Native::now()
     }

@@ -228,7 +228,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             }
             if depth == 0 && self.hold_again(m) {
                 if m.came_in_elsewhere(sp) {
-                    self.ask_stack(m, 1, sp);
+                    self.ask_stack(m, 1, sp, manner);
                 }
                 self.admit(m, 1 | KEPT, manner)?;
                 return Ok(self.guard(m, 1));
@@ -501,7 +501,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ) -> Result<(), EnterError> {
         let depth = now & CALLS;
         if now & UNBOUND == 0 && m.came_in_elsewhere(sp) {
-            self.ask_stack(m, depth, sp);
+            self.ask_stack(m, depth, sp, manner);
         }
         if depth > 1 {
             return Ok(());
@@ -543,8 +543,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     #[cold]
-    fn ask_stack(&'static self, m: &M<R>, depth: u32, sp: usize) {
-        m.set_stack(P::stack_bounds(sp).filter(|stack| stack.contains(&sp)), depth);
+    fn ask_stack(&'static self, m: &M<R>, depth: u32, sp: usize, manner: Manner) {
+        let signal = manner == Manner::Signal;
+        let told = if signal { P::stack_bounds_in_signal(sp) } else { P::stack_bounds(sp) };
+        let bounds = told.filter(|stack| stack.contains(&sp));
+        // What a handler is not told is asked again by the next call, which may be an ordinary one.
+        m.set_stack(if signal { bounds.or(Some(0..0)) } else { bounds }, depth);
     }
 
     /// Leaves the innermost call of an M by hand; for callers that have no guard, such as C.

@@ -27,8 +27,9 @@ use core::time::Duration;
 ///   [`heavy_barrier`](Port::heavy_barrier) acts as if every other thread executed a sequentially
 ///   consistent fence at some moment during the call.
 /// - **Wake.** [`wake`](Port::wake) does not access the memory behind its pointer.
-/// - **Signal.** `tls_get`, `tls_look`, `tls_set`, `thread_token`, `thread_id` and `osyield` may be called from
-///   a signal handler (or an interrupt handler) that interrupted any of them.
+/// - **Signal.** `tls_get`, `tls_look`, `tls_set`, `thread_token`, `thread_id`, `osyield` and
+///   `stack_bounds_in_signal` may be called from a signal handler (or an interrupt handler) that
+///   interrupted any function of the port or of the system.
 pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// Sleeps for about `micros` microseconds.
     #[doc(alias = "nanosleep")]
@@ -127,6 +128,14 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// lowest address and one past the highest, in bytes. Asked once per binding, and again when
     /// the thread comes in on another stack. `None` where the system does not tell.
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
+        let _ = sp;
+        None
+    }
+
+    /// The same for a signal handler, which may have interrupted the allocator or `stack_bounds`
+    /// itself. Asked when it runs on another stack than the one that is known. It may tell less of a
+    /// stack than `stack_bounds`, but no more than there is.
+    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
         let _ = sp;
         None
     }

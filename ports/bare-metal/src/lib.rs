@@ -113,6 +113,10 @@ unsafe impl<S: System> Port for BareMetal<S> {
         S::block().stack().filter(|stack| stack.contains(&sp))
     }
 
+    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
+        Self::stack_bounds(sp)
+    }
+
     fn now() -> Option<Duration> {
         Some(time::now::<S>())
     }

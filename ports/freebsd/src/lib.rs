@@ -100,6 +100,10 @@ unsafe impl Port for FreeBsd {
         stack::bounds(sp)
     }
 
+    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
+        stack::bounds_in_signal(sp)
+    }
+
     fn now() -> Option<Duration> {
         time::now()
     }

@@ -99,6 +99,10 @@ unsafe impl Port for Linux {
         stack::bounds(sp)
     }
 
+    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
+        stack::bounds_in_signal(sp)
+    }
+
     fn now() -> Option<Duration> {
         time::now()
     }

@@ -8,6 +8,12 @@ pub(crate) fn bounds(sp: usize) -> Option<Range<usize>> {
     own_stack().filter(|stack| stack.contains(&sp)).or_else(|| mapping(sp))
 }
 
+/// Makes system calls only: pthread_getattr_np(3) takes a lock of the thread and allocates.
+pub(crate) fn bounds_in_signal(sp: usize) -> Option<Range<usize>> {
+    let _errno = Preserved::new();
+    mapping(sp)
+}
+
 /// The stack that the thread was created with.
 fn own_stack() -> Option<Range<usize>> {
     let mut attr = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();

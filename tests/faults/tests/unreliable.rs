@@ -88,6 +88,9 @@ unsafe impl<L: Licence> Port for Unreliable<L> {
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         Native::stack_bounds(sp)
     }
+    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
+        Native::stack_bounds_in_signal(sp)
+    }
     fn now() -> Option<Duration> {
         Native::now()
     }

@@ -21,7 +21,7 @@ unsafe extern "C" {
 }
 
 impl Tapped {
-    /// How often the system was asked for the bounds of a stack.
+    /// How often the system was asked for the bounds of a stack, handlers apart.
     pub fn asked() -> u32 {
         ASKED.load(SeqCst)
     }
@@ -100,6 +100,9 @@ unsafe impl Port for Tapped {
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         ASKED.fetch_add(1, SeqCst);
         if SILENT.load(SeqCst) { None } else { Native::stack_bounds(sp) }
+    }
+    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
+        if SILENT.load(SeqCst) { None } else { Native::stack_bounds_in_signal(sp) }
     }
     fn now() -> Option<Duration> {
         Self::around(Native::now)

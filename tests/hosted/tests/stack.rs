@@ -5,6 +5,9 @@ use extram::{M, Pool};
 use extram_hosted::{Tapped, Witness, close, crew, in_turn, on_other_stack, rest, started_on};
 use std::hint::black_box;
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 
 /// The bounds, which have to hold the caller's frame.
 #[inline(never)]
@@ -21,6 +24,42 @@ fn deep(pool: &'static Pool<Witness, Tapped>, depth: u32) -> Range<usize> {
     let bounds = if depth == 0 { pool.callback(bounds).unwrap() } else { deep(pool, depth - 1) };
     black_box(room);
     bounds
+}
+
+static POOL: OnceLock<&Pool<Witness, Tapped>> = OnceLock::new();
+static DEPTH: AtomicU32 = AtomicU32::new(0);
+static KNOWN: AtomicU32 = AtomicU32::new(0);
+
+/// Enters on the alternate stack. The thread may be in the allocator, so the port is not asked for
+/// what a handler cannot have.
+extern "C" fn handler(_: libc::c_int) {
+    let before = Tapped::asked();
+    let m = POOL.get().unwrap().enter_from_signal().unwrap();
+    assert_eq!(Tapped::asked(), before);
+    DEPTH.store(m.depth(), SeqCst);
+    if m.stack().is_some() {
+        bounds(&m);
+        KNOWN.fetch_add(1, SeqCst);
+    }
+}
+
+/// Lets the handler come down on this thread, on `stack`. Returns the depth of its call.
+fn interrupt(stack: &mut [u8]) -> u32 {
+    // SAFETY: the stack outlives its use, and the handler is async-signal-safe.
+    unsafe {
+        let mut alternate: libc::stack_t = core::mem::zeroed();
+        let mut action: libc::sigaction = core::mem::zeroed();
+        let mut before = core::mem::zeroed();
+        alternate.ss_sp = stack.as_mut_ptr().cast();
+        alternate.ss_size = stack.len();
+        action.sa_sigaction = handler as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_ONSTACK;
+        assert_eq!(libc::sigaltstack(&alternate, &mut before), 0);
+        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, core::ptr::null_mut()), 0);
+        assert_eq!(libc::raise(libc::SIGUSR1), 0);
+        assert_eq!(libc::sigaltstack(&before, core::ptr::null_mut()), 0);
+    }
+    DEPTH.swap(0, SeqCst)
 }
 
 /// Scenario 34.
@@ -80,6 +119,25 @@ fn bounds_are_right_and_asked_for_once() {
         on_other_stack(one, || within(0));
         assert_eq!(pool.callback(bounds), Ok(own));
     });
+
+    // A handler comes down on a stack of its own, and what was known before is known again.
+    assert!(POOL.set(pool).is_ok());
+    for silent in [false, true] {
+        in_turn(1, 256 << 10, |_| {
+            let mut stack = vec![0; 64 << 10];
+            let own = pool.callback(bounds).unwrap();
+            Tapped::silence(silent);
+            let known = KNOWN.load(SeqCst);
+            assert_eq!(interrupt(&mut stack), 1);
+            let inside = |m: &M<Witness>| {
+                assert_eq!(interrupt(&mut stack), 2);
+                assert_eq!(m.stack(), if silent { None } else { Some(own.clone()) });
+            };
+            pool.callback(inside).unwrap();
+            assert_eq!(KNOWN.load(SeqCst) - known, if silent { 0 } else { 2 });
+            Tapped::silence(false);
+        });
+    }
 
     // Bounds are the thread's, not those of whoever had the M before.
     let step = std::sync::Barrier::new(4);
