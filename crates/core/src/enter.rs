@@ -237,7 +237,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if hooked && own.is_null() && !self.binds() {
             return Ok(self.guard(self.enter_for_call(manner, sp)?, 1));
         }
-        let m = self.enter_otherwise(manner, sp, own, hooked)?;
+        let m = self.enter_otherwise(manner, sp, own)?;
         Ok(self.guard(m, m.depth()))
     }
 
@@ -246,7 +246,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[inline(always)]
     fn enter_for_call(&'static self, manner: Manner, sp: usize) -> Result<&'static M<R>, EnterError> {
         let Some((m, last)) = self.list.take_spare(&self.table) else {
-            return self.enter_otherwise(manner, sp, core::ptr::null_mut(), true);
+            return self.enter_otherwise(manner, sp, core::ptr::null_mut());
         };
         if last {
             // Relaxed: this thread holds the M now.
@@ -257,11 +257,21 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         m.depth.store(1 | UNBOUND | KEPT, Ordering::Relaxed);
         m.hold.store(token | BUSY, Ordering::Relaxed);
         let _ = P::tls_set(&self.local, (&raw const *m).cast_mut().cast());
+        if manner != Manner::Signal {
+            self.hooks();
+        }
         self.admit(m, 1 | UNBOUND | KEPT, manner)?;
         if m.needextram.load(Ordering::Relaxed) != 0 {
             self.pay(m, manner);
         }
         Ok(m)
+    }
+
+    /// Sees to the calling thread's exit hook; `false` if there is none. For a thread that holds an M:
+    /// before, the pool might have been closed and started again since the thread looked.
+    #[inline(always)]
+    fn hooks(&'static self) -> bool {
+        P::tls_look(&self.local).1 || P::exit_hook(&self.local)
     }
 
     /// Made last, from registers: a guard put together in memory and then moved costs more than
@@ -287,15 +297,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         false
     }
 
-    /// With an M from the list, or a deeper call on the thread's own; `own` is the thread's value,
-    /// `hooked` whether it is known that its exit hook is set.
+    /// With an M from the list, or a deeper call on the thread's own; `own` is the thread's value.
     #[inline(never)]
     fn enter_otherwise(
         &'static self,
         manner: Manner,
         sp: usize,
         own: *mut (),
-        hooked: bool,
     ) -> Result<&'static M<R>, EnterError> {
         let mut outer = own;
         if let Some(m) = own_m(own) {
@@ -309,7 +317,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             Taken::M { m, last: false } => m,
             other => self.take_slowly(other, manner)?,
         };
-        let now = self.install(m, manner, outer, hooked);
+        let now = self.install(m, manner, outer);
         self.let_in(m, now, manner, sp)?;
         Ok(m)
     }
@@ -444,9 +452,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Makes an M that came from the list the thread's own, in place of `outer`, and returns its
     /// `depth`.
     #[inline(always)]
-    fn install(&'static self, m: &'static M<R>, manner: Manner, outer: *mut (), hooked: bool) -> u32 {
+    fn install(&'static self, m: &'static M<R>, manner: Manner, outer: *mut ()) -> u32 {
         // With the hook, an M comes home even if the thread exits inside the call.
-        let hook = manner != Manner::Signal && (hooked || P::exit_hook(&self.local));
+        let hook = manner != Manner::Signal && self.hooks();
         if self.binds() {
             return self.install_bound(m, manner, outer, hook);
         }

@@ -1,5 +1,6 @@
 //! The port of this system, with an ear at every call.
 
+use core::cell::Cell;
 use core::ops::Range;
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
@@ -15,6 +16,10 @@ pub enum Tapped {}
 static ASKED: AtomicU32 = AtomicU32::new(0);
 static SILENT: AtomicBool = AtomicBool::new(false);
 static STRIKING: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static AFTER_LOOK: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+}
 
 unsafe extern "C" {
     safe fn hosted_strike();
@@ -35,6 +40,11 @@ impl Tapped {
     /// port.
     pub fn strike(striking: bool) {
         STRIKING.store(striking, SeqCst);
+    }
+
+    /// Runs `f` on this thread when it has looked at its thread-local value the next time.
+    pub fn after_next_look(f: impl FnOnce() + 'static) {
+        AFTER_LOOK.set(Some(Box::new(f)));
     }
 
     /// Where a signal may come; for a runtime, too.
@@ -71,6 +81,14 @@ unsafe impl Port for Tapped {
     }
     fn tls_get(local: &Self::Local) -> *mut () {
         Self::around(|| Native::tls_get(local))
+    }
+    fn tls_look(local: &'static Self::Local) -> (*mut (), bool) {
+        let looked = Self::around(|| Native::tls_look(local));
+        // Not in the last moments of a thread.
+        if let Ok(Some(then)) = AFTER_LOOK.try_with(Cell::take) {
+            then();
+        }
+        looked
     }
     fn tls_set(local: &Self::Local, value: *mut ()) -> Result<(), Refused> {
         Self::around(|| Native::tls_set(local, value))
