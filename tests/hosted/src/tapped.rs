@@ -18,7 +18,8 @@ static SILENT: AtomicBool = AtomicBool::new(false);
 static STRIKING: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    static AFTER_LOOK: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+    /// Handlers look at it, so it has nothing to drop, and no destructor to be registered.
+    static AFTER_LOOK: Cell<Option<&'static dyn Fn()>> = const { Cell::new(None) };
 }
 
 unsafe extern "C" {
@@ -43,8 +44,8 @@ impl Tapped {
     }
 
     /// Runs `f` on this thread when it has looked at its thread-local value the next time.
-    pub fn after_next_look(f: impl FnOnce() + 'static) {
-        AFTER_LOOK.set(Some(Box::new(f)));
+    pub fn after_next_look(f: &'static dyn Fn()) {
+        AFTER_LOOK.set(Some(f));
     }
 
     /// Where a signal may come; for a runtime, too.
@@ -84,8 +85,7 @@ unsafe impl Port for Tapped {
     }
     fn tls_look(local: &'static Self::Local) -> (*mut (), bool) {
         let looked = Self::around(|| Native::tls_look(local));
-        // Not in the last moments of a thread.
-        if let Ok(Some(then)) = AFTER_LOOK.try_with(Cell::take) {
+        if let Some(then) = AFTER_LOOK.take() {
             then();
         }
         looked

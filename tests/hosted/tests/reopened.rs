@@ -15,10 +15,10 @@ fn a_hook_from_before_the_pool_was_started_again_does_not_count() {
             std::thread::spawn(move || {
                 call(pool);
                 pool.unbind();
-                Tapped::after_next_look(|| {
+                Tapped::after_next_look(extram_kept::keep(move || {
                     pool.close().expect("nobody is inside");
                     pool.start().expect("it is closed");
-                });
+                }));
                 // It exits inside, or bound.
                 let entered = pool.enter().expect("it is open");
                 if binding == Binding::Call {
