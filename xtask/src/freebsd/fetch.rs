@@ -249,6 +249,14 @@ mod tests {
             fetch(&self.path("lock"), TARGET, None, &self.path("into"))
         }
 
+        /// With a large set, whose sum is pinned; that set.
+        fn pinned() -> Option<(Mirror, Vec<u8>)> {
+            let (mirror, whole) = (Mirror::new()?, numbers());
+            mirror.publish(&whole, b"kernel");
+            mirror.pin();
+            Some((mirror, whole))
+        }
+
         /// Pins what is published, as a first fetch does.
         fn pin(&self) {
             fetch(&self.path("lock"), TARGET, None, &self.path("first")).unwrap();
@@ -393,10 +401,7 @@ mod tests {
 
     #[test]
     fn a_server_is_asked_for_the_rest_only() {
-        let Some(mirror) = Mirror::new() else { return };
-        let whole = numbers();
-        mirror.publish(&whole, b"kernel");
-        mirror.pin();
+        let Some((mirror, whole)) = Mirror::pinned() else { return };
         std::fs::write(mirror.path("into/base.txz.part"), &whole[..123_457]).unwrap();
         // Whole already, and only not renamed yet.
         std::fs::write(mirror.path("into/kernel.txz.part"), b"kernel").unwrap();
@@ -413,10 +418,7 @@ mod tests {
 
     #[test]
     fn a_server_that_has_no_parts_sends_the_whole_file() {
-        let Some(mirror) = Mirror::new() else { return };
-        let whole = numbers();
-        mirror.publish(&whole, b"kernel");
-        mirror.pin();
+        let Some((mirror, whole)) = Mirror::pinned() else { return };
         std::fs::write(mirror.path("into/base.txz.part"), &whole[..123_457]).unwrap();
         let (done, asked) = mirror.fetch_from(Manner::Whole);
         done.unwrap();
@@ -427,10 +429,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_ends_too_soon_is_made_again_while_it_brings_something() {
-        let Some(mirror) = Mirror::new() else { return };
-        let whole = numbers();
-        mirror.publish(&whole, b"kernel");
-        mirror.pin();
+        let Some((mirror, whole)) = Mirror::pinned() else { return };
         let (done, asked) = mirror.fetch_from(Manner::Cut(150_000));
         done.unwrap();
         let from = |bytes| format!("base.txz from {bytes}");
@@ -441,10 +440,7 @@ mod tests {
 
     #[test]
     fn a_download_that_cannot_go_on_fails_and_its_part_serves_the_next_fetch() {
-        let Some(mirror) = Mirror::new() else { return };
-        let whole = numbers();
-        mirror.publish(&whole, b"kernel");
-        mirror.pin();
+        let Some((mirror, whole)) = Mirror::pinned() else { return };
         let (done, _) = mirror.fetch_from(Manner::WholeCut(150_000));
         assert!(done.unwrap_err().to_string().contains("base.txz"));
         assert!(!mirror.path("into/base.txz").exists());
@@ -457,10 +453,7 @@ mod tests {
 
     #[test]
     fn a_file_from_a_server_with_a_wrong_sum_is_kept_aside_and_not_gone_on_with() {
-        let Some(mirror) = Mirror::new() else { return };
-        let whole = numbers();
-        mirror.publish(&whole, b"kernel");
-        mirror.pin();
+        let Some((mirror, whole)) = Mirror::pinned() else { return };
         let mut damaged = whole.clone();
         damaged[200_000] ^= 1;
         std::fs::write(mirror.path("m/base.txz"), &damaged).unwrap();

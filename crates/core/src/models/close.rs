@@ -122,34 +122,31 @@ fn a_pool_that_is_being_closed_gives_out_no_spare_m() {
     });
 }
 
+/// Another thread calls once, and its exit does not bring home what it has bound.
+fn close_against_one_call(pool: ModelPool<true>) {
+    let shared = pool.get();
+    // loom's own thread: it has no exit hook.
+    let other = loom::thread::spawn(move || shared.callback(work));
+    let _ = shared.close();
+    let _ = other.join().unwrap();
+    assert_eq!(shared.close(), Ok(()));
+    pool.end();
+}
+
 /// A thread that came in with an M that owed nothing has bound it the plain way, and leaves for the
 /// first time.
 #[test]
 fn close_against_a_first_call_that_owes_nothing() {
     model(3, || {
         let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
-        let shared = pool.get();
-        shared.callback(work).expect("the pool is open");
-        assert!(shared.unbind());
-        // loom's own: its exit does not bring the M home.
-        let other = loom::thread::spawn(move || shared.callback(work));
-        let _ = shared.close();
-        let _ = other.join().unwrap();
-        assert_eq!(shared.close(), Ok(()));
-        pool.end();
+        pool.get().callback(work).expect("the pool is open");
+        assert!(pool.get().unbind());
+        close_against_one_call(pool);
     });
 }
 
 /// The thread leaves with a duty that could not be done, on an M that is revoked meanwhile.
 #[test]
 fn close_against_a_call_whose_refill_failed() {
-    model(3, || {
-        let pool = ModelPool::<true>::failing(Binding::Thread, UNLIMITED, 1..3);
-        let shared = pool.get();
-        let other = loom::thread::spawn(move || shared.callback(work));
-        let _ = shared.close();
-        let _ = other.join().unwrap();
-        assert_eq!(shared.close(), Ok(()));
-        pool.end();
-    });
+    model(3, || close_against_one_call(ModelPool::failing(Binding::Thread, UNLIMITED, 1..3)));
 }

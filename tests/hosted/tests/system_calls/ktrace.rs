@@ -9,25 +9,21 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A system call, by its number.
+pub(crate) type Call = usize;
 
 pub(crate) fn can_trace() -> Result<(), String> {
-    let (program, args) = super::OTHER;
-    let traced = calls(&[&[program], args].concat());
+    let traced = super::calls(super::OTHER);
     traced.map(|_| ()).map_err(|failed| format!("ktrace: {}", failed.message().unwrap_or("failed")))
 }
 
-/// The number of each system call that the program makes, and how often.
-pub(crate) fn calls(program: &[&str]) -> Result<BTreeMap<usize, u64>, Failed> {
-    static REPORTS: AtomicU32 = AtomicU32::new(0);
-    let name = format!("extram-calls-{}-{}", std::process::id(), REPORTS.fetch_add(1, Ordering::Relaxed));
-    let report = std::env::temp_dir().join(name);
-    let counts = run_traced(program, &report);
-    let _ = std::fs::remove_file(&report);
-    counts.map_err(|error| error.to_string().into())
+/// What the program calls, counted with the help of the file `report`.
+pub(crate) fn calls(program: &[&str], report: &Path) -> Result<BTreeMap<Call, u64>, Failed> {
+    run_traced(program, report).map_err(|error| error.to_string().into())
 }
 
-fn run_traced(program: &[&str], report: &Path) -> io::Result<BTreeMap<usize, u64>> {
+fn run_traced(program: &[&str], report: &Path) -> io::Result<BTreeMap<Call, u64>> {
     // The kernel writes into a file that is there.
     std::fs::write(report, "")?;
     let file = CString::new(report.as_os_str().as_bytes())?;

@@ -2,8 +2,11 @@
 
 use libtest_mimic::Failed;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A system call, by its name.
+pub(crate) type Call = String;
 
 pub(crate) fn can_trace() -> Result<(), String> {
     match Command::new("strace").args(["-c", "-f", "-o", "/dev/null", "true"]).output() {
@@ -13,15 +16,11 @@ pub(crate) fn can_trace() -> Result<(), String> {
     }
 }
 
-/// Each system call that the program makes, and how often.
-pub(crate) fn calls(program: &[&str]) -> Result<BTreeMap<String, u64>, Failed> {
-    static REPORTS: AtomicU32 = AtomicU32::new(0);
-    let name = format!("extram-calls-{}-{}", std::process::id(), REPORTS.fetch_add(1, Ordering::Relaxed));
-    let report = std::env::temp_dir().join(name);
+/// What the program calls, counted with the help of the file `report`.
+pub(crate) fn calls(program: &[&str], report: &Path) -> Result<BTreeMap<Call, u64>, Failed> {
     let traced =
-        Command::new("strace").args(["-c", "-f", "-o"]).arg(&report).args(program).output().map_err(fail)?;
-    let text = std::fs::read_to_string(&report).map_err(fail)?;
-    let _ = std::fs::remove_file(&report);
+        Command::new("strace").args(["-c", "-f", "-o"]).arg(report).args(program).output().map_err(fail)?;
+    let text = std::fs::read_to_string(report).map_err(fail)?;
     if !traced.status.success() {
         return Err(format!("{program:?}: {}", String::from_utf8_lossy(&traced.stderr)).into());
     }
