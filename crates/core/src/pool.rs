@@ -7,7 +7,7 @@ use crate::hold::{self, PLAIN, REVOKED, WANTED};
 use crate::list::{List, Taken};
 use crate::m::{BARE, LAST};
 use crate::port::Port;
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 #[cfg(not(loom))]
 use crate::table::FixedSlots;
 use crate::table::Table;
@@ -52,8 +52,8 @@ pub struct Pool<R: Runtime, P: Port> {
     mode: AtomicU32,
     /// One of the states below.
     phase: AtomicU32,
-    /// Somebody is in `start` or `close`.
-    switching: AtomicBool,
+    /// The token of the thread that is in `start` or `close`; 0 = none.
+    switching: AtomicUsize,
     pub(crate) failures: AtomicU32,
     /// In a forked child: whoever would make the next M has vanished (see `adopt`).
     orphaned: AtomicBool,
@@ -122,7 +122,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 binding: Binding::Thread,
                 mode: AtomicU32::new(0),
                 phase: AtomicU32::new(FRESH),
-                switching: AtomicBool::new(false),
+                switching: AtomicUsize::new(0),
                 failures: AtomicU32::new(0),
                 orphaned: AtomicBool::new(false),
             }
@@ -156,7 +156,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// See [`StartError`]. The pool is as before.
     pub fn start(&'static self) -> Result<(), StartError> {
-        let _switching = Switching::begin(&self.switching).ok_or(StartError::AlreadyStarted)?;
+        let _switching = Switching::begin::<P>(&self.switching).ok_or(StartError::AlreadyStarted)?;
         if self.phase.load(Ordering::Relaxed) == STARTED {
             return Err(StartError::AlreadyStarted);
         }
@@ -175,16 +175,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         };
         // Relaxed: published by `open`, and constant from then on.
         self.mode.store(mode, Ordering::Relaxed);
-        if let Err(error) = self.make_first() {
-            self.table.return_slots();
-            return Err(error);
-        }
+        let starting = Starting(self);
         // Refused thread-local storage is no error: the port then answers null, and calls are
         // unbound.
         let _ = P::tls_open(&self.local, at_exit::<R, P>);
         if P::FORKS {
+            // Before the first M is made, which may take its time while other threads fork.
             P::fork_hook(&self.local, in_forked_child::<R, P>, (&raw const *self).cast_mut().cast());
         }
+        self.make_first()?;
+        core::mem::forget(starting);
         // Relaxed: read by those who were turned away, to tell why; `open` is what lets them in.
         self.phase.store(STARTED, Ordering::Relaxed);
         self.list.open();
@@ -203,7 +203,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// [`Busy`] while an M is in use or being made, or somebody else is starting or closing the
     /// pool. Call again when those threads have left; `close` does not wait for them.
     pub fn close(&'static self) -> Result<(), Busy> {
-        let _switching = Switching::begin(&self.switching).ok_or(Busy)?;
+        let _switching = Switching::begin::<P>(&self.switching).ok_or(Busy)?;
         if self.phase.load(Ordering::Relaxed) != STARTED {
             return Ok(());
         }
@@ -215,10 +215,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !self.drop_contexts() {
             return Err(Busy);
         }
-        P::tls_close(&self.local);
-        self.table.return_slots();
+        self.dismantle();
         self.phase.store(CLOSED, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Gives back what a pool has while it runs. It has no M.
+    #[inline(never)]
+    fn dismantle(&'static self) {
+        P::tls_close(&self.local);
+        self.table.return_slots();
     }
 
     /// Takes every idle bound M away from its thread.
@@ -397,33 +403,55 @@ unsafe extern "C" fn in_forked_child<R: Runtime, P: Port>(pool: *mut ()) {
     // SAFETY: by the contract above.
     let pool = unsafe { &*pool.cast::<Pool<R, P>>() };
     let token = P::thread_token();
+    let started = pool.phase.load(Ordering::Relaxed) == STARTED;
+    let switcher = pool.switching.load(Ordering::Relaxed);
+    // A start by somebody who vanished comes to nothing, and nobody has seen its M. A close is left
+    // where it was; to be called again.
+    let starting = (!started && switcher != token).then(|| Starting(pool));
+    if starting.is_some() {
+        while pool.list.drain(&pool.table).is_some() {}
+    }
     let mine = |m: &M<R>| hold::token(m.hold.load(Ordering::Relaxed)) == token;
     // A slot of mine without a context is one that I was filling when I forked.
     let making = |m: &M<R>| mine(m) && m.stage.load(Ordering::Relaxed) == BARE;
-    let creating = pool.table.iter().filter(|m| making(m)).count() as u32;
+    // Those are claims on the list, but for the first M, which `start` makes.
+    let creating = if started { pool.table.iter().filter(|m| making(m)).count() as u32 } else { 0 };
     pool.list.reset_after_fork(&pool.table, creating);
     pool.table.reset_after_fork(|m| mine(m) || pool.list.numbers(&pool.table).any(|id| id == m.id()));
     for m in pool.table.iter().filter(|m| mine(m) && !making(m)) {
         m.set_thread_id(P::thread_id());
     }
     // Relaxed: one thread. An M that is spare owes a refill to whoever takes it, if it is the last.
-    pool.orphaned.store(pool.list.numbers(&pool.table).next().is_none(), Ordering::Relaxed);
-    // Whoever was switching the pool has vanished, unless a context forks while it is dropped.
-    pool.switching.store(false, Ordering::Relaxed);
+    pool.orphaned.store(started && pool.list.numbers(&pool.table).next().is_none(), Ordering::Relaxed);
+    drop(starting);
+    // Unless a context forked while it was made or dropped, and this thread goes on with that.
+    if switcher != token {
+        pool.switching.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A start that comes to nothing: the pool is as before.
+struct Starting<R: Runtime, P: Port>(&'static Pool<R, P>);
+
+impl<R: Runtime, P: Port> Drop for Starting<R, P> {
+    fn drop(&mut self) {
+        self.0.dismantle();
+    }
 }
 
 /// One thread at a time starts or closes a pool; a second one is told so and does not wait.
-struct Switching<'a>(&'a AtomicBool);
+struct Switching<'a>(&'a AtomicUsize);
 
 impl<'a> Switching<'a> {
-    fn begin(switching: &'a AtomicBool) -> Option<Self> {
+    fn begin<P: Port>(switching: &'a AtomicUsize) -> Option<Self> {
         // Acquire and the release below: what the last one did comes before.
-        (!switching.swap(true, Ordering::Acquire)).then_some(Switching(switching))
+        let begun = switching.compare_exchange(0, P::thread_token(), Ordering::Acquire, Ordering::Relaxed);
+        begun.is_ok().then_some(Switching(switching))
     }
 }
 
 impl Drop for Switching<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.0.store(0, Ordering::Release);
     }
 }

@@ -141,8 +141,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         };
         // A panic in `new_context` counts as a failure of that creation.
         let claim = Claim { pool: self, id };
-        // Ours while it is being filled, should `new_context` fork.
-        self.table.get(id).hold.store(P::thread_token() | BUSY | WANTED, Ordering::Relaxed);
+        self.fill(id);
         self.runtime.observe(Event::Making);
         match self.runtime.new_context() {
             Ok(context) => {
@@ -155,6 +154,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 core::mem::forget(claim);
                 Err(NotMade::Failed(self.failed(id)))
             }
+        }
+    }
+
+    /// Ours while it is being filled, should `new_context` fork; nobody's when it is complete, or
+    /// goes back to the table without a context.
+    fn fill(&'static self, id: u32) {
+        if P::FORKS {
+            self.table.get(id).hold.store(P::thread_token() | BUSY | WANTED, Ordering::Relaxed);
         }
     }
 
@@ -188,6 +195,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         })?;
         self.runtime.observe(Event::Making);
         let unused = Unused { pool: self, id };
+        self.fill(id);
         let context = self.runtime.new_context().map_err(|_| StartError::CreationFailed)?;
         core::mem::forget(unused);
         self.complete(id, context);

@@ -262,6 +262,10 @@ impl<R: Runtime, P: Port> Table<R, P> {
     pub(crate) fn release(&self, id: u32) {
         let mut bare = self.bare.lock();
         self.get(id).stage.store(BARE, Ordering::Relaxed);
+        if P::FORKS {
+            // Nobody's: if its making failed, it was the maker's.
+            self.get(id).hold.store(0, Ordering::Relaxed);
+        }
         self.get(id).schedlink.store(*bare, Ordering::Relaxed);
         *bare = id;
         self.live.store(self.live.load(Ordering::Relaxed) - 1, Ordering::Relaxed);

@@ -525,6 +525,34 @@ fn a_panic_gives_the_m_back() {
     assert_eq!(pool.stats().in_use, 0);
 }
 
+/// A runtime whose first context panics.
+#[derive(Default)]
+struct PanicsOnce(AtomicU32);
+
+impl Runtime for PanicsOnce {
+    type Context = ();
+    type Error = ();
+
+    fn new_context(&self) -> Result<(), ()> {
+        assert_ne!(self.0.fetch_add(1, SeqCst), 0, "on purpose");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_panic_while_the_pool_starts_leaves_it_as_it_was() {
+    static SLOTS: Slots<PanicsOnce, 2> = Slots::new();
+    static POOL: LazyLock<Pool<PanicsOnce>> =
+        LazyLock::new(|| Pool::with_slots(PanicsOnce::default(), &SLOTS));
+    let pool: &'static Pool<PanicsOnce> = &POOL;
+    assert!(std::panic::catch_unwind(|| pool.start()).is_err());
+    assert_eq!(pool.callback(|_| ()), Err(EnterError::NotStarted));
+    pool.start().unwrap();
+    pool.callback(|_| ()).unwrap();
+    pool.unbind();
+    pool.close().unwrap();
+}
+
 #[test]
 fn the_stack_is_known() {
     let pool = started(Pool::new(Counting::default()));

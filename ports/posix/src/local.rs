@@ -34,30 +34,65 @@ use extram_elf_tls::Place;
 const SLOT_COUNT: usize = 64;
 
 pub(crate) struct Slot {
-    /// The open pool's `Local`, null, or [`CLOSING`].
+    /// The pool's `Local`, with [`CLOSING`] added to its address while the pool is being closed, or
+    /// null.
     local: AtomicPtr<Local>,
+    /// The POSIX key plus one, for whoever closes the pool. 0 = none.
+    key: AtomicU32,
     /// Destructors between their first and last look at `local`.
     running: AtomicUsize,
 }
 
-/// In a slot: the pool is being closed.
-const CLOSING: *mut Local = core::ptr::without_provenance_mut(1);
+/// In the address that a slot holds: the pool is being closed.
+const CLOSING: usize = 1;
 
 impl Slot {
+    const fn free() -> Self {
+        Slot {
+            local: AtomicPtr::new(core::ptr::null_mut()),
+            key: AtomicU32::new(0),
+            running: AtomicUsize::new(0),
+        }
+    }
+
     /// The open pool's.
-    pub(crate) fn local(&self) -> Option<&'static Local> {
+    fn open(&self) -> Option<&'static Local> {
         let local = self.local.load(Ordering::SeqCst);
-        // SAFETY: null or what `open` stored, whose lifetime does not end.
-        if local == CLOSING { None } else { unsafe { local.as_ref() } }
+        // SAFETY: null or what `Local::open` stored, whose lifetime does not end.
+        if local.addr() & CLOSING != 0 { None } else { unsafe { local.as_ref() } }
+    }
+
+    /// Whether the pool is open.
+    #[cfg(test)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.open().is_some()
+    }
+
+    /// Stands for a destructor that is running, until it is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold_up(&self) -> impl Drop + '_ {
+        struct Running<'a>(&'a Slot);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                self.0.running.fetch_sub(1, Ordering::Release);
+            }
+        }
+        self.running.fetch_add(1, Ordering::SeqCst);
+        Running(self)
+    }
+
+    /// The pool's that is open or is being closed.
+    pub(crate) fn taken(&self) -> Option<&'static Local> {
+        let local = self.local.load(Ordering::SeqCst).map_addr(|address| address & !CLOSING);
+        // SAFETY: as above; the slot is emptied before `Local::close` returns.
+        unsafe { local.as_ref() }
     }
 }
 
 /// Where the search for a free slot begins.
 static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
 
-pub(crate) static SLOTS: [Slot; SLOT_COUNT] =
-    [const { Slot { local: AtomicPtr::new(core::ptr::null_mut()), running: AtomicUsize::new(0) } };
-        SLOT_COUNT];
+pub(crate) static SLOTS: [Slot; SLOT_COUNT] = [const { Slot::free() }; SLOT_COUNT];
 
 /// How many forks this process is away from the first one.
 static FORKS: AtomicUsize = AtomicUsize::new(0);
@@ -85,7 +120,6 @@ pub struct Local {
     hooked: AtomicUsize,
     /// The POSIX key plus one. 0 = none.
     key: AtomicU32,
-    slot: AtomicUsize,
     at_exit: AtomicPtr<()>,
     repair: AtomicPtr<()>,
     pool: AtomicPtr<()>,
@@ -103,7 +137,6 @@ impl Local {
             place: Place::nowhere(),
             hooked: AtomicUsize::new(NOT_OPEN),
             key: AtomicU32::new(0),
-            slot: AtomicUsize::new(0),
             at_exit: AtomicPtr::new(core::ptr::null_mut()),
             repair: AtomicPtr::new(core::ptr::null_mut()),
             pool: AtomicPtr::new(core::ptr::null_mut()),
@@ -127,7 +160,6 @@ impl Local {
         let first = NEXT_SLOT.fetch_add(1, Ordering::Relaxed);
         let slot = (0..SLOT_COUNT).map(|slot| first.wrapping_add(slot) % SLOT_COUNT).find(free);
         let slot = slot.ok_or(Refused)?;
-        self.slot.store(slot, Ordering::Relaxed);
         let mut key: libc::pthread_key_t = 0;
         // SAFETY: a valid place for the key, and a destructor that lives as long as this library.
         if unsafe { libc::pthread_key_create(&mut key, Some(DESTRUCTORS[slot])) } != 0 {
@@ -136,6 +168,7 @@ impl Local {
         }
         let incarnation = if extram_elf_tls::AVAILABLE { extram_elf_tls::next_incarnation() } else { 1 };
         self.place.claim(incarnation);
+        SLOTS[slot].key.store(key as u32 + 1, Ordering::Relaxed);
         // Relaxed, here and below: published by the pool's opening of its list. A thread that comes
         // earlier finds no word, or one that nobody has written.
         self.key.store(key as u32 + 1, Ordering::Relaxed);
@@ -145,20 +178,27 @@ impl Local {
 
     /// [`Port::tls_close`](extram_core::Port::tls_close).
     pub fn close(&'static self) {
-        if self.hooked.swap(NOT_OPEN, Ordering::Relaxed) == NOT_OPEN {
+        self.hooked.store(NOT_OPEN, Ordering::Relaxed);
+        self.key.store(0, Ordering::Relaxed);
+        let this = core::ptr::from_ref(self).cast_mut();
+        // A child that was forked in the middle of this does what is left to be done.
+        let Some(slot) =
+            SLOTS.iter().find(|slot| slot.taken().is_some_and(|taken| core::ptr::eq(taken, self)))
+        else {
             return;
-        }
-        let key = self.key.swap(0, Ordering::Relaxed) - 1;
-        let slot = &SLOTS[self.slot.load(Ordering::Relaxed)];
+        };
         // Invariant Slot.
-        slot.local.store(CLOSING, Ordering::SeqCst);
+        slot.local.store(this.map_addr(|address| address | CLOSING), Ordering::SeqCst);
         while slot.running.load(Ordering::SeqCst) != 0 {
             crate::time::osyield();
         }
-        // SAFETY: made by `open`, deleted once.
-        unsafe { libc::pthread_key_delete(key as libc::pthread_key_t) };
-        slot.local.store(core::ptr::null_mut(), Ordering::SeqCst);
+        match slot.key.swap(0, Ordering::Relaxed) {
+            0 => {}
+            // SAFETY: made by `open`, deleted once.
+            key => _ = unsafe { libc::pthread_key_delete((key - 1) as libc::pthread_key_t) },
+        }
         self.place.release();
+        slot.local.store(core::ptr::null_mut(), Ordering::SeqCst);
     }
 
     /// The incarnation as a pair has it before the thread's hook is set.
@@ -337,7 +377,7 @@ unsafe extern "C" fn destructor<const SLOT: usize>(key_value: *mut libc::c_void)
     let forks = FORKS.load(Ordering::Relaxed);
     // Invariant Slot.
     slot.running.fetch_add(1, Ordering::SeqCst);
-    if let Some(local) = slot.local() {
+    if let Some(local) = slot.open() {
         local.run_at_exit(key_value.cast());
     }
     if FORKS.load(Ordering::Relaxed) == forks {

@@ -220,9 +220,10 @@ mod tests {
     #[test]
     fn a_short_herd_needs_fewer_ms_than_threads_without_the_count() {
         let args =
-            parse(&["--threads", "50", "--short", "--rounds", "1", "--algorithms", "one-at-a-time"]).unwrap();
+            parse(&["--threads", "50", "--short", "--rounds", "5", "--algorithms", "one-at-a-time"]).unwrap();
         let rows = run(&args).unwrap();
-        assert!(rows[0].ms_made_median.unwrap() < 10, "{rows:?}");
+        // All inside would be 51. How many fewer it is depends on who is interrupted inside.
+        assert!(rows[0].ms_made_median.unwrap() < 50, "{rows:?}");
         assert_eq!(rows[0].max_creations_per_callback, Some(1));
     }
 }

@@ -48,3 +48,27 @@ fn a_fork_in_the_middle_of_everything_leaves_the_child_a_pool_that_works() {
 fn the_child_of_a_child_works() {
     forked("twice");
 }
+
+/// Scenario 30.
+#[test]
+fn while_another_thread_starts_the_pool_the_child_starts_it_itself() {
+    forked("while-another-starts");
+}
+
+/// Scenario 30.
+#[test]
+fn while_another_thread_closes_the_pool_the_child_closes_it_itself() {
+    forked("while-another-closes");
+}
+
+/// Scenario 30.
+#[test]
+fn a_context_that_forks_while_the_pool_starts_leaves_two_pools_that_start() {
+    forked("in-start");
+}
+
+/// Scenario 30.
+#[test]
+fn a_failed_creation_of_the_forking_thread_is_over_in_the_child() {
+    forked("after-a-failure");
+}

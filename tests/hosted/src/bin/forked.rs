@@ -2,12 +2,14 @@
 //! the others are doing; the child and the parent each check their pool.
 #![allow(missing_docs)]
 
-use extram::{Binding, EnterError, Pool};
+use extram::{Binding, Busy, EnterError, M, Pool, Runtime, Slots, StartError};
 use extram_hosted::{Witness, alone, call, close, rest, started, until};
 use extram_kept::keep;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Barrier;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
@@ -210,11 +212,190 @@ fn twice() {
     close(pool);
 }
 
+/// A runtime whose contexts are made and dropped as a test says.
+#[derive(Clone, Copy)]
+struct Scripted {
+    make: fn() -> Result<(), ()>,
+    unmake: fn(),
+}
+
+struct Made(fn());
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+impl Runtime for Scripted {
+    type Context = Made;
+    type Error = ();
+
+    fn new_context(&self) -> Result<Made, ()> {
+        (self.make)().map(|()| Made(self.unmake))
+    }
+}
+
+/// Threads enter, one after the other and all at once, and the pool is closed and started again.
+fn serves_to_the_end(pool: &'static Pool<Scripted>) {
+    for _ in 0..2 {
+        let inside = keep(Barrier::new(4));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                spawn(|| {
+                    let meet = |m: &M<Scripted>| (inside.wait(), m.id()).1;
+                    pool.callback(meet).unwrap()
+                })
+            })
+            .collect();
+        let ids: BTreeSet<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(ids.len(), 4, "each had an M of its own: {ids:?}");
+        pool.callback(|_| ()).unwrap();
+        pool.unbind();
+        let stats = pool.stats();
+        assert_eq!((stats.in_use, stats.waiting, stats.created), (0, 0, stats.spare), "{stats:?}");
+        pool.close().unwrap();
+        pool.start().unwrap();
+    }
+    pool.close().unwrap();
+}
+
+/// Heap and slots alike.
+fn scripted(make: fn() -> Result<(), ()>, unmake: fn()) -> [&'static Pool<Scripted>; 2] {
+    let slots = keep(Slots::<Scripted, 8>::new());
+    let script = Scripted { make, unmake };
+    [keep(Pool::new(script)), keep(Pool::with_slots(script, slots))]
+}
+
+/// Where a thread stops until it is let through.
+struct Gate {
+    reached: AtomicBool,
+    open: AtomicBool,
+}
+
+impl Gate {
+    const fn new() -> Self {
+        Gate { reached: AtomicBool::new(false), open: AtomicBool::new(true) }
+    }
+
+    fn shut(&self) {
+        self.reached.store(false, SeqCst);
+        self.open.store(false, SeqCst);
+    }
+
+    fn open(&self) {
+        self.open.store(true, SeqCst);
+    }
+
+    fn pass(&self) {
+        self.reached.store(true, SeqCst);
+        while !self.open.load(SeqCst) {
+            sleep(Duration::from_micros(100));
+        }
+    }
+
+    fn is_reached(&self) -> bool {
+        self.reached.load(SeqCst)
+    }
+}
+
+/// Another thread is in `start` and makes the first context: in the child nobody is.
+fn while_another_starts() {
+    static GATE: Gate = Gate::new();
+    let make = || {
+        GATE.pass();
+        Ok(())
+    };
+    for pool in scripted(make, || ()) {
+        GATE.shut();
+        let starter = spawn(|| pool.start());
+        until("the first context is being made", || GATE.is_reached());
+        assert_eq!(pool.start(), Err(StartError::AlreadyStarted));
+        reap(fork(|| {
+            GATE.open();
+            assert_eq!(pool.callback(|_| ()), Err(EnterError::NotStarted));
+            pool.start().unwrap();
+            serves_to_the_end(pool);
+        }));
+        GATE.open();
+        starter.join().unwrap().unwrap();
+        serves_to_the_end(pool);
+    }
+}
+
+/// Another thread is in `close` and drops a context: in the child nobody is, and the pool is closed
+/// when `close` is called again.
+fn while_another_closes() {
+    static GATE: Gate = Gate::new();
+    for pool in scripted(|| Ok(()), || GATE.pass()) {
+        pool.start().unwrap();
+        pool.callback(|_| ()).unwrap();
+        pool.unbind();
+        GATE.shut();
+        let closer = spawn(|| pool.close());
+        until("a context is being dropped", || GATE.is_reached());
+        assert_eq!(pool.close(), Err(Busy));
+        reap(fork(|| {
+            GATE.open();
+            assert_eq!(pool.callback(|_| ()), Err(EnterError::Closed));
+            pool.close().unwrap();
+            pool.start().unwrap();
+            serves_to_the_end(pool);
+        }));
+        GATE.open();
+        closer.join().unwrap().unwrap();
+        pool.start().unwrap();
+        serves_to_the_end(pool);
+    }
+}
+
+/// The context that `start` makes first forks: both processes go on in `start`.
+fn in_start() {
+    static CHILD: AtomicI32 = AtomicI32::new(-1);
+    let make = || {
+        if CHILD.load(SeqCst) == -1 {
+            // SAFETY: as in `fork`; the child goes on below.
+            CHILD.store(unsafe { libc::fork() }, SeqCst);
+        }
+        Ok(())
+    };
+    for pool in scripted(make, || ()) {
+        CHILD.store(-1, SeqCst);
+        pool.start().unwrap();
+        serves_to_the_end(pool);
+        match CHILD.load(SeqCst) {
+            // SAFETY: ends the process without the parent's exit handlers.
+            0 => unsafe { libc::_exit(0) },
+            child => reap(child),
+        }
+    }
+}
+
+/// The forking thread failed to make an M earlier: nothing of that is left in the child.
+fn after_a_failure() {
+    static FAIL: AtomicBool = AtomicBool::new(false);
+    for pool in scripted(|| if FAIL.load(SeqCst) { Err(()) } else { Ok(()) }, || ()) {
+        FAIL.store(false, SeqCst);
+        pool.start().unwrap();
+        FAIL.store(true, SeqCst);
+        pool.callback(|_| ()).unwrap();
+        assert!(pool.stats().failed > 0);
+        FAIL.store(false, SeqCst);
+        pool.unbind();
+        reap(fork(|| serves_to_the_end(pool)));
+        serves_to_the_end(pool);
+    }
+}
+
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("none-spare") => none_spare(),
         Some("storm") => in_a_storm(),
         Some("twice") => twice(),
+        Some("while-another-starts") => while_another_starts(),
+        Some("while-another-closes") => while_another_closes(),
+        Some("in-start") => in_start(),
+        Some("after-a-failure") => after_a_failure(),
         Some(mine @ ("stranger" | "bound" | "inside")) => {
             among_others(mine, u32::MAX);
             among_others(mine, 6);
