@@ -121,7 +121,7 @@ impl<S: Subject> Case<S> {
             }
         }
         // Refused: creations are not counted by thread then, and there is no hook.
-        let _ = S::Port::tls_open(&case.local, nothing);
+        let _ = S::Port::tls_open(&case.local, core::ptr::null_mut(), nothing);
         Ok(case)
     }
 
@@ -337,7 +337,7 @@ extern "C" fn thread<S: Subject>(case: *mut ()) {
     case.finished.fetch_add(1, SeqCst);
 }
 
-unsafe extern "C" fn nothing(_: *mut ()) {}
+unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
 
 impl<S: Subject> Ground for Case<S> {
     fn usleep(&self, micros: u32) {

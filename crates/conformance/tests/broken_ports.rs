@@ -5,7 +5,7 @@ use core::ops::Range;
 use extram::Native;
 use extram_conformance::{Config, OnHeap, Outcome, run_on};
 use extram_core::sync::AtomicU32;
-use extram_core::{Port, Refused};
+use extram_core::{AtExit, Port, Refused};
 use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ struct Local {
     own: <Native as Port>::Local,
 }
 
-unsafe extern "C" fn nothing(_: *mut ()) {}
+unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
 
 // SAFETY: it breaks the promises on purpose; the contexts of the suite are atomics, which stand it.
 unsafe impl<F: Fault> Port for Broken<F> {
@@ -44,8 +44,8 @@ unsafe impl<F: Fault> Port for Broken<F> {
     type Local = Local;
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Local = Local { shared: AtomicPtr::new(core::ptr::null_mut()), own: Native::LOCAL };
-    fn tls_open(local: &'static Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
-        Native::tls_open(&local.own, if F::SILENT_EXIT { nothing } else { at_exit })
+    fn tls_open(local: &'static Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
+        Native::tls_open(&local.own, pool, if F::SILENT_EXIT { nothing } else { at_exit })
     }
     fn tls_close(local: &'static Local) {
         local.shared.store(core::ptr::null_mut(), SeqCst);

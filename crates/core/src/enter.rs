@@ -812,17 +812,23 @@ impl<R: Runtime, P: Port> Drop for LettingGo<R, P> {
 ///
 /// # Safety
 ///
-/// For `Port::tls_open`: `value` is what the calling thread stored for a pool of these types that
-/// is not closed.
+/// For `Port::tls_open`: `pool` is a `Pool<R, P>` that is not closed, and `value` what the calling
+/// thread stored for it, or for another pool.
 #[doc(alias = "cgoBindM")]
-pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(value: *mut ()) {
-    let mut value = value;
-    while let Some(m) = own_m::<R>(value) {
-        // SAFETY: stored when the M was made, and the pool is not closed.
-        let pool = unsafe { &*m.pool.load(Ordering::Relaxed).cast::<Pool<R, P>>() };
+pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(pool: *mut (), value: *mut ()) {
+    // SAFETY: by the contract above.
+    let pool = unsafe { &*pool.cast_const().cast::<Pool<R, P>>() };
+    // A value of another pool's is an address that may not be looked at: that pool may be gone. By
+    // accident it may be that of an M of this pool's, which is another thread's then.
+    let own = |value: *mut ()| pool.table.at(value.addr() & !PLAINLY);
+    let mut next = own(value);
+    if next.is_none() && value.addr() != EXITED {
+        return;
+    }
+    let _ = P::tls_set(&pool.local, core::ptr::without_provenance_mut(EXITED));
+    while let Some(m) = next {
         let depth = m.depth.load(Ordering::Relaxed);
         let outer = m.outer.load(Ordering::Relaxed);
-        let _ = P::tls_set(&pool.local, core::ptr::without_provenance_mut(EXITED));
         if pool.seize(m, true) {
             m.deferred.store(0, Ordering::Relaxed);
             if depth & ADMITTED != 0 {
@@ -838,6 +844,6 @@ pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(value: *mut ()) {
             m.depth.store(0, Ordering::Release);
             return;
         }
-        value = if depth & UNBOUND != 0 { outer } else { core::ptr::null_mut() };
+        next = if depth & UNBOUND != 0 { own(outer) } else { None };
     }
 }

@@ -47,7 +47,7 @@ pub use enter::Entered;
 pub use error::{Busy, EnterError, LeaveError, StartError};
 pub use m::M;
 pub use pool::{Binding, Pool};
-pub use port::{Port, Refused};
+pub use port::{AtExit, Port, Refused};
 pub use runtime::{Event, Runtime};
 pub use table::Slots;
 pub use walk::{MState, Observed, Stats};

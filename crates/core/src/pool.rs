@@ -176,14 +176,20 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // Relaxed: published by `open`, and constant from then on.
         self.mode.store(mode, Ordering::Relaxed);
         let starting = Starting(self);
+        let this: *mut () = (&raw const *self).cast_mut().cast();
         // Refused thread-local storage is no error: the port then answers null, and calls are
         // unbound.
-        let _ = P::tls_open(&self.local, at_exit::<R, P>);
+        let open = || _ = P::tls_open(&self.local, this, at_exit::<R, P>);
         if P::FORKS {
             // Before the first M is made, which may take its time while other threads fork.
-            P::fork_hook(&self.local, in_forked_child::<R, P>, (&raw const *self).cast_mut().cast());
+            open();
+            P::fork_hook(&self.local, in_forked_child::<R, P>, this);
         }
         self.make_first()?;
+        if !P::FORKS {
+            // After it: a start that fails has nothing to close.
+            open();
+        }
         core::mem::forget(starting);
         // Relaxed: read by those who were turned away, to tell why; `open` is what lets them in.
         self.phase.store(STARTED, Ordering::Relaxed);
@@ -215,16 +221,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !self.drop_contexts() {
             return Err(Busy);
         }
-        self.dismantle();
-        self.phase.store(CLOSED, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Gives back what a pool has while it runs. It has no M.
-    #[inline(never)]
-    fn dismantle(&'static self) {
         P::tls_close(&self.local);
         self.table.return_slots();
+        self.phase.store(CLOSED, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Takes every idle bound M away from its thread.
@@ -435,7 +435,10 @@ struct Starting<R: Runtime, P: Port>(&'static Pool<R, P>);
 
 impl<R: Runtime, P: Port> Drop for Starting<R, P> {
     fn drop(&mut self) {
-        self.0.dismantle();
+        if P::FORKS {
+            P::tls_close(&self.0.local);
+        }
+        self.0.table.return_slots();
     }
 }
 

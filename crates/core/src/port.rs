@@ -4,6 +4,10 @@ use crate::sync::AtomicU32;
 use core::ops::Range;
 use core::time::Duration;
 
+/// What a port runs when a thread exits: with the pool and the thread's value for it
+/// ([`Port::tls_open`]).
+pub type AtExit = unsafe extern "C" fn(pool: *mut (), value: *mut ());
+
 /// What a port gives its pools: time, thread-local storage, threads and waiting.
 ///
 /// A port crate implements it for a unit type; the core calls it through the type alone, so a pool
@@ -20,9 +24,10 @@ use core::time::Duration;
 /// - **Token.** [`thread_token`](Port::thread_token) is never zero, its low four bits are zero, it
 ///   never changes while a thread lives, and no two threads that live at the same time share it.
 /// - **Exit hook.** Where [`exit_hook`](Port::exit_hook) returned `true`, the function given to
-///   `tls_open` runs on that very thread, with the thread's value, before the thread's identity
-///   can be reused, if the value is not null then. It never runs after
-///   [`tls_close`](Port::tls_close) has returned.
+///   `tls_open` runs on that very thread, with the pool given there and the thread's value, before
+///   the thread's identity can be reused, if the value is not null then. It never runs after
+///   [`tls_close`](Port::tls_close) has returned. It may run once more, with a value that the thread
+///   has stored for another pool, even one that has been closed since.
 /// - **Barrier.** If [`heavy_barrier_init`](Port::heavy_barrier_init) returned `true`, a
 ///   [`heavy_barrier`](Port::heavy_barrier) acts as if every other thread executed a sequentially
 ///   consistent fence at some moment during the call.
@@ -47,13 +52,14 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     const LOCAL: Self::Local;
 
     /// Opens the thread-local value of a pool: from now on it is null on every thread.
-    /// `at_exit` is what [`exit_hook`](Port::exit_hook) promises to run.
+    /// `at_exit`, with `pool` and the thread's value, is what [`exit_hook`](Port::exit_hook)
+    /// promises to run.
     ///
     /// # Errors
     ///
     /// The system has no thread-local storage left. The pool works without: every call is then
     /// unbound, and nested calls do not share an M.
-    fn tls_open(local: &'static Self::Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused>;
+    fn tls_open(local: &'static Self::Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused>;
 
     /// Closes it. When this returns, `at_exit` is not running for it and never will again.
     fn tls_close(local: &'static Self::Local);

@@ -173,6 +173,13 @@ impl<R: Runtime, P: Port> Table<R, P> {
         unreachable!("no number is higher than that of the last slot: {index}")
     }
 
+    /// The M at that address, if there is one. A walk over addresses; nothing is read there.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn at(&self, address: usize) -> Option<&M<R>> {
+        self.iter().find(|m| core::ptr::from_ref(*m).addr() == address)
+    }
+
     /// The numbers that have memory.
     pub(crate) fn numbers(&self) -> core::ops::RangeInclusive<u32> {
         // Acquire: partner of the release in `reserve`.

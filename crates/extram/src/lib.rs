@@ -3,7 +3,7 @@
 #![no_std]
 
 pub use extram_core::{
-    Binding, Busy, EnterError, Event, LeaveError, M, MState, Observed, Port, Refused, Runtime, Slots,
+    AtExit, Binding, Busy, EnterError, Event, LeaveError, M, MState, Observed, Port, Refused, Runtime, Slots,
     StartError, Stats,
 };
 

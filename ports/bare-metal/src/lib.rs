@@ -31,7 +31,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_core::{Port, Refused};
+use extram_core::{AtExit, Port, Refused};
 
 pub use block::{Block, LOCALS};
 pub use local::Local;
@@ -60,8 +60,8 @@ unsafe impl<S: System> Port for BareMetal<S> {
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Local = Local::new();
 
-    fn tls_open(local: &'static Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
-        local.open(at_exit)
+    fn tls_open(local: &'static Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
+        local.open(pool, at_exit)
     }
 
     fn tls_close(local: &'static Local) {

@@ -14,10 +14,8 @@
 //!   the two sees the other.
 
 use crate::{Block, LOCALS};
-use extram_core::Refused;
 use extram_core::sync::{AtomicPtr, AtomicU32, Ordering, compiler_fence};
-
-type Hook = unsafe extern "C" fn(*mut ());
+use extram_core::{AtExit, Refused};
 
 /// A thread's two words for one pool.
 #[derive(Debug)]
@@ -62,6 +60,7 @@ struct Slot {
     gate: AtomicU32,
     incarnation: AtomicU32,
     at_exit: AtomicPtr<()>,
+    pool: AtomicPtr<()>,
 }
 
 /// In `gate`: belongs to a `Local`.
@@ -74,6 +73,7 @@ static SLOTS: [Slot; LOCALS] = [const {
         gate: AtomicU32::new(0),
         incarnation: AtomicU32::new(0),
         at_exit: AtomicPtr::new(core::ptr::null_mut()),
+        pool: AtomicPtr::new(core::ptr::null_mut()),
     }
 }; LOCALS];
 
@@ -108,10 +108,10 @@ pub(crate) fn run_hooks(block: &Block) {
         let value = pair.get(slot.incarnation.load(Ordering::Relaxed));
         if !value.is_null() {
             let hook = slot.at_exit.load(Ordering::Relaxed);
-            // SAFETY: stored from a `Hook` by `open`, before the gate was opened (Gate).
-            let hook = unsafe { core::mem::transmute::<*mut (), Hook>(hook) };
+            // SAFETY: stored by `open`, before the gate was opened (Gate).
+            let hook = unsafe { core::mem::transmute::<*mut (), AtExit>(hook) };
             // SAFETY: the thread's own value of that pool (Pair), which is not closed (Gate).
-            unsafe { hook(value) };
+            unsafe { hook(slot.pool.load(Ordering::Relaxed), value) };
         }
         slot.end();
     }
@@ -130,7 +130,7 @@ impl Local {
         Local { slot: AtomicU32::new(0), incarnation: AtomicU32::new(0) }
     }
 
-    pub(crate) fn open(&self, at_exit: Hook) -> Result<(), Refused> {
+    pub(crate) fn open(&self, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
         // Acquire: partner of the release at the end of `close`.
         let free =
             |slot: &Slot| slot.gate.compare_exchange(0, USED, Ordering::Acquire, Ordering::Relaxed).is_ok();
@@ -138,6 +138,7 @@ impl Local {
         // Relaxed: any number that nobody else has will do.
         let incarnation = LAST_INCARNATION.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let slot = &SLOTS[index];
+        slot.pool.store(pool, Ordering::Relaxed);
         slot.at_exit.store(at_exit as *mut (), Ordering::Relaxed);
         slot.incarnation.store(incarnation, Ordering::Relaxed);
         // Release: partner of the acquire in `begin`.

@@ -13,7 +13,7 @@ mod wait;
 use core::ops::Range;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_core::{Port, Refused};
+use extram_core::{AtExit, Port, Refused};
 use extram_posix::{fork, thread, time};
 
 pub use extram_posix::local::Local;
@@ -40,8 +40,8 @@ unsafe impl Port for FreeBsd {
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Local = Local::closed();
 
-    fn tls_open(local: &'static Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
-        local.open(at_exit)
+    fn tls_open(local: &'static Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
+        local.open(pool, at_exit)
     }
 
     fn tls_close(local: &'static Local) {

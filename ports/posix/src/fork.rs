@@ -42,7 +42,7 @@ mod tests {
         REPAIRED.store(true, Ordering::SeqCst);
     }
 
-    unsafe extern "C" fn nothing(_value: *mut ()) {}
+    unsafe extern "C" fn nothing(_pool: *mut (), _value: *mut ()) {}
 
     fn slots_taken() -> usize {
         SLOTS.iter().filter(|slot| slot.taken().is_some()).count()
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_child_forked_while_a_pool_is_closed_is_told_and_closes_it() {
-        LOCAL.open(nothing).unwrap();
+        LOCAL.open(core::ptr::null_mut(), nothing).unwrap();
         hook(&LOCAL, repair, core::ptr::null_mut());
         let slot = SLOTS.iter().find(|slot| slot.taken().is_some()).unwrap();
         // A destructor that has not come to its end keeps `close` waiting.
@@ -66,7 +66,7 @@ mod tests {
             LOCAL.close();
             well &= slots_taken() == 0;
             for _ in 0..2 {
-                well &= LOCAL.open(nothing).is_ok() && slots_taken() == 1;
+                well &= LOCAL.open(core::ptr::null_mut(), nothing).is_ok() && slots_taken() == 1;
                 LOCAL.close();
             }
             // SAFETY: ends the process without the parent's exit handlers.

@@ -22,12 +22,12 @@
 //! Invariant Slot: `running` is raised before `local` is read, and `close` changes `local` before it
 //! reads `running`, all sequentially consistent; so either the destructor sees the slot closed, or
 //! `close` sees it running and waits. Only then does it give up the key, whose number somebody else
-//! may get at once, and the slot. Slots are taken in turn: a destructor that the C library has
-//! decided on before the key was deleted, and calls after, finds another pool only if all slots
-//! were taken meanwhile.
+//! may get at once, and the slot. A destructor that the C library has decided on before the
+//! key was deleted, and calls after, finds no pool, or another one that has the slot by then; the
+//! value that it brings from under the old key is not one of that pool's, which `at_exit` notices.
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use extram_core::Refused;
+use extram_core::{AtExit, Refused};
 use extram_elf_tls::Place;
 
 /// How many pools can be open with a hook at once.
@@ -81,7 +81,13 @@ impl Slot {
         Running(self)
     }
 
-    /// The pool's that is open or is being closed.
+    /// Whether it is taken by this one.
+    fn holds(&self, local: &Local) -> bool {
+        let held = self.local.load(Ordering::SeqCst).map_addr(|address| address & !CLOSING);
+        core::ptr::eq(held, local)
+    }
+
+    /// The pool's that is open or is being closed. Not while other threads close pools.
     pub(crate) fn taken(&self) -> Option<&'static Local> {
         let local = self.local.load(Ordering::SeqCst).map_addr(|address| address & !CLOSING);
         // SAFETY: as above; the slot is emptied before `Local::close` returns.
@@ -107,6 +113,7 @@ pub(crate) fn forget_running() {
     }
 }
 
+/// [`Port::fork_hook`](extram_core::Port::fork_hook)'s repair.
 type Hook = unsafe extern "C" fn(*mut ());
 type Destructor = unsafe extern "C" fn(*mut libc::c_void);
 
@@ -148,7 +155,8 @@ impl Local {
     /// # Errors
     ///
     /// No slot or no key is left.
-    pub fn open(&'static self, at_exit: Hook) -> Result<(), Refused> {
+    pub fn open(&'static self, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
+        self.pool.store(pool, Ordering::Relaxed);
         self.at_exit.store(at_exit as *mut (), Ordering::Relaxed);
         self.repair.store(core::ptr::null_mut(), Ordering::Relaxed);
         let this = core::ptr::from_ref(self).cast_mut();
@@ -182,9 +190,7 @@ impl Local {
         self.key.store(0, Ordering::Relaxed);
         let this = core::ptr::from_ref(self).cast_mut();
         // A child that was forked in the middle of this does what is left to be done.
-        let Some(slot) =
-            SLOTS.iter().find(|slot| slot.taken().is_some_and(|taken| core::ptr::eq(taken, self)))
-        else {
+        let Some(slot) = SLOTS.iter().find(|slot| slot.holds(self)) else {
             return;
         };
         // Invariant Slot.
@@ -334,13 +340,12 @@ impl Local {
     /// The hook has come for this thread.
     fn run_at_exit(&self, key_value: *mut ()) {
         let by_key = !self.place.is_somewhere();
+        if by_key && !self.get_by_key().is_null() {
+            // The C library clears a key before it calls: this is about a key that is gone.
+            return;
+        }
         if extram_elf_tls::AVAILABLE {
             extram_elf_tls::with(|block| block.exiting.set(1));
-        } else if !cfg!(extram_tsan) {
-            // Put back, it is there for entries in the rounds to come. Except under ThreadSanitizer,
-            // which forgets the thread in the last round, before this hook, and crashes when it
-            // meets it again.
-            let _ = self.set(key_value);
         }
         let value = if by_key {
             key_value
@@ -354,9 +359,9 @@ impl Local {
         };
         if !value.is_null() {
             // SAFETY: what `open` stored.
-            let at_exit: Hook = unsafe { core::mem::transmute(self.at_exit.load(Ordering::Relaxed)) };
+            let at_exit: AtExit = unsafe { core::mem::transmute(self.at_exit.load(Ordering::Relaxed)) };
             // SAFETY: the thread's own value, and the pool is open (Invariant Slot).
-            unsafe { at_exit(value) };
+            unsafe { at_exit(self.pool.load(Ordering::Relaxed), value) };
         }
         if by_key && extram_elf_tls::AVAILABLE {
             // The block says what the hook has left behind; the C library has nothing to complain of.

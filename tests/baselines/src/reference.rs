@@ -127,7 +127,7 @@ fn locked<R: Runtime>() -> *mut M<R> {
 }
 
 /// The references' `at_exit`: before Go 1.21 nothing happened when a foreign thread exited.
-unsafe extern "C" fn nothing(_: *mut ()) {}
+unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
 
 impl<R: Runtime, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
     /// A pool that makes its Ms on the heap.
@@ -357,7 +357,7 @@ impl<R: Gate, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
             return Err(StartError::AlreadyStarted);
         }
         // Without thread-local storage every call is an outermost one.
-        let _ = P::tls_open(&self.local, nothing);
+        let _ = P::tls_open(&self.local, ptr::null_mut(), nothing);
         match self.one_new_extra_m() {
             Ok(()) => {
                 self.stage.store(STARTED, Ordering::SeqCst);

@@ -2,7 +2,7 @@
 //! live in a time that passes on command.
 
 use extram_core::sync::AtomicU32;
-use extram_core::{EnterError, Entered, M, Pool, Port, Refused, Runtime, StartError};
+use extram_core::{AtExit, EnterError, Entered, M, Pool, Port, Refused, Runtime, StartError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicPtr;
@@ -126,6 +126,7 @@ pub enum World {}
 #[derive(Debug)]
 pub struct Place {
     at_exit: AtomicPtr<()>,
+    pool: AtomicPtr<()>,
 }
 
 impl Place {
@@ -154,14 +155,16 @@ unsafe impl Port for World {
 
     type Local = Place;
     #[allow(clippy::declare_interior_mutable_const)]
-    const LOCAL: Place = Place { at_exit: AtomicPtr::new(core::ptr::null_mut()) };
+    const LOCAL: Place =
+        Place { at_exit: AtomicPtr::new(core::ptr::null_mut()), pool: AtomicPtr::new(core::ptr::null_mut()) };
 
-    fn tls_open(local: &'static Place, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
+    fn tls_open(local: &'static Place, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
         here(|state, _| {
             if !state.grants.storage {
                 return Err(Refused);
             }
             state.puppets.iter_mut().for_each(|puppet| _ = puppet.values.remove(&local.key()));
+            local.pool.store(pool, SeqCst);
             local.at_exit.store(at_exit as *mut (), SeqCst);
             Ok(())
         })
@@ -438,8 +441,8 @@ fn exit(shared: &Arc<Shared>, index: usize) {
         if !at_exit.is_null() {
             // SAFETY: what `tls_open` stored, on the thread whose value it is.
             unsafe {
-                let at_exit: unsafe extern "C" fn(*mut ()) = core::mem::transmute(at_exit);
-                at_exit(core::ptr::with_exposed_provenance_mut(value));
+                let at_exit: AtExit = core::mem::transmute(at_exit);
+                at_exit(place.pool.load(SeqCst), core::ptr::with_exposed_provenance_mut(value));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use core::ops::Range;
 use core::time::Duration;
-use extram::{EnterError, Native, Pool, Port, Refused, Runtime, StartError};
+use extram::{AtExit, EnterError, Native, Pool, Port, Refused, Runtime, StartError};
 use extram_conformance::{Config, OnHeap, Outcome, run_on};
 use extram_core::sync::AtomicU32;
 use std::marker::PhantomData;
@@ -39,8 +39,8 @@ unsafe impl<L: Licence> Port for Unreliable<L> {
     type Local = <Native as Port>::Local;
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Self::Local = Native::LOCAL;
-    fn tls_open(local: &'static Self::Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
-        Native::tls_open(local, at_exit)
+    fn tls_open(local: &'static Self::Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
+        Native::tls_open(local, pool, at_exit)
     }
     fn tls_close(local: &'static Self::Local) {
         Native::tls_close(local);

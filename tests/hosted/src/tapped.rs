@@ -4,8 +4,9 @@ use core::cell::Cell;
 use core::ops::Range;
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
-use extram::{Native, Port, Refused};
+use extram::{AtExit, Native, Port, Refused};
 use extram_core::sync::AtomicU32;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 /// The port of this system. Whatever the core asks of it goes through a tap first, which may be a
@@ -15,6 +16,7 @@ pub enum Tapped {}
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
 static SILENT: AtomicBool = AtomicBool::new(false);
+static AT_EXIT: Mutex<Option<AtExit>> = Mutex::new(None);
 static STRIKING: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -48,6 +50,11 @@ impl Tapped {
         AFTER_LOOK.set(Some(f));
     }
 
+    /// What a thread runs when it exits, in the pool that was started last.
+    pub fn at_exit() -> AtExit {
+        AT_EXIT.lock().unwrap().expect("a pool was started")
+    }
+
     /// Where a signal may come; for a runtime, too.
     pub fn tap() {
         if STRIKING.load(SeqCst) {
@@ -74,8 +81,9 @@ unsafe impl Port for Tapped {
     type Local = <Native as Port>::Local;
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Self::Local = Native::LOCAL;
-    fn tls_open(local: &'static Self::Local, at_exit: unsafe extern "C" fn(*mut ())) -> Result<(), Refused> {
-        Native::tls_open(local, at_exit)
+    fn tls_open(local: &'static Self::Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
+        *AT_EXIT.lock().unwrap() = Some(at_exit);
+        Native::tls_open(local, pool, at_exit)
     }
     fn tls_close(local: &'static Self::Local) {
         Native::tls_close(local);

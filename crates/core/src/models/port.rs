@@ -4,7 +4,7 @@
 //! that one is global to the model. It is no part of the interleaving, and needs none: it is
 //! touched together with a loom operation on the word concerned.
 
-use crate::port::{Port, Refused};
+use crate::port::{AtExit, Port, Refused};
 use crate::sync::{AtomicU32, Ordering};
 use core::cell::{Cell, RefCell};
 use core::ptr::null_mut;
@@ -16,8 +16,6 @@ pub(super) struct ModelPort<const BARRIER: bool>;
 
 /// Bound Ms are bound the shared way, see [`crate::hold`].
 pub(super) type Shared = ModelPort<false>;
-
-type AtExit = unsafe extern "C" fn(*mut ());
 
 loom::thread_local! {
     static VALUE: Cell<*mut ()> = Cell::new(null_mut());
@@ -33,7 +31,7 @@ loom::lazy_static! {
 std::thread_local! {
     /// Threads that sleep, and on which word; first come, first woken.
     static SLEEPERS: RefCell<Vec<(*const AtomicU32, loom::thread::Thread)>> = const { RefCell::new(Vec::new()) };
-    static AT_EXIT: Cell<Option<AtExit>> = const { Cell::new(None) };
+    static AT_EXIT: Cell<Option<(*mut (), AtExit)>> = const { Cell::new(None) };
     static TOKENS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -65,10 +63,10 @@ fn exit_thread() {
         return;
     }
     let _hooks = HOOKS.lock();
-    if let Some(at_exit) = AT_EXIT.get() {
+    if let Some((pool, at_exit)) = AT_EXIT.get() {
         VALUE.with(|own| own.set(value));
         // SAFETY: the thread stored `value`, and the pool has not been closed (AT_EXIT).
-        unsafe { at_exit(value) };
+        unsafe { at_exit(pool, value) };
     }
 }
 
@@ -87,8 +85,8 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
     type Local = ();
     const LOCAL: () = ();
 
-    fn tls_open(_local: &'static (), at_exit: AtExit) -> Result<(), Refused> {
-        AT_EXIT.set(Some(at_exit));
+    fn tls_open(_local: &'static (), pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
+        AT_EXIT.set(Some((pool, at_exit)));
         Ok(())
     }
 
