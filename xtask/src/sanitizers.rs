@@ -106,7 +106,7 @@ const ADDRESS: Sanitizer = Sanitizer {
 const THREAD: Sanitizer = Sanitizer {
     name: "thread",
     runtime: "tsan",
-    // Says to `ports/posix` that it may not run in the last round of a thread's destructors.
+    // Says to the tests that a thread is forgotten before its last round of destructors.
     rustflags: &["--cfg=extram_tsan"],
     builds_std: true,
     folder: "target/sanitizer-thread",
