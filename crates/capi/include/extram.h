@@ -222,8 +222,8 @@ int extram_pool_close(extram_pool *pool);
  * Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
  * EXTRAM_INVALID.
  *
- * EXTRAM_BUSY, and nothing has changed, if the pool is not closed or another thread is in a call on
- * it right now.
+ * EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in
+ * a call on it or with a handle of an earlier pool in its place: call again.
  */
 int extram_pool_free(extram_pool *pool);
 

@@ -4,6 +4,7 @@ use extram_capi::extram_code::*;
 use extram_capi::*;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{dangling_mut, null, null_mut, without_provenance_mut};
+use std::time::{Duration, Instant};
 
 fn code(code: c_int) -> extram_code {
     let known = [
@@ -85,7 +86,19 @@ fn stats(pool: *mut extram_pool) -> extram_stats {
 
 fn end(pool: *mut extram_pool) {
     assert_eq!(code(extram_pool_close(pool)), EXTRAM_OK);
-    assert_eq!(code(extram_pool_free(pool)), EXTRAM_OK);
+    free(pool);
+}
+
+/// Another test may be in a call with a handle of an earlier pool that had the same place: not for
+/// long.
+fn free(pool: *mut extram_pool) {
+    let given_up = Instant::now() + Duration::from_secs(20);
+    loop {
+        match code(extram_pool_free(pool)) {
+            EXTRAM_BUSY if Instant::now() < given_up => std::thread::yield_now(),
+            freed => return assert_eq!(freed, EXTRAM_OK),
+        }
+    }
 }
 
 /// What is not a pool, in several ways.
@@ -264,7 +277,7 @@ fn the_limit_and_the_time_out() {
         std::thread::yield_now();
     }
     // Long enough for the time-out to be over.
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(50));
     assert_eq!(leave(pool, m), EXTRAM_OK);
     let codes = codes.join().expect("no panic");
     assert_eq!(codes, [EXTRAM_EXHAUSTED, EXTRAM_TIMED_OUT, EXTRAM_EXHAUSTED, EXTRAM_OK]);
