@@ -3,7 +3,7 @@
 use crate::command::{Command, which};
 use crate::header;
 use crate::install::{self, Args};
-use crate::summary::Summary;
+use crate::judge::Summary;
 use anyhow::{Context as _, Result, bail};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget};
 use std::collections::BTreeSet;

@@ -5,8 +5,8 @@
 //! pass counts the branches. First a target that has to fail shows that both work.
 
 use crate::command::{Command, Ended, Stream};
+use crate::judge::Summary;
 use crate::sanitizers::{Sanitizer, TARGET, Tools, is_found};
-use crate::summary::Summary;
 use anyhow::{Context as _, Result, bail};
 use std::time::Duration;
 

@@ -4,6 +4,7 @@ mod api;
 mod bare_metal;
 mod callback_gc;
 mod command;
+mod edges;
 mod embed;
 #[allow(dead_code)] // the runs follow
 mod freebsd;
@@ -12,6 +13,8 @@ mod header;
 mod herd;
 mod install;
 mod interpreters;
+mod judge;
+mod marks;
 mod models;
 mod mutate;
 mod package;
@@ -19,8 +22,8 @@ mod sanitizers;
 mod scenarios;
 mod setup;
 mod soak;
+mod sources;
 mod spin;
-mod summary;
 #[allow(dead_code)]
 mod targets;
 mod test;
@@ -90,13 +93,7 @@ fn main() -> ExitCode {
         Verb::Targets(args) => targets::targets(&args),
         Verb::Test(args) => test::test(&args),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    judge::exit_code(&done)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The lanes of the models: `--loom` runs the shipped code through every interleaving of a few
-//! threads; `--model` searches the abstract algorithm, with more of them.
+//! threads; `--shuttle` through random schedules of more threads, over whole scenarios; `--model`
+//! searches the abstract algorithm.
 
 use crate::command::Command;
-use crate::summary::Summary;
+use crate::judge::Summary;
 use crate::test::cargo_test;
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(clap::Args)]
 #[group(skip)]
@@ -12,6 +14,9 @@ pub(crate) struct Wanted {
     /// The core's models: every interleaving of a few threads.
     #[arg(long)]
     pub(crate) loom: bool,
+    /// Whole scenarios of the core in random schedules, EXTRAM_SCHEDULES of each.
+    #[arg(long)]
+    pub(crate) shuttle: bool,
     /// Every state of the abstract algorithm, with five and more threads.
     #[arg(long)]
     pub(crate) model: bool,
@@ -20,7 +25,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Whether one of the lanes is wanted.
     pub(crate) fn any(&self) -> bool {
-        self.loom || self.model
+        self.loom || self.shuttle || self.model
     }
 }
 
@@ -38,6 +43,37 @@ pub(crate) fn loom() -> Result<Summary> {
     let mut summary = cargo_test(&loom_tests().args(["--", "--nocapture"]))?;
     summary += crate::mutate::quick()?;
     Ok(summary)
+}
+
+/// How many schedules of each test, where `EXTRAM_SCHEDULES` does not say.
+const SCHEDULES: u32 = 1000;
+
+/// `cargo test` of the tests whose path has `shuttle` in it. As with loom, but a test draws its
+/// schedules from `seed`, so that the same seed sees the same ones again.
+pub(crate) fn shuttle_tests(schedules: u32, seed: u64) -> Command {
+    Command::new("cargo")
+        .args(["test", "--release", "--package", "extram-core", "--lib"])
+        .args(["--target-dir", "target/shuttle", "shuttle"])
+        .env("RUSTFLAGS", "--cfg shuttle -C debug-assertions")
+        .env("EXTRAM_SCHEDULES", schedules.to_string())
+        .env("EXTRAM_SEED", seed.to_string())
+}
+
+/// A fixed number of schedules; the seed is a new one at each run, or that in `EXTRAM_SEED`.
+pub(crate) fn shuttle() -> Result<Summary> {
+    let schedules = setting("EXTRAM_SCHEDULES")?.unwrap_or(SCHEDULES.into());
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seed = setting("EXTRAM_SEED")?.unwrap_or(clock);
+    println!("{schedules} schedules of each test; to see the same ones again: EXTRAM_SEED={seed}");
+    let schedules = u32::try_from(schedules).context("EXTRAM_SCHEDULES")?;
+    ensure!(schedules > 0, "EXTRAM_SCHEDULES=0 would show nothing");
+    cargo_test(&shuttle_tests(schedules, seed).args(["--", "--nocapture"]))
+}
+
+/// A number in the environment, if it is there.
+fn setting(name: &str) -> Result<Option<u64>> {
+    let Ok(value) = std::env::var(name) else { return Ok(None) };
+    Ok(Some(value.parse().with_context(|| format!("{name}={value} is no number"))?))
 }
 
 /// The search of tests/model, and the same algorithm in Promela.
@@ -59,5 +95,15 @@ mod tests {
             line.contains("--cfg loom -C debug-assertions") && line.contains("extram-core --lib"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn shuttle_is_told_how_many_schedules_and_from_which_seed() {
+        let line = shuttle_tests(70, 9).to_string();
+        for part in
+            ["--cfg shuttle", "EXTRAM_SCHEDULES=70", "EXTRAM_SEED=9", "--lib", "target/shuttle shuttle"]
+        {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::api;
 use crate::command::{Command, which};
-use crate::summary::Summary;
+use crate::judge::Summary;
 use crate::vendor::{self, workspace};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;

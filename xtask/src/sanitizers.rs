@@ -8,8 +8,9 @@
 //! Each lane first runs programs of `tests/planted`, which have the bugs that it has to find.
 
 use crate::command::{Command, Ended, which};
-use crate::summary::Summary;
+use crate::judge::Summary;
 use crate::test::cargo_test;
+use crate::toolchain::without_toolchain;
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub(crate) struct Wanted {
     /// The tests of the C face under valgrind's memcheck.
     #[arg(long)]
     pub(crate) valgrind: bool,
-    /// The core's own tests under Miri.
+    /// The tests of the core, the facade, the C face, the suite and those with faults under Miri.
     #[arg(long)]
     pub(crate) miri: bool,
 }
@@ -78,7 +79,8 @@ const FRAMES_ON_THE_STACK: Option<&str> = Some("detect_leaks=1:detect_stack_use_
 const ADDRESS: Sanitizer = Sanitizer {
     name: "address",
     runtime: "asan",
-    rustflags: &[],
+    // Says to a test that replaces the allocator that another one does.
+    rustflags: &["--cfg=extram_asan"],
     builds_std: false,
     folder: "target/sanitizer-address",
     // Leaks are looked for when a test program ends, in what its threads cannot reach any more.
@@ -270,13 +272,7 @@ impl Tools {
             format!("-Clink-arg=-fsanitize={}", sanitizer.name),
         ];
         flags.extend(sanitizer.rustflags.iter().map(|flag| flag.to_string()));
-        let mut command = Command::new(self.bin.join("cargo"));
-        // What the cargo that runs this xtask has set for its own toolchain.
-        for name in ["RUSTUP_TOOLCHAIN", "CARGO", "LD_LIBRARY_PATH", "RUSTFLAGS"] {
-            if std::env::var_os(name).is_some() {
-                command = command.env_remove(name);
-            }
-        }
+        let mut command = without_toolchain(Command::new(self.bin.join("cargo")));
         command = command
             .env("RUSTC", self.bin.join("rustc"))
             .env("RUSTDOC", self.bin.join("rustdoc"))

@@ -4,10 +4,11 @@
 //! the folders of `ports/`, and the sentences are those of the conformance suite's catalogue.
 //! `tests/README.md` has the same table, which a test below compares.
 
+use crate::marks::{Function, around, functions, root};
 use anyhow::{Context as _, Result, bail};
 use extram_conformance::{CATALOGUE, Runs};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Ports whose lane runs the tests of these folders. The other tests of the workspace run on this
 /// machine's.
@@ -29,29 +30,16 @@ pub(crate) fn list(write: bool) -> Result<()> {
     }
     let file = root().join("tests/README.md");
     let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-    let (before, after) = around(&text)?;
+    let (before, after) = around(&text, BEGIN, END)?;
     std::fs::write(&file, format!("{before}{BEGIN}{table}{END}{after}"))?;
     println!("written: {}", file.display());
     Ok(())
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
-}
-
-/// What comes before and after the table.
-fn around(text: &str) -> Result<(&str, &str)> {
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    parts.context("tests/README.md has no place for the table")
-}
-
 /// A test that says which scenario it shows.
-#[derive(Debug, PartialEq, Eq)]
 struct Test {
     scenario: u32,
-    /// The file, seen from the root.
-    file: PathBuf,
-    name: String,
+    function: Function,
 }
 
 /// A folder of `ports/`.
@@ -68,9 +56,10 @@ fn table(root: &Path) -> Result<String> {
         let mut title = scenario.title;
         let shown = tests.iter().filter(|test| test.scenario == scenario.number);
         for test in shown {
-            let of_the_suite = test.file.starts_with("crates/conformance/src");
-            let linux_only = LINUX_ONLY.iter().any(|name| path(test).starts_with(name));
-            let hosted = HOSTED_FOLDERS.iter().any(|folder| test.file.starts_with(folder)) && !linux_only;
+            let of_the_suite = test.function.file.starts_with("crates/conformance/src");
+            let linux_only = LINUX_ONLY.iter().any(|name| test.function.path().starts_with(name));
+            let hosted =
+                HOSTED_FOLDERS.iter().any(|folder| test.function.file.starts_with(folder)) && !linux_only;
             let runs = |port: &&Port| match scenario.runs {
                 _ if hosted => HOSTED.contains(&&*port.name),
                 _ if !of_the_suite => port.name == "linux",
@@ -79,7 +68,7 @@ fn table(root: &Path) -> Result<String> {
                 Runs::Host => HOSTED.contains(&&*port.name),
             };
             let on: Vec<_> = ports.iter().filter(runs).map(|port| &*port.name).collect();
-            writeln!(table, "| {number} | {title} | `{}` | {} |", path(test), on.join(", "))?;
+            writeln!(table, "| {number} | {title} | `{}` | {} |", test.function.path(), on.join(", "))?;
             number.clear();
             title = "";
         }
@@ -88,78 +77,31 @@ fn table(root: &Path) -> Result<String> {
         }
     }
     if let Some(test) = tests.iter().find(|test| test.scenario as usize > CATALOGUE.len()) {
-        bail!("{} shows a scenario that does not exist: {}", path(test), test.scenario);
+        bail!("{} shows a scenario that does not exist: {}", test.function.path(), test.scenario);
     }
     Ok(table)
 }
 
-/// `tests/hosted/tests/exits.rs` and `name` make `hosted::exits::name`.
-fn path(test: &Test) -> String {
-    let parts = test.file.iter().map(|part| part.to_string_lossy());
-    let mut parts: Vec<_> =
-        parts.skip(1).filter(|part| !matches!(&**part, "src" | "tests" | "lib.rs")).collect();
-    parts.push((&*test.name).into());
-    parts.join("::").replace(".rs::", "::")
-}
-
+/// The tests that say it, one for each scenario that they show.
 fn tests(root: &Path) -> Result<Vec<Test>> {
-    let mut files = Vec::new();
-    for folder in ["crates", "ports", "tests"] {
-        rust_files(&root.join(folder), &mut files)?;
-    }
-    files.sort();
-    let mut tests = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file)?;
-        let file = file.strip_prefix(root)?;
-        tests.extend(marked(&text).map(|(scenario, name)| Test { scenario, file: file.to_owned(), name }));
-    }
-    // The suite's own first.
-    tests.sort_by_key(|test| !test.file.starts_with("crates/conformance/src"));
-    Ok(tests)
+    let of = |function: Function| {
+        let shown = shown(&function.doc);
+        shown.into_iter().map(move |scenario| Test { scenario, function: function.clone() })
+    };
+    Ok(functions(root)?.into_iter().flat_map(of).collect())
 }
 
-fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            if !path.ends_with("target") {
-                rust_files(&path, files)?;
-            }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// Each scenario that a function's documentation begins a line with, and the function.
-fn marked(text: &str) -> impl Iterator<Item = (u32, String)> {
-    let mut found = Vec::new();
+/// Each scenario that a line of the documentation begins with.
+fn shown(doc: &[String]) -> Vec<u32> {
     let mut numbers = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if let Some(doc) = line.strip_prefix("///") {
-            let doc = doc.trim();
-            let rest = doc.strip_prefix("Scenarios ").or_else(|| doc.strip_prefix("Scenario "));
-            let rest = rest.and_then(|rest| rest.split_once('.'));
-            if let Some((list, _)) = rest {
-                let list = list.split(|c: char| !c.is_ascii_digit());
-                numbers.extend(list.filter_map(|number| number.parse::<u32>().ok()));
-            }
-        } else if let Some(name) = function(line) {
-            found.extend(numbers.drain(..).map(|number| (number, name.to_owned())));
-        } else if !line.starts_with("#[") && !line.is_empty() {
-            numbers.clear();
+    for line in doc {
+        let rest = line.strip_prefix("Scenarios ").or_else(|| line.strip_prefix("Scenario "));
+        if let Some((list, _)) = rest.and_then(|rest| rest.split_once('.')) {
+            let list = list.split(|c: char| !c.is_ascii_digit());
+            numbers.extend(list.filter_map(|number| number.parse::<u32>().ok()));
         }
     }
-    found.into_iter()
-}
-
-/// The name, if the line begins a function.
-fn function(line: &str) -> Option<&str> {
-    let line = ["pub(crate) ", "pub "].iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
-    let name = line.strip_prefix("fn ")?;
-    Some(name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(name))
+    numbers
 }
 
 /// The ports, by what their code has.
@@ -186,7 +128,7 @@ mod tests {
     fn every_scenario_has_a_test_and_the_readme_has_the_table() {
         let table = table(&root()).unwrap();
         let readme = std::fs::read_to_string(root().join("tests/README.md")).unwrap();
-        let (before, after) = around(&readme).unwrap();
+        let (before, after) = around(&readme, BEGIN, END).unwrap();
         let written = &readme[before.len() + BEGIN.len()..readme.len() - after.len() - END.len()];
         assert!(
             written == table,
@@ -196,30 +138,10 @@ mod tests {
 
     #[test]
     fn a_test_is_known_by_its_documentation() {
-        let text = "
-/// Scenario 19. Text, and 20 more.
-#[test]
-fn one() {
-    /// Scenario 1.
-    let x = 1;
-    fn inner() {}
-}
-/// Of scenario 5.
-fn two() {}
-/// Scenarios 7 and 12.
-pub(crate) fn three<S: Subject>(config: &Config) {}
-";
-        let found: Vec<_> = marked(text).collect();
-        let wanted = [(19, "one"), (7, "three"), (12, "three")];
-        assert_eq!(found, wanted.map(|(number, name)| (number, name.to_owned())));
-    }
-
-    #[test]
-    fn a_test_is_named_as_cargo_names_it() {
-        let name = |file: &str| path(&Test { scenario: 1, file: file.into(), name: "name".into() });
-        assert_eq!(name("tests/hosted/tests/exits.rs"), "hosted::exits::name");
-        assert_eq!(name("crates/conformance/src/pool.rs"), "conformance::pool::name");
-        assert_eq!(name("tests/soak/src/lib.rs"), "soak::name");
+        let shown = |doc: &[&str]| super::shown(&doc.iter().map(|line| line.to_string()).collect::<Vec<_>>());
+        assert_eq!(shown(&["Scenario 19. Text, and 20 more."]), [19]);
+        assert!(shown(&["Of scenario 5."]).is_empty());
+        assert_eq!(shown(&["Text.", "Scenarios 7 and 12."]), [7, 12]);
     }
 
     #[test]

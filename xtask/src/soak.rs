@@ -2,7 +2,7 @@
 //! lane, which does so for half a minute.
 
 use crate::command::Command;
-use crate::summary::Summary;
+use crate::judge::Summary;
 use anyhow::Result;
 use clap::Args as ClapArgs;
 

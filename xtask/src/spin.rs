@@ -1,7 +1,7 @@
 //! The Promela model, tests/model/extram.pml, checked by spin.
 
 use crate::command::{Command, which};
-use crate::summary::Summary;
+use crate::judge::Summary;
 use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
 

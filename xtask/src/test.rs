@@ -6,12 +6,12 @@
 //! failure.
 
 use crate::bare_metal;
-use crate::command::{Command, Ended, Stream};
+use crate::command::{Command, Stream};
 use crate::freebsd;
-use crate::summary::Summary;
-use anyhow::{Result, bail};
+use crate::judge::{Lanes, Programs, Summary};
+use anyhow::{Result, bail, ensure};
 use clap::Args as ClapArgs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -49,24 +49,37 @@ pub(crate) struct Args {
     /// Print which test shows which scenario, and on which ports, and run nothing.
     #[arg(long)]
     list_scenarios: bool,
-    /// With --list-scenarios: put the table into tests/README.md.
-    #[arg(long, requires = "list_scenarios")]
+    /// Print what may meet what, what is promised then and which test shows it, and run nothing.
+    #[arg(long, conflicts_with = "list_scenarios")]
+    list_edges: bool,
+    /// With --list-edges: only the cells that no test shows yet.
+    #[arg(long, requires = "list_edges", conflicts_with = "write")]
+    missing: bool,
+    /// With --list-scenarios or --list-edges: put the table into tests/README.md or tests/EDGES.md.
+    #[arg(long)]
     write: bool,
+    /// How many seeds Miri tries of each test program.
+    #[arg(long, value_name = "N", default_value_t = crate::interpreters::SEEDS)]
+    miri_seeds: u32,
     /// What is skipped counts as failed.
     #[arg(long)]
     require: bool,
 }
 
 /// What the lanes have in common.
-pub(crate) type Lane = fn() -> Result<Summary>;
+type Lane<'a> = &'a dyn Fn() -> Result<Summary>;
 
 /// How long one `cargo test` may take before it is taken for hung.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) fn test(args: &Args) -> Result<()> {
     if args.list_scenarios {
         return crate::scenarios::list(args.write);
     }
+    if args.list_edges {
+        return crate::edges::list(args.write, args.missing);
+    }
+    ensure!(!args.write, "--write goes with --list-scenarios or --list-edges");
     if let Some(dir) = &args.freebsd_base {
         freebsd::base::choose(dir);
     }
@@ -77,13 +90,13 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     let of = |triple| args.all || target == Some(triple);
     macro_rules! board {
         ($name:literal, $triple:literal) => {
-            ($name, of($triple), || bare_metal::lane($triple))
+            ($name, of($triple), &|| bare_metal::lane($triple))
         };
     }
     let wanted: &[(&str, bool, Lane)] = &[
-        ("lint", args.lint || args.all, lint),
-        ("embed", args.embed || args.all, crate::embed::lane),
-        ("soak", args.soak || args.all, crate::soak::lane),
+        ("lint", args.lint || args.all, &lint),
+        ("embed", args.embed || args.all, &crate::embed::lane),
+        ("soak", args.soak || args.all, &crate::soak::lane),
         (
             "host",
             args.all
@@ -95,84 +108,53 @@ pub(crate) fn test(args: &Args) -> Result<()> {
                     || args.package
                     || args.size
                     || target.is_some()),
-            host,
+            &host,
         ),
-        ("size", args.size || args.all, bare_metal::size::lane),
+        ("size", args.size || args.all, &bare_metal::size::lane),
         board!("cortex-m3", "thumbv7m-none-eabi"),
         board!("cortex-m0", "thumbv6m-none-eabi"),
-        ("asan", args.sanitizers.asan || args.all, crate::sanitizers::address),
-        ("tsan", args.sanitizers.tsan || args.all, crate::sanitizers::thread),
-        ("loom", args.models.loom || args.all, crate::models::loom),
-        ("model", args.models.model || args.all, crate::models::model),
-        ("package", args.package || args.all, crate::package::lane),
+        ("asan", args.sanitizers.asan || args.all, &crate::sanitizers::address),
+        ("tsan", args.sanitizers.tsan || args.all, &crate::sanitizers::thread),
+        ("loom", args.models.loom || args.all, &crate::models::loom),
+        // Not among `--all` while the core has no scenario for it: the lane is red then.
+        ("shuttle", args.models.shuttle, &crate::models::shuttle),
+        ("model", args.models.model || args.all, &crate::models::model),
+        ("package", args.package || args.all, &crate::package::lane),
         board!("riscv32", "riscv32imac-unknown-none-elf"),
         board!("riscv64", "riscv64gc-unknown-none-elf"),
         board!("aarch64", "aarch64-unknown-none"),
         board!("cortex-m33", "thumbv8m.main-none-eabi"),
-        ("valgrind", args.sanitizers.valgrind || args.all, crate::interpreters::valgrind),
-        ("miri", args.sanitizers.miri || args.all, crate::interpreters::miri),
-        ("fuzz", args.sanitizers.fuzz || args.all, crate::fuzz::lane),
-        ("freebsd", of("x86_64-unknown-freebsd"), freebsd::x86_64),
-        ("freebsd-arm", of("aarch64-unknown-freebsd"), freebsd::aarch64),
+        ("valgrind", args.sanitizers.valgrind || args.all, &crate::interpreters::valgrind),
+        ("miri", args.sanitizers.miri || args.all, &|| crate::interpreters::miri(args.miri_seeds)),
+        ("fuzz", args.sanitizers.fuzz || args.all, &crate::fuzz::lane),
+        ("freebsd", of("x86_64-unknown-freebsd"), &freebsd::x86_64),
+        ("freebsd-arm", of("aarch64-unknown-freebsd"), &freebsd::aarch64),
     ];
     if let Some(target) = target
         && !wanted.iter().any(|(_, wanted, _)| *wanted)
     {
         bail!("no tests for {target}");
     }
-    let mut total = Summary::default();
-    let mut table = Vec::new();
-    for (name, wanted, lane) in wanted {
-        if !wanted {
-            continue;
-        }
-        println!("\n== {name}");
-        let begin = Instant::now();
-        let summary = lane().unwrap_or_else(|error| Summary::of(name, Err(error)));
-        table.push((name, summary, begin.elapsed()));
-        total += summary;
+    let mut lanes = Lanes::default();
+    for (name, _, lane) in wanted.iter().filter(|(_, wanted, _)| *wanted) {
+        lanes.run(name, lane);
     }
-    println!();
-    for (name, summary, took) in table {
-        println!("{name:12} {:5} s   {summary}", took.as_secs());
-    }
-    println!("{total}");
-    if !total.good(args.require) {
-        bail!("not all good");
-    }
-    Ok(())
+    lanes.end(args.require)
 }
 
-/// Runs a `cargo test` and adds up what its test programs report. A run that ends badly without a
-/// failed test (it does not build, a test program crashes) counts as one failure.
+/// Runs a `cargo test` and adds up what its test programs report; see [`crate::judge`].
 pub(crate) fn cargo_test(command: &Command) -> Result<Summary> {
-    let mut summary = Summary::default();
-    let mut line = Vec::new();
+    let mut programs = Programs::default();
     let ended = command.stream(LIMIT, |stream, chunk| {
         use std::io::Write as _;
         let _ = std::io::stdout().write_all(chunk);
-        if stream == Stream::Err {
-            return;
-        }
-        for &byte in chunk {
-            if byte == b'\n' {
-                summary.read_libtest_line(&String::from_utf8_lossy(&line));
-                line.clear();
-            } else {
-                line.push(byte);
-            }
+        if stream == Stream::Out {
+            programs.take(chunk);
         }
     })?;
-    match ended {
-        Ended::Exited(status) if status.success() => {}
-        Ended::Exited(status) => {
-            println!("FAILED: {status}: {command}");
-            summary.failed = summary.failed.max(1);
-        }
-        Ended::TimedOut(limit) => {
-            println!("FAILED: no end after {} s: {command}", limit.as_secs());
-            summary.failed += 1;
-        }
+    let (summary, wrong) = programs.end(&ended);
+    for wrong in wrong {
+        println!("FAILED: {wrong}: {command}");
     }
     Ok(summary)
 }
@@ -195,5 +177,9 @@ fn lint() -> Result<Summary> {
     summary += Summary::of("clippy", cargo(&clippy).run());
     let doc = cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
     summary += Summary::of("documentation", doc.run());
+    let root = crate::marks::root();
+    summary += Summary::of("every edge has a test or a reason", crate::edges::check(&root));
+    summary += Summary::of("every cited invariant is defined once", crate::sources::invariants(&root));
+    summary += Summary::of("no file of the core is too long", crate::sources::lengths(&root));
     Ok(summary)
 }

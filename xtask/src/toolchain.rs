@@ -64,17 +64,21 @@ pub(crate) fn host() -> anyhow::Result<String> {
     host.map(str::to_owned).ok_or_else(|| anyhow::anyhow!("rustc -vV names no host: {version}"))
 }
 
+/// A cargo of another toolchain, without what the cargo that runs this xtask has set for its own.
+pub(crate) fn without_toolchain(mut command: Command) -> Command {
+    for name in ["RUSTUP_TOOLCHAIN", "CARGO", "LD_LIBRARY_PATH", "RUSTFLAGS"] {
+        if std::env::var_os(name).is_some() {
+            command = command.env_remove(name);
+        }
+    }
+    command
+}
+
 impl Toolchain {
     /// `cargo VERB` for the target. The caller adds the package, the profile and `--target-dir`;
     /// `rustflags` take the place of those in the environment.
     pub(crate) fn cargo(&self, verb: &str, rustflags: &[&str]) -> Command {
-        let mut command = Command::new(self.bin.join("cargo"));
-        // What the cargo that runs this xtask has set for its own toolchain.
-        for name in ["RUSTUP_TOOLCHAIN", "CARGO", "LD_LIBRARY_PATH", "RUSTFLAGS"] {
-            if std::env::var_os(name).is_some() {
-                command = command.env_remove(name);
-            }
-        }
+        let mut command = without_toolchain(Command::new(self.bin.join("cargo")));
         command = command.env("RUSTC", self.bin.join("rustc"));
         let upper = self.target.to_uppercase().replace(['-', '.'], "_");
         if let Some(linker) = &self.linker {

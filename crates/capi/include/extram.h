@@ -5,7 +5,13 @@
  * Every function that returns an int returns an extram_code. A NULL argument, a wrong size, a handle
  * that is stale, invented, of another pool or of another thread gets EXTRAM_INVALID and changes
  * nothing. Unless its comment says otherwise, a function may be called by any thread, in a
- * thread-local destructor too, but not in a signal handler.
+ * thread-local destructor too, but not in a signal handler. No function changes errno, but for what
+ * the functions of the configuration do.
+ *
+ * A process forked while threads are inside, or making, closing or freeing pools, has those threads'
+ * Ms no more, and its pools work on. A library that has this one in it may be unloaded while a pool
+ * is open, if no thread is inside or enters any more: threads that exit later touch nothing of it. The
+ * memory of that pool, and the contexts, are lost then; extram_pool_close first frees them.
  *
  * Written by cbindgen from crates/capi: `cargo xtask header --bless`.
  */
@@ -59,18 +65,28 @@ typedef enum {
      */
     EXTRAM_CLOSED,
     /**
-     * An M is still in use, or another call on the pool is under way.
+     * An M is still in use, or another call on the pool is under way. Nothing is wrong: the call can
+     * be made again.
      */
     EXTRAM_BUSY,
     /**
-     * Another M could not be made: new_context failed, or memory ran out.
+     * A pool or another M could not be made: new_context failed, or memory or thread-local storage
+     * ran out.
      */
     EXTRAM_NO_MEMORY,
     /**
-     * An argument is NULL, stale, of another pool or of another thread; or new_context, admit or
-     * retire, being written in Rust, panicked.
+     * An argument is NULL, stale, of another pool or of another thread; or a function of the
+     * configuration, being written in Rust, panicked.
      */
     EXTRAM_INVALID,
+    /**
+     * Not returned yet: new_context failed. Until then that is EXTRAM_NO_MEMORY.
+     */
+    EXTRAM_CREATION_FAILED,
+    /**
+     * More pools, nested calls or waiting threads than can be counted.
+     */
+    EXTRAM_TOO_MANY,
 } extram_code;
 
 /**
@@ -99,7 +115,9 @@ typedef struct extram_pool extram_pool;
 
 /**
  * What a pool is made from. The functions run on the thread concerned, and each must return: it
- * may neither end the thread nor jump out.
+ * may neither end the thread nor jump out. If one that is written in Rust panics, the call that it
+ * was made for returns EXTRAM_INVALID, and nothing is lost; at a thread's exit, where there is no
+ * such call, a panic of retire ends the process with a message.
  */
 typedef struct {
     /**
@@ -126,7 +144,7 @@ typedef struct {
     void (*admit)(void *runtime, extram_m *m);
     /**
      * Called before the thread goes back to foreign code from the outermost callback, and when
-     * it exits inside one. May be NULL.
+     * it exits inside one: what it entered and has not left is left then. May be NULL.
      */
     void (*retire)(void *runtime, extram_m *m);
     /**
@@ -190,8 +208,9 @@ const char *extram_strerror(int code);
 /**
  * Makes a pool with one M and starts it. Not from a signal handler.
  *
- * EXTRAM_NO_MEMORY if new_context fails, memory runs out, or the process has as many pools as it
- * can have (1024; 16 on 32-bit processors). *pool is written on EXTRAM_OK only.
+ * EXTRAM_NO_MEMORY if new_context fails, or memory or thread-local storage runs out;
+ * EXTRAM_TOO_MANY if the process has as many pools as it can have (1024; 16 on 32-bit processors).
+ * *pool is written on EXTRAM_OK only.
  */
 int extram_pool_new(const extram_config *config, extram_pool **pool);
 
@@ -212,18 +231,33 @@ size_t extram_pool_size(uint32_t max_ms);
 /**
  * Turns newcomers away with EXTRAM_CLOSED and wakes the threads that wait with it. Once no M is in
  * use, frees every context. After EXTRAM_OK nothing of the pool is touched by the threads that used
- * it, not even when they exit. Not from a signal handler.
+ * it, not even when they exit: the library may be unloaded. Not from a signal handler.
  *
- * EXTRAM_BUSY while an M is in use or being made: call again when those threads have left.
+ * EXTRAM_BUSY while an M is in use or being made, or another thread closes the pool right now; and
+ * where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
+ * until the threads that the pool's Ms are bound to have exited. Newcomers are turned away all the
+ * same: call again, or take it back with extram_pool_reopen. EXTRAM_INVALID, too, if free_context,
+ * being written in Rust, panicked; that context counts as freed. Call again.
  */
 int extram_pool_close(extram_pool *pool);
+
+/**
+ * Takes back an extram_pool_close that said EXTRAM_BUSY: newcomers are let in again. Not from a
+ * signal handler.
+ *
+ * EXTRAM_CLOSED if the pool has been closed to the end; EXTRAM_BUSY if it is open, or another thread
+ * closes it right now; EXTRAM_NO_MEMORY if no M is left and none can be made: it stays closed.
+ */
+int extram_pool_reopen(extram_pool *pool);
 
 /**
  * Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
  * EXTRAM_INVALID.
  *
  * EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in
- * a call on it or with a handle of an earlier pool in its place: call again.
+ * a call on it (this one among them) or with a handle of an earlier pool in its place: call again.
+ * EXTRAM_BUSY also from within the functions of the configuration, and where the system has begun
+ * to refuse memory barriers.
  */
 int extram_pool_free(extram_pool *pool);
 
@@ -246,6 +280,9 @@ int extram_prewarm(extram_pool *pool, uint32_t spare);
 /**
  * Frees the contexts of spare Ms until this many are spare (one always is), and writes how many it
  * freed.
+ *
+ * EXTRAM_INVALID, too, if free_context, being written in Rust, panicked; that context counts as
+ * freed.
  */
 int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
 
@@ -256,16 +293,17 @@ int extram_stats_get(extram_pool *pool, extram_stats *stats);
 
 /**
  * Lends the calling thread an M, waiting for one as long as it takes. A thread that is inside
- * already gets its own again, one level deeper. Each entry is left once, with extram_leave. Not
- * from a signal handler.
+ * already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
+ * thread that ends has not left, is left then. Not from a signal handler.
  *
- * EXTRAM_CLOSED, or EXTRAM_NO_MEMORY if an M could not be made. *m is written on EXTRAM_OK only.
+ * EXTRAM_CLOSED, EXTRAM_NO_MEMORY if an M could not be made, or EXTRAM_TOO_MANY if more calls are
+ * nested, or more threads wait, than can be counted. *m is written on EXTRAM_OK only.
  */
 int extram_enter(extram_pool *pool, extram_m **m);
 
 /**
  * The same, and never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
- * moreover max_ms is reached. Not from a signal handler.
+ * max_ms is reached as well. Not from a signal handler.
  */
 int extram_try_enter(extram_pool *pool, extram_m **m);
 
@@ -276,17 +314,22 @@ int extram_try_enter(extram_pool *pool, extram_m **m);
 int extram_enter_timeout(extram_pool *pool, uint64_t nanoseconds, extram_m **m);
 
 /**
- * The same as extram_try_enter for a signal handler: never waits, makes, allocates or binds.
- * Leave in the same handler.
+ * The same as extram_try_enter for a signal handler: never waits, makes, allocates or binds. Where
+ * the thread is inside an ordinary call it is a nested one, with the same M; while that call is
+ * being entered or left, and inside another handler's, it takes another M. Leave before the handler
+ * returns.
  */
 int extram_enter_from_signal(extram_pool *pool, extram_m **m);
 
 /**
- * Leaves the innermost call. From the context that entered.
+ * Leaves a call. From the thread that entered. Nested calls have one M, so they may be left in any
+ * order: the last one to be left is the outermost.
  *
- * EXTRAM_INVALID, and nothing has changed, if m is not the M of the calling thread's innermost
- * call in this pool, or the call is not admitted yet or being left already (in admit, new_context
- * and retire).
+ * EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool
+ * that it could leave. A call is not to be left before the function that entered has returned, or
+ * while it is being left already (in admit, new_context and retire), nor in new_context while
+ * extram_prewarm runs inside it. EXTRAM_INVALID, too, if retire, being written in Rust, panicked:
+ * then the call is over.
  */
 int extram_leave(extram_pool *pool, extram_m *m);
 

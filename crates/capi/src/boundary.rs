@@ -1,27 +1,78 @@
-//! Nothing unwinds into C.
+//! Nothing unwinds into C, and `errno` is C's.
 
 use crate::code::extram_code;
 
-/// Runs one call from C. A panic, after the hook has printed its message, becomes
-/// [`EXTRAM_INVALID`](extram_code::EXTRAM_INVALID): the pool is as it should be, because its own
-/// guards ran while unwinding. An exception of another language ends the process with a message.
+/// Runs foreign code; `None` if it panicked, after the hook has printed the message. An exception of
+/// another language ends the process with a message.
 #[cfg(feature = "std")]
 #[inline]
-pub(crate) fn guarded<T>(otherwise: T, f: impl FnOnce() -> T) -> T {
-    // Unwind safety: what is shared is the pool, see above.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_or(otherwise)
+pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    // Unwind safety: what is shared is the pool, which its own guards leave whole while unwinding.
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(done) => Some(done),
+        Err(payload) => {
+            // Its destructor is foreign code, too.
+            if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                core::mem::forget(another);
+            }
+            None
+        }
+    }
 }
 
 /// Without std nothing unwinds: a panic ends in the embedder's panic handler.
 #[cfg(not(feature = "std"))]
 #[inline]
-pub(crate) fn guarded<T>(_otherwise: T, f: impl FnOnce() -> T) -> T {
-    f()
+pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
+    Some(f())
 }
 
-/// Runs one call from C that returns a code.
+/// Runs one call from C. A panic, which only a function of the configuration can cause, gets
+/// `otherwise`.
+#[inline]
+pub(crate) fn guarded<T>(otherwise: T, f: impl FnOnce() -> T) -> T {
+    caught(f).unwrap_or(otherwise)
+}
+
+/// Runs one call from C that returns a code; a panic is
+/// [`EXTRAM_INVALID`](extram_code::EXTRAM_INVALID).
 #[inline]
 pub(crate) fn coded(f: impl FnOnce() -> Result<(), extram_code>) -> core::ffi::c_int {
     let code = || f().err().unwrap_or(extram_code::EXTRAM_OK) as core::ffi::c_int;
     guarded(extram_code::EXTRAM_INVALID as core::ffi::c_int, code)
+}
+
+/// The same for a call that may ask the system for memory, or give it back, which changes `errno`.
+/// The calls that are made again and again do neither, and are spared the look.
+#[inline]
+pub(crate) fn coded_slowly(f: impl FnOnce() -> Result<(), extram_code>) -> core::ffi::c_int {
+    #[cfg(feature = "std")]
+    let _errno = errno::Kept::new();
+    coded(f)
+}
+
+#[cfg(feature = "std")]
+mod errno {
+    #[cfg(not(target_os = "freebsd"))]
+    use libc::__errno_location as location;
+    #[cfg(target_os = "freebsd")]
+    use libc::__error as location;
+
+    /// Puts the calling thread's `errno` back when dropped.
+    pub(super) struct Kept(libc::c_int);
+
+    impl Kept {
+        pub(super) fn new() -> Self {
+            // SAFETY: the C library's `errno` of the calling thread; always valid.
+            Kept(unsafe { *location() })
+        }
+    }
+
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            // SAFETY: as in `new`.
+            unsafe { *location() = self.0 };
+        }
+    }
 }

@@ -1,25 +1,27 @@
 //! Calls: entering, what the M carries, leaving.
 
+use crate::Native;
 use crate::boundary::{coded, guarded};
-use crate::code::extram_code::{self, EXTRAM_EXHAUSTED, EXTRAM_INVALID};
+use crate::code::extram_code::{self, EXTRAM_INVALID, EXTRAM_TOO_MANY};
 use crate::handle::{Place, extram_m, extram_pool};
 use crate::pool::{find, writable};
-use crate::registry::{self, Entered, Pool};
+use crate::registry::{self, AtWork, Pool};
+use crate::runtime::Foreign;
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering;
 use core::time::Duration;
-use extram_core::EnterError;
+use extram_core::{EnterError, Entered, M, raw};
 
-/// Enters one way or another and hands the M out; the guard is C's to keep, as the handle.
+/// Enters one way or another and hands the M out as a handle; the call is C's to leave.
 ///
 /// # Safety
 ///
-/// `m` is null or points to what its type says.
+/// `m` is null or points to what its type says. `enter` is one of the ways of this file.
 #[inline]
 unsafe fn enter(
     pool: *mut extram_pool,
     m: *mut *mut extram_m,
-    enter: impl FnOnce(&'static Pool) -> Result<Entered, EnterError>,
+    enter: impl FnOnce(&'static Pool) -> Result<&'static M<Foreign>, EnterError>,
 ) -> c_int {
     coded(|| {
         // SAFETY: by the caller's promise.
@@ -28,24 +30,33 @@ unsafe fn enter(
         let entered = enter(at_work.pool)?;
         let name = at_work.place.m(entered.id());
         if name.is_null() {
-            return Err(EXTRAM_EXHAUSTED);
+            // SAFETY: entered a moment ago and told to nobody.
+            unsafe { raw::leave(at_work.pool, entered) }?;
+            return Err(EXTRAM_TOO_MANY);
         }
-        if entered.is_outermost() {
-            // Relaxed: for this thread and its handlers.
-            entered.context().floor.store(0, Ordering::Relaxed);
-        }
-        core::mem::forget(entered);
         // SAFETY: by the caller's promise; checked for null.
         unsafe { handle.write(name) };
         Ok(())
     })
 }
 
+/// An ordinary call, which C leaves.
+#[inline]
+fn kept(
+    pool: &'static Pool,
+    entered: Result<Entered<Foreign, Native>, EnterError>,
+) -> Result<&'static M<Foreign>, EnterError> {
+    // SAFETY: C gets a name for the M and no reference. It is found again by `raw::held`, on this
+    // thread and while the call is not left.
+    entered.map(|entered| unsafe { raw::keep(pool, entered) })
+}
+
 /// Lends the calling thread an M, waiting for one as long as it takes. A thread that is inside
-/// already gets its own again, one level deeper. Each entry is left once, with extram_leave. Not
-/// from a signal handler.
+/// already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
+/// thread that ends has not left, is left then. Not from a signal handler.
 ///
-/// EXTRAM_CLOSED, or EXTRAM_NO_MEMORY if an M could not be made. *m is written on EXTRAM_OK only.
+/// EXTRAM_CLOSED, EXTRAM_NO_MEMORY if an M could not be made, or EXTRAM_TOO_MANY if more calls are
+/// nested, or more threads wait, than can be counted. *m is written on EXTRAM_OK only.
 ///
 /// # Safety
 ///
@@ -53,11 +64,11 @@ unsafe fn enter(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn extram_enter(pool: *mut extram_pool, m: *mut *mut extram_m) -> c_int {
     // SAFETY: by the caller's promise.
-    unsafe { enter(pool, m, |pool| pool.enter()) }
+    unsafe { enter(pool, m, |pool| kept(pool, pool.enter())) }
 }
 
 /// The same, and never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
-/// moreover max_ms is reached. Not from a signal handler.
+/// max_ms is reached as well. Not from a signal handler.
 ///
 /// # Safety
 ///
@@ -65,7 +76,7 @@ pub unsafe extern "C" fn extram_enter(pool: *mut extram_pool, m: *mut *mut extra
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn extram_try_enter(pool: *mut extram_pool, m: *mut *mut extram_m) -> c_int {
     // SAFETY: by the caller's promise.
-    unsafe { enter(pool, m, |pool| pool.try_enter()) }
+    unsafe { enter(pool, m, |pool| kept(pool, pool.try_enter())) }
 }
 
 /// The same as extram_enter, waiting for this long at most: EXTRAM_TIMED_OUT. Not from a signal
@@ -81,26 +92,31 @@ pub unsafe extern "C" fn extram_enter_timeout(
     m: *mut *mut extram_m,
 ) -> c_int {
     // SAFETY: by the caller's promise.
-    unsafe { enter(pool, m, |pool| pool.enter_timeout(Duration::from_nanos(nanoseconds))) }
+    unsafe { enter(pool, m, |pool| kept(pool, pool.enter_timeout(Duration::from_nanos(nanoseconds)))) }
 }
 
-/// The same as extram_try_enter for a signal handler: never waits, makes, allocates or binds.
-/// Leave in the same handler.
+/// The same as extram_try_enter for a signal handler: never waits, makes, allocates or binds. Where
+/// the thread is inside an ordinary call it is a nested one, with the same M; while that call is
+/// being entered or left, and inside another handler's, it takes another M. Leave before the handler
+/// returns.
 ///
 /// # Safety
 ///
-/// `m` is null or points to what its type says.
+/// `m` is null or points to what its type says. The call is left before a handler returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn extram_enter_from_signal(pool: *mut extram_pool, m: *mut *mut extram_m) -> c_int {
-    // SAFETY: by the caller's promise.
-    unsafe { enter(pool, m, |pool| pool.enter_from_signal()) }
+    // SAFETY: by the caller's promise, which includes that the handler leaves.
+    unsafe { enter(pool, m, |pool| raw::enter_from_signal(pool)) }
 }
 
-/// Leaves the innermost call. From the context that entered.
+/// Leaves a call. From the thread that entered. Nested calls have one M, so they may be left in any
+/// order: the last one to be left is the outermost.
 ///
-/// EXTRAM_INVALID, and nothing has changed, if m is not the M of the calling thread's innermost
-/// call in this pool, or the call is not admitted yet or being left already (in admit, new_context
-/// and retire).
+/// EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool
+/// that it could leave. A call is not to be left before the function that entered has returned, or
+/// while it is being left already (in admit, new_context and retire), nor in new_context while
+/// extram_prewarm runs inside it. EXTRAM_INVALID, too, if retire, being written in Rust, panicked:
+/// then the call is over.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_leave(pool: *mut extram_pool, m: *mut extram_m) -> c_int {
     coded(|| {
@@ -109,13 +125,21 @@ pub extern "C" fn extram_leave(pool: *mut extram_pool, m: *mut extram_m) -> c_in
             return Err(EXTRAM_INVALID);
         }
         let at_work = registry::find(place).ok_or(EXTRAM_INVALID)?;
-        let m = at_work.pool.held(id).ok_or(EXTRAM_INVALID)?;
+        let m = held(&at_work, id).ok_or(EXTRAM_INVALID)?;
         // Relaxed: written by this thread.
         if m.depth() <= m.context().floor.load(Ordering::Relaxed) {
             return Err(EXTRAM_INVALID);
         }
-        at_work.pool.leave(m).map_err(extram_code::from)
+        // SAFETY: the reference is not used any more.
+        unsafe { raw::leave(at_work.pool, m) }.map_err(extram_code::from)
     })
+}
+
+/// The M of that number, if the calling thread is inside a call with it.
+#[inline]
+fn held(at_work: &AtWork, id: u32) -> Option<&'static M<Foreign>> {
+    // SAFETY: each caller uses the M on this thread, before it leaves.
+    unsafe { raw::held(at_work.pool, id) }
 }
 
 /// What new_context made for the M. NULL if the calling thread is not inside a call with it. From
@@ -125,7 +149,7 @@ pub extern "C" fn extram_context(m: *const extram_m) -> *mut c_void {
     guarded(core::ptr::null_mut(), || {
         let held = Place::of_m(m).and_then(|(place, id)| {
             let at_work = registry::find(place)?;
-            Some(at_work.pool.held(id)?.context().pointer)
+            Some(held(&at_work, id)?.context().pointer)
         });
         held.unwrap_or(core::ptr::null_mut())
     })
@@ -137,7 +161,7 @@ pub extern "C" fn extram_m_id(m: *const extram_m) -> u32 {
     guarded(0, || {
         let held = Place::of_m(m).and_then(|(place, id)| {
             let at_work = registry::find(place)?;
-            at_work.pool.held(id).map(extram_core::M::id)
+            held(&at_work, id).map(M::id)
         });
         held.unwrap_or(0)
     })

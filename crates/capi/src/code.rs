@@ -19,19 +19,25 @@ pub enum extram_code {
     EXTRAM_EXHAUSTED,
     /// The pool is closed.
     EXTRAM_CLOSED,
-    /// An M is still in use, or another call on the pool is under way.
+    /// An M is still in use, or another call on the pool is under way. Nothing is wrong: the call can
+    /// be made again.
     EXTRAM_BUSY,
-    /// Another M could not be made: new_context failed, or memory ran out.
+    /// A pool or another M could not be made: new_context failed, or memory or thread-local storage
+    /// ran out.
     EXTRAM_NO_MEMORY,
-    /// An argument is NULL, stale, of another pool or of another thread; or new_context, admit or
-    /// retire, being written in Rust, panicked.
+    /// An argument is NULL, stale, of another pool or of another thread; or a function of the
+    /// configuration, being written in Rust, panicked.
     EXTRAM_INVALID,
+    /// Not returned yet: new_context failed. Until then that is EXTRAM_NO_MEMORY.
+    EXTRAM_CREATION_FAILED,
+    /// More pools, nested calls or waiting threads than can be counted.
+    EXTRAM_TOO_MANY,
 }
 
 use extram_code::*;
 
 impl extram_code {
-    const ALL: [extram_code; 9] = [
+    const ALL: [extram_code; 11] = [
         EXTRAM_OK,
         EXTRAM_NOT_STARTED,
         EXTRAM_WOULD_BLOCK,
@@ -41,6 +47,8 @@ impl extram_code {
         EXTRAM_BUSY,
         EXTRAM_NO_MEMORY,
         EXTRAM_INVALID,
+        EXTRAM_CREATION_FAILED,
+        EXTRAM_TOO_MANY,
     ];
 
     fn text(self) -> &'static CStr {
@@ -52,8 +60,10 @@ impl extram_code {
             EXTRAM_EXHAUSTED => c"all Ms that the limit allows are in use",
             EXTRAM_CLOSED => c"the pool is closed",
             EXTRAM_BUSY => c"the pool is in use",
-            EXTRAM_NO_MEMORY => c"another M could not be made",
+            EXTRAM_NO_MEMORY => c"a pool or another M could not be made",
             EXTRAM_INVALID => c"an argument is not valid here",
+            EXTRAM_CREATION_FAILED => c"new_context failed",
+            EXTRAM_TOO_MANY => c"more than can be counted",
         }
     }
 }
@@ -67,6 +77,7 @@ impl From<EnterError> for extram_code {
             EnterError::Exhausted => EXTRAM_EXHAUSTED,
             EnterError::CreationFailed => EXTRAM_NO_MEMORY,
             EnterError::Closed => EXTRAM_CLOSED,
+            EnterError::TooMany => EXTRAM_TOO_MANY,
             _ => EXTRAM_INVALID,
         }
     }
@@ -81,7 +92,7 @@ impl From<LeaveError> for extram_code {
 impl From<StartError> for extram_code {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::CreationFailed => EXTRAM_NO_MEMORY,
+            StartError::CreationFailed | StartError::NoThreadLocal => EXTRAM_NO_MEMORY,
             StartError::Exhausted => EXTRAM_EXHAUSTED,
             StartError::NotStarted => EXTRAM_CLOSED,
             StartError::SlotsInUse | StartError::AlreadyStarted => EXTRAM_BUSY,

@@ -24,7 +24,9 @@ pub const EXTRAM_BIND_THREAD: u32 = extram_binding::EXTRAM_BIND_THREAD as u32;
 pub const EXTRAM_BIND_CALL: u32 = extram_binding::EXTRAM_BIND_CALL as u32;
 
 /// What a pool is made from. The functions run on the thread concerned, and each must return: it
-/// may neither end the thread nor jump out.
+/// may neither end the thread nor jump out. If one that is written in Rust panics, the call that it
+/// was made for returns EXTRAM_INVALID, and nothing is lost; at a thread's exit, where there is no
+/// such call, a panic of retire ends the process with a message.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct extram_config {
@@ -42,7 +44,7 @@ pub struct extram_config {
     /// May be NULL.
     pub admit: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m)>,
     /// Called before the thread goes back to foreign code from the outermost callback, and when
-    /// it exits inside one. May be NULL.
+    /// it exits inside one: what it entered and has not left is left then. May be NULL.
     pub retire: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m)>,
     /// The most Ms at once; 0 = as many as needed.
     pub max_ms: u32,

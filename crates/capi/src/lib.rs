@@ -30,9 +30,12 @@ mod boundary;
 mod call;
 mod code;
 mod config;
+#[cfg(feature = "std")]
+mod fork;
 mod handle;
 #[cfg(all(feature = "kernel", not(feature = "std")))]
 mod kernel;
+mod note;
 #[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
 mod panic;
 mod pool;

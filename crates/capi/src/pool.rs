@@ -1,6 +1,6 @@
 //! Pools: made, looked at, closed, freed.
 
-use crate::boundary::coded;
+use crate::boundary::{coded, coded_slowly};
 use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID, EXTRAM_NO_MEMORY};
 use crate::config::{EXTRAM_BIND_CALL, extram_config, extram_stats};
 use crate::handle::{Place, extram_pool};
@@ -9,7 +9,7 @@ use crate::runtime::{Foreign, Home};
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
-use extram_core::{Binding, M};
+use extram_core::{Binding, M, raw};
 
 /// The pool that the handle names.
 #[inline]
@@ -33,8 +33,9 @@ fn configured(pool: Pool, config: &extram_config) -> Pool {
 
 /// Makes a pool with one M and starts it. Not from a signal handler.
 ///
-/// EXTRAM_NO_MEMORY if new_context fails, memory runs out, or the process has as many pools as it
-/// can have (1024; 16 on 32-bit processors). *pool is written on EXTRAM_OK only.
+/// EXTRAM_NO_MEMORY if new_context fails, or memory or thread-local storage runs out;
+/// EXTRAM_TOO_MANY if the process has as many pools as it can have (1024; 16 on 32-bit processors).
+/// *pool is written on EXTRAM_OK only.
 ///
 /// # Safety
 ///
@@ -42,19 +43,28 @@ fn configured(pool: Pool, config: &extram_config) -> Pool {
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn extram_pool_new(config: *const extram_config, pool: *mut *mut extram_pool) -> c_int {
-    coded(|| {
+    coded_slowly(|| {
         // SAFETY: by the caller's promise.
         let (config, handle) = unsafe { (extram_config::read(config)?, writable(pool)?) };
         let vacant = registry::vacant()?;
         let place = vacant.place;
         let pool = configured(Pool::new(Foreign::new(config, place, Home::Heap)), &config);
-        let made = Made(Box::leak(Box::new(pool)));
+        let made = Made(allocated()?.write(pool));
         made.0.start()?;
         vacant.fill(made.keep());
         // SAFETY: by the caller's promise; checked for null.
         unsafe { handle.write(place.pool()) };
         Ok(())
     })
+}
+
+/// Memory for a pool, as `Box` would have it, which ends the process when there is none.
+#[cfg(feature = "std")]
+fn allocated() -> Result<&'static mut MaybeUninit<Pool>, extram_code> {
+    // SAFETY: the size is not 0.
+    let memory = unsafe { std::alloc::alloc(core::alloc::Layout::new::<Pool>()) };
+    // SAFETY: null, or memory for a pool, which nobody else has.
+    unsafe { memory.cast::<MaybeUninit<Pool>>().as_mut() }.ok_or(EXTRAM_NO_MEMORY)
 }
 
 /// The same in memory of the caller's, without an allocator: size bytes at storage, aligned as they
@@ -74,7 +84,7 @@ pub unsafe extern "C" fn extram_pool_init(
     config: *const extram_config,
     pool: *mut *mut extram_pool,
 ) -> c_int {
-    coded(|| {
+    coded_slowly(|| {
         // SAFETY: by the caller's promise.
         let (config, handle) = unsafe { (extram_config::read(config)?, writable(pool)?) };
         // SAFETY: by the caller's promise.
@@ -110,6 +120,8 @@ const HEAD: usize = size_of::<Pool>().next_multiple_of(ALIGN) + ALIGN - 1;
 const ALIGN: usize =
     if align_of::<Pool>() > align_of::<M<Foreign>>() { align_of::<Pool>() } else { align_of::<M<Foreign>>() };
 
+// Where `registry.rs` puts its mark.
+const _: () = assert!(align_of::<Pool>() > 1);
 const _: () = assert!(HEAD <= EXTRAM_POOL_WORDS * size_of::<usize>());
 const _: () = assert!(size_of::<M<Foreign>>() <= EXTRAM_M_WORDS * size_of::<usize>());
 
@@ -168,7 +180,7 @@ impl Drop for Made {
 unsafe fn end(pool: *mut Pool) {
     // SAFETY: by the caller's promise.
     match unsafe { &*pool }.runtime().home {
-        // SAFETY: leaked by `extram_pool_new`.
+        // SAFETY: as `Box` has it, from `allocated`.
         #[cfg(feature = "std")]
         Home::Heap => drop(unsafe { Box::from_raw(pool) }),
         // SAFETY: written by `extram_pool_init`.
@@ -178,19 +190,46 @@ unsafe fn end(pool: *mut Pool) {
 
 /// Turns newcomers away with EXTRAM_CLOSED and wakes the threads that wait with it. Once no M is in
 /// use, frees every context. After EXTRAM_OK nothing of the pool is touched by the threads that used
-/// it, not even when they exit. Not from a signal handler.
+/// it, not even when they exit: the library may be unloaded. Not from a signal handler.
 ///
-/// EXTRAM_BUSY while an M is in use or being made: call again when those threads have left.
+/// EXTRAM_BUSY while an M is in use or being made, or another thread closes the pool right now; and
+/// where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
+/// until the threads that the pool's Ms are bound to have exited. Newcomers are turned away all the
+/// same: call again, or take it back with extram_pool_reopen. EXTRAM_INVALID, too, if free_context,
+/// being written in Rust, panicked; that context counts as freed. Call again.
 ///
 /// # Safety
 ///
 /// None: any value may be passed.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_pool_close(pool: *mut extram_pool) -> c_int {
-    coded(|| {
+    coded_slowly(|| {
         let at_work = find(pool)?;
-        at_work.pool.close().map_err(|_| EXTRAM_BUSY)?;
-        at_work.closed();
+        let closed = at_work.pool.close();
+        if closed.is_ok() {
+            at_work.set_closed(true);
+        }
+        told(&at_work)?;
+        closed.map_err(|_| EXTRAM_BUSY)
+    })
+}
+
+/// Says so if `free_context` has panicked.
+fn told(at_work: &AtWork) -> Result<(), extram_code> {
+    if at_work.pool.runtime().take_panicked() { Err(EXTRAM_INVALID) } else { Ok(()) }
+}
+
+/// Takes back an extram_pool_close that said EXTRAM_BUSY: newcomers are let in again. Not from a
+/// signal handler.
+///
+/// EXTRAM_CLOSED if the pool has been closed to the end; EXTRAM_BUSY if it is open, or another thread
+/// closes it right now; EXTRAM_NO_MEMORY if no M is left and none can be made: it stays closed.
+#[unsafe(no_mangle)]
+pub extern "C" fn extram_pool_reopen(pool: *mut extram_pool) -> c_int {
+    coded_slowly(|| {
+        let at_work = find(pool)?;
+        at_work.pool.reopen()?;
+        at_work.set_closed(false);
         Ok(())
     })
 }
@@ -199,10 +238,12 @@ pub extern "C" fn extram_pool_close(pool: *mut extram_pool) -> c_int {
 /// EXTRAM_INVALID.
 ///
 /// EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in
-/// a call on it or with a handle of an earlier pool in its place: call again.
+/// a call on it (this one among them) or with a handle of an earlier pool in its place: call again.
+/// EXTRAM_BUSY also from within the functions of the configuration, and where the system has begun
+/// to refuse memory barriers.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_pool_free(pool: *mut extram_pool) -> c_int {
-    coded(|| {
+    coded_slowly(|| {
         let pool = registry::evict(Place::of_pool(pool).ok_or(EXTRAM_INVALID)?)?;
         // SAFETY: nobody is at work on it (`evict`), and the threads that used it do not touch it
         // after `close`.
@@ -216,13 +257,19 @@ pub extern "C" fn extram_pool_free(pool: *mut extram_pool) -> c_int {
 /// EXTRAM_BUSY inside a call; EXTRAM_OK also if the thread has none.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_unbind(pool: *mut extram_pool) -> c_int {
-    coded(|| {
+    coded_slowly(|| {
         let at_work = find(pool)?;
-        if !at_work.pool.unbind() && at_work.pool.inside().is_some() {
+        if !at_work.pool.unbind() && inside(&at_work).is_some() {
             return Err(EXTRAM_BUSY);
         }
         Ok(())
     })
+}
+
+/// The M of the call that the calling thread is inside.
+fn inside(at_work: &AtWork) -> Option<&'static M<Foreign>> {
+    // SAFETY: used before the thread can leave: `floor` sees to it.
+    unsafe { raw::inside(at_work.pool) }
 }
 
 /// Makes Ms until this many are spare, so that as many threads at once wait for nothing. Enters
@@ -232,9 +279,9 @@ pub extern "C" fn extram_unbind(pool: *mut extram_pool) -> c_int {
 /// stay.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_prewarm(pool: *mut extram_pool, spare: u32) -> c_int {
-    coded(|| {
+    coded_slowly(|| {
         let at_work = find(pool)?;
-        let _floor = at_work.pool.inside().map(Floor::raise);
+        let _floor = inside(&at_work).map(Floor::raise);
         Ok(at_work.pool.prewarm(spare)?)
     })
 }
@@ -261,15 +308,20 @@ impl Drop for Floor {
 /// Frees the contexts of spare Ms until this many are spare (one always is), and writes how many it
 /// freed.
 ///
+/// EXTRAM_INVALID, too, if free_context, being written in Rust, panicked; that context counts as
+/// freed.
+///
 /// # Safety
 ///
 /// `dropped` is null or points to what its type says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn extram_trim(pool: *mut extram_pool, keep: u32, dropped: *mut u32) -> c_int {
-    coded(|| {
+    coded_slowly(|| {
         // SAFETY: by the caller's promise.
         let dropped = unsafe { writable(dropped) }?;
-        let count = find(pool)?.pool.trim(keep);
+        let at_work = find(pool)?;
+        let count = at_work.pool.trim(keep);
+        told(&at_work)?;
         // SAFETY: by the caller's promise; checked for null.
         unsafe { dropped.write(count) };
         Ok(())

@@ -5,275 +5,339 @@
 //! locked instructions per call on a line that all threads share, five times what re-entry costs.
 //! So there are two ways of saying "I am at work on the pool in this slot":
 //!
-//! - **A note.** Each thread has a [`Note`], found by a hash of its token: it stores the slot's
-//!   number, reads the pool's address, works, and clears the note. `free` empties the slot, runs a
-//!   heavy barrier ([`Port::heavy_barrier`]), and reads all notes. Either the thread's read finds
-//!   the slot empty or the reading of notes finds the thread: the compiler fence between the two
-//!   accesses of the thread pairs with the heavy barrier between those of `free`.
+//! - **A note.** Each thread has one, found by a hash of its token: it stores the slot's number,
+//!   reads the pool's address, works, and clears the note.
 //! - **The count** of the slot, where a note will not do: the note belongs to another thread with
 //!   the same hash, it is taken by a call for another slot that this one is nested in (a handler, a
 //!   function of the configuration), or the system has no heavy barrier.
 //!
-//! `free` never waits for a thread at work: it puts the address back and says
-//! [`EXTRAM_BUSY`](crate::extram_code::EXTRAM_BUSY).
+//! `evict` marks the address, runs a heavy barrier ([`Port::heavy_barrier`]), reads all notes and the
+//! count, and, if nobody is at work, replaces the marked address by null in one exchange:
 //!
-//! Invariant Tenancy: while a note or the count names a slot and the address read after that was
-//! not null, the pool at this address is not freed and `tenant` does not change.
+//! ```text
+//!  a call                                evict
+//!  1  note: at work in slot 7            a  address → address + mark
+//!     (compiler fence)                      (heavy barrier)
+//!  2  read the address                   b  read the notes and the count: nobody?
+//!  3  marked? take the mark off          c  address + mark → null, or else take the mark off
+//! ```
+//!
+//! The compiler fence between 1 and 2 pairs with the heavy barrier between a and b: either 2 finds
+//! the mark (or what came after it), or b finds the note. A call that finds the mark cannot know
+//! whether b is over. It takes the mark off, so that c fails, and goes on as if nothing had been.
+//! So while a pool is there every call finds it: a `free` that comes to nothing is seen by nobody.
+//!
+//! Nobody ever waits: `evict` says `EXTRAM_BUSY` if somebody is
+//! at work, if another thread is in `evict` for the same slot, or if the system refuses the barrier.
+//! Only one thread at a time can be between a and c (Invariant Tenure), or else one could take off
+//! the other's mark and c would succeed without a look at the notes after it.
+//!
+//! - **Tenancy.** While a note or the count names a slot, and the address read after that was not
+//!   null, the pool at this address is not freed and `tenant` does not change.
+//!
+//! - **Tenure.** `tenure` says who may make the address of a slot null or not null, and advance
+//!   `tenant`: the one thread that is making the pool, or the one that is ending it. In a forked child
+//!   what a thread that did not come along had begun is undone.
 
 use crate::Native;
-use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID, EXTRAM_NO_MEMORY};
+use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID, EXTRAM_TOO_MANY};
 use crate::handle::{Place, SLOTS, tenant};
+use crate::note::{Notes, Said};
 use crate::runtime::Foreign;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, compiler_fence, fence};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use extram_core::Port;
 
 /// A pool of C's.
 pub(crate) type Pool = extram_core::Pool<Foreign, Native>;
-/// A call of C's.
-pub(crate) type Entered = extram_core::Entered<Foreign, Native>;
 
-struct Slot {
-    /// Null when free, being made, or being freed.
-    pool: AtomicPtr<Pool>,
+/// In the address of a pool: it is being ended.
+const MARK: usize = 1;
+
+struct Slot<T> {
+    /// Null when free, or being made; with [`MARK`] between a and c.
+    pool: AtomicPtr<T>,
     /// Calls at work that have no note.
     count: AtomicUsize,
     /// Counts the pools that were here.
     tenant: AtomicUsize,
-    taken: AtomicBool,
+    tenure: Tenure,
     /// `extram_pool_close` has succeeded.
     closed: AtomicBool,
 }
 
-static REGISTRY: [Slot; SLOTS] = [const {
-    Slot {
-        pool: AtomicPtr::new(core::ptr::null_mut()),
-        count: AtomicUsize::new(0),
-        tenant: AtomicUsize::new(0),
-        taken: AtomicBool::new(false),
-        closed: AtomicBool::new(false),
+/// What becomes of a slot, and in whose hands that is: one of the states below, with the token of
+/// the thread in the last two.
+struct Tenure(AtomicUsize);
+
+/// Nobody's.
+const FREE: usize = 0;
+/// There is a pool.
+const LET: usize = 1;
+/// With a token: that thread makes a pool.
+const MAKING: usize = 2;
+/// With a token: that thread ends the pool.
+const ENDING: usize = 3;
+
+/// The bits of a state: a token has zeros there (`Port`'s Token).
+const STATES: usize = 0b1111;
+
+impl Tenure {
+    /// `FREE` to `MAKING`.
+    fn claim(&self, token: usize) -> bool {
+        // Acquire: partner of the release in `vacate`; what the last tenant did comes before.
+        let claimed = self.0.compare_exchange(FREE, token | MAKING, Ordering::Acquire, Ordering::Relaxed);
+        claimed.is_ok()
     }
-}; SLOTS];
 
-/// What one thread is at work on. A line of its own, so that nobody else writes there.
-#[repr(align(64))]
-struct Note {
-    /// The token of the thread that it belongs to. Kept for ever: no two living threads share a
-    /// token, so a later thread with the same one takes the note over.
-    owner: AtomicUsize,
-    /// The slot plus one; 0 = nothing. Written by the owner alone.
-    slot: AtomicUsize,
-}
-
-const NOTES_LOG: u32 = if cfg!(feature = "std") { 10 } else { 1 };
-
-static NOTES: [Note; 1 << NOTES_LOG] =
-    [const { Note { owner: AtomicUsize::new(0), slot: AtomicUsize::new(0) } }; 1 << NOTES_LOG];
-
-/// Whether notes do: there is a heavy barrier.
-static NOTED: AtomicBool = AtomicBool::new(false);
-
-/// The calling thread's note, if it has one.
-#[inline]
-fn note() -> Option<&'static Note> {
-    // Relaxed: settled before the first pool was made.
-    if !NOTED.load(Ordering::Relaxed) {
-        return None;
-    }
-    let token = Native::thread_token();
-    // Fibonacci hashing: the tokens of neighbouring threads differ in few bits.
-    let hash = ((token >> 4) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - NOTES_LOG);
-    let note = &NOTES[hash as usize];
-    // Relaxed, and in the exchange: only equality with this thread's own token matters.
-    match note.owner.load(Ordering::Relaxed) {
-        owner if owner == token => Some(note),
-        0 => {
-            let claimed = note.owner.compare_exchange(0, token, Ordering::Relaxed, Ordering::Relaxed);
-            claimed.is_ok().then_some(note)
+    /// `LET` to `ENDING`.
+    fn begin_ending(&self, token: usize) -> Result<(), extram_code> {
+        // Acquire: partner of the release in `let_it`.
+        match self.0.compare_exchange(LET, token | ENDING, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => Ok(()),
+            Err(state) if state & STATES == ENDING => Err(EXTRAM_BUSY),
+            Err(_) => Err(EXTRAM_INVALID),
         }
-        _ => None,
+    }
+
+    /// The pool is there, or stays.
+    fn let_it(&self) {
+        self.0.store(LET, Ordering::Release);
+    }
+
+    /// Others may claim it.
+    fn vacate(&self) {
+        self.0.store(FREE, Ordering::Release);
+    }
+
+    /// In a forked child: the state in which a thread that did not come along has left it.
+    #[cfg(feature = "std")]
+    fn orphaned(&self, token: usize) -> Option<usize> {
+        // Relaxed: one thread.
+        let now = self.0.load(Ordering::Relaxed);
+        (now & !STATES != 0 && now & !STATES != token).then_some(now & STATES)
     }
 }
 
-/// A call at work on the pool of a slot.
-pub(crate) struct AtWork {
-    pub(crate) pool: &'static Pool,
-    pub(crate) place: Place,
-    said: Said,
-}
+impl<T> Slot<T> {
+    const fn new() -> Self {
+        Slot {
+            pool: AtomicPtr::new(core::ptr::null_mut()),
+            count: AtomicUsize::new(0),
+            tenant: AtomicUsize::new(0),
+            tenure: Tenure(AtomicUsize::new(FREE)),
+            closed: AtomicBool::new(false),
+        }
+    }
 
-enum Said {
-    Noted(&'static Note),
-    Counted(&'static Slot),
-    /// A call that this one is nested in has said it.
-    Already,
-}
+    fn has_tenant(&self, number: usize) -> bool {
+        // Relaxed: it does not change where the answer matters (Tenancy, Tenure).
+        tenant(self.tenant.load(Ordering::Relaxed)) == number
+    }
 
-impl Said {
+    /// The pool's address, without a mark. For a thread that has said that it is at work.
     #[inline]
-    fn begin(slot: usize) -> Said {
-        if let Some(note) = note() {
-            // Relaxed: this thread's own.
-            match note.slot.load(Ordering::Relaxed) {
-                0 => {
-                    note.slot.store(slot + 1, Ordering::Relaxed);
-                    // The light side; partner of the heavy barrier in `free`.
-                    compiler_fence(Ordering::SeqCst);
-                    return Said::Noted(note);
-                }
-                same if same == slot + 1 => return Said::Already,
-                _ => {}
-            }
-        }
-        Said::count(slot)
+    fn address(&self) -> *mut T {
+        // Acquire: partner of the release in `fill`; the pool is complete and so is `tenant`.
+        let pool = self.pool.load(Ordering::Acquire);
+        if pool.addr() & MARK == 0 { pool } else { self.take_mark_off(pool) }
     }
 
     #[cold]
-    fn count(slot: usize) -> Said {
-        let slot = &REGISTRY[slot];
-        slot.count.fetch_add(1, Ordering::Relaxed);
-        // Partner of the fence in `free`: it sees the count, or we see the slot empty.
-        fence(Ordering::SeqCst);
-        Said::Counted(slot)
+    fn take_mark_off(&self, mut pool: *mut T) -> *mut T {
+        while pool.addr() & MARK != 0 {
+            let unmarked = pool.map_addr(|address| address & !MARK);
+            // Acquire, both: as above. If it fails, somebody else took it off, or the pool is gone.
+            match self.pool.compare_exchange(pool, unmarked, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return unmarked,
+                Err(other) => pool = other,
+            }
+        }
+        pool
+    }
+
+    /// The next pool here is another tenant's.
+    fn vacate(&self) {
+        // Relaxed: published by the release in `Tenure::vacate`.
+        self.tenant.fetch_add(1, Ordering::Relaxed);
+        self.tenure.vacate();
+    }
+
+    #[cfg(feature = "std")]
+    fn in_child(&self, token: usize) {
+        // Relaxed, all: one thread. A count of this thread's own is forgotten, too: only `free` asks
+        // for it, and no call on a closed pool runs code that could free it.
+        self.count.store(0, Ordering::Relaxed);
+        let pool = self.pool.load(Ordering::Relaxed).map_addr(|address| address & !MARK);
+        match self.tenure.orphaned(token) {
+            // Nobody has been told of a pool in the making. What it has in memory is lost.
+            Some(MAKING) => {
+                self.pool.store(core::ptr::null_mut(), Ordering::Relaxed);
+                self.vacate();
+            }
+            // Taken out of the registry already.
+            Some(ENDING) if pool.is_null() => self.vacate(),
+            Some(ENDING) => {
+                self.pool.store(pool, Ordering::Relaxed);
+                self.tenure.let_it();
+            }
+            _ => {}
+        }
     }
 }
 
-impl Drop for Said {
-    #[inline]
-    fn drop(&mut self) {
-        match self {
-            // Release, in both: partner of the acquire in `free`; the work comes before.
-            Said::Noted(note) => note.slot.store(0, Ordering::Release),
-            Said::Counted(slot) => {
-                // Not below 0: a forked child has forgotten the calls that it was forked from.
-                let less = |count: usize| count.checked_sub(1);
-                let _ = slot.count.fetch_update(Ordering::Release, Ordering::Relaxed, less);
-            }
-            Said::Already => {}
-        }
-    }
+pub(crate) struct Registry<T: 'static> {
+    slots: [Slot<T>; SLOTS],
+    notes: Notes,
+}
+
+static REGISTRY: Registry<Pool> = Registry::new();
+
+/// A call at work on the pool of a slot.
+pub(crate) struct AtWork<T: 'static = Pool> {
+    pub(crate) pool: &'static T,
+    pub(crate) place: Place,
+    _said: Said,
 }
 
 /// The pool in that place, if that tenant is still there.
 #[inline]
 pub(crate) fn find(place: Place) -> Option<AtWork> {
-    let said = Said::begin(place.slot);
-    let slot = &REGISTRY[place.slot];
-    // Acquire: partner of the release in `Vacant::fill`; the pool is complete and so is `tenant`.
-    let pool = slot.pool.load(Ordering::Acquire);
-    // SAFETY: not freed while `said` stands (Tenancy), which goes with the reference in `AtWork`.
-    let pool = unsafe { pool.as_ref() }?;
-    // Relaxed: does not change now (Tenancy).
-    if tenant(slot.tenant.load(Ordering::Relaxed)) != place.tenant {
-        return None;
-    }
-    Some(AtWork { pool, place, said })
-}
-
-impl AtWork {
-    /// The pool has been closed to the end.
-    pub(crate) fn closed(&self) {
-        REGISTRY[self.place.slot].closed.store(true, Ordering::Relaxed);
-    }
-
-    /// No more at work.
-    pub(crate) fn done(self) {
-        drop(self.said);
-    }
-}
-
-/// A place that nobody has yet.
-pub(crate) struct Vacant {
-    pub(crate) place: Place,
-    filled: bool,
+    REGISTRY.find(place, Native::thread_token)
 }
 
 /// Finds a place for a pool.
 pub(crate) fn vacant() -> Result<Vacant, extram_code> {
-    prepare();
-    // Acquire and the releases of `taken`: what the last tenant did comes before.
-    let free = |slot: &Slot| !slot.taken.swap(true, Ordering::Acquire);
-    let slot = REGISTRY.iter().position(free).ok_or(EXTRAM_NO_MEMORY)?;
-    let tenant = tenant(REGISTRY[slot].tenant.load(Ordering::Relaxed));
-    Ok(Vacant { place: Place { slot, tenant }, filled: false })
-}
-
-impl Vacant {
-    /// From now on `find` finds the pool.
-    pub(crate) fn fill(mut self, pool: &'static Pool) {
-        self.filled = true;
-        let slot = &REGISTRY[self.place.slot];
-        slot.closed.store(false, Ordering::Relaxed);
-        // Release: partner of the acquire in `find`.
-        slot.pool.store((&raw const *pool).cast_mut(), Ordering::Release);
-    }
-}
-
-impl Drop for Vacant {
-    fn drop(&mut self) {
-        if !self.filled {
-            REGISTRY[self.place.slot].taken.store(false, Ordering::Release);
-        }
-    }
+    #[cfg(feature = "std")]
+    crate::fork::watch()?;
+    REGISTRY.notes.settle(|| Native::HAS_HEAVY_BARRIER && Native::heavy_barrier_init());
+    REGISTRY.claim(Native::thread_token())
 }
 
 /// Takes a closed pool out of the registry and hands its address over. Nobody is at work on it, and
 /// nobody finds it any more.
 pub(crate) fn evict(place: Place) -> Result<*mut Pool, extram_code> {
-    let slot = &REGISTRY[place.slot];
-    let at_work = find(place).ok_or(EXTRAM_INVALID)?;
-    if !slot.closed.load(Ordering::Relaxed) {
-        return Err(EXTRAM_BUSY);
-    }
-    if matches!(at_work.said, Said::Already) {
-        // A function of the configuration is trying to free its own pool.
-        return Err(EXTRAM_BUSY);
-    }
-    // Of several threads in here one empties the slot. Acquire: as in `find`.
-    let pool = slot.pool.swap(core::ptr::null_mut(), Ordering::Acquire);
-    at_work.done();
-    if pool.is_null() {
-        return Err(EXTRAM_INVALID);
-    }
-    // The heavy side, and for the counters an ordinary one; partners in `Said`.
-    fence(Ordering::SeqCst);
-    if NOTED.load(Ordering::Relaxed) {
-        Native::heavy_barrier();
-    }
-    // Acquire: partner of the releases when the work was over.
-    let noted = NOTES.iter().any(|note| note.slot.load(Ordering::Acquire) == place.slot + 1);
-    if noted || slot.count.load(Ordering::Acquire) != 0 {
-        slot.pool.store(pool, Ordering::Release);
-        return Err(EXTRAM_BUSY);
-    }
-    slot.tenant.fetch_add(1, Ordering::Relaxed);
-    slot.taken.store(false, Ordering::Release);
-    Ok(pool)
+    REGISTRY.evict(place, Native::thread_token(), Native::heavy_barrier)
 }
 
-/// Before the first pool is made.
+/// In a forked child, on its only thread.
 #[cfg(feature = "std")]
-fn prepare() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        NOTED.store(Native::heavy_barrier_init(), Ordering::Relaxed);
-        // SAFETY: a function of this library, which the C library forgets when it is unloaded.
-        unsafe { libc::pthread_atfork(None, None, Some(in_forked_child)) };
-    });
+pub(crate) fn in_child() {
+    REGISTRY.in_child(Native::thread_token());
 }
 
-#[cfg(not(feature = "std"))]
-fn prepare() {}
+impl AtWork {
+    /// The pool has been closed to the end, or opened again.
+    pub(crate) fn set_closed(&self, closed: bool) {
+        // Relaxed: before the release with which this call ends (`Said`).
+        REGISTRY.slots[self.place.slot].closed.store(closed, Ordering::Relaxed);
+    }
+}
 
-/// The threads that are not in the child are not at work there.
-#[cfg(feature = "std")]
-unsafe extern "C" fn in_forked_child() {
-    let token = Native::thread_token();
-    for note in &NOTES {
-        if note.owner.load(Ordering::Relaxed) != token {
-            note.slot.store(0, Ordering::Relaxed);
+/// A place that nobody has yet.
+pub(crate) struct Vacant<T: 'static = Pool> {
+    pub(crate) place: Place,
+    slot: &'static Slot<T>,
+}
+
+impl<T> Vacant<T> {
+    /// From now on `find` finds the pool.
+    pub(crate) fn fill(self, pool: &'static T) {
+        // Relaxed: published by the release below.
+        self.slot.closed.store(false, Ordering::Relaxed);
+        // Release: partner of the acquire in `address`.
+        self.slot.pool.store((&raw const *pool).cast_mut(), Ordering::Release);
+        self.slot.tenure.let_it();
+        core::mem::forget(self);
+    }
+}
+
+impl<T> Drop for Vacant<T> {
+    fn drop(&mut self) {
+        self.slot.tenure.vacate();
+    }
+}
+
+/// An end that comes to nothing: the pool stays.
+struct Ending<'a>(&'a Tenure);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.let_it();
+    }
+}
+
+impl<T> Registry<T> {
+    const fn new() -> Self {
+        Registry { slots: [const { Slot::new() }; SLOTS], notes: Notes::new() }
+    }
+
+    #[inline]
+    fn find(&'static self, place: Place, token: impl FnOnce() -> usize) -> Option<AtWork<T>> {
+        let slot = &self.slots[place.slot];
+        let said = Said::begin(&self.notes, &slot.count, place.slot, token);
+        // SAFETY: not freed while `said` stands (Tenancy), which goes with the reference in `AtWork`.
+        let pool = unsafe { slot.address().as_ref() }?;
+        slot.has_tenant(place.tenant).then_some(AtWork { pool, place, _said: said })
+    }
+
+    fn claim(&'static self, token: usize) -> Result<Vacant<T>, extram_code> {
+        let claimed = self.slots.iter().position(|slot| slot.tenure.claim(token));
+        let number = claimed.ok_or(EXTRAM_TOO_MANY)?;
+        let slot = &self.slots[number];
+        // Relaxed: ours (Tenure).
+        let place = Place { slot: number, tenant: tenant(slot.tenant.load(Ordering::Relaxed)) };
+        Ok(Vacant { place, slot })
+    }
+
+    fn evict(
+        &'static self,
+        place: Place,
+        token: usize,
+        heavy_barrier: impl FnOnce() -> bool,
+    ) -> Result<*mut T, extram_code> {
+        let slot = &self.slots[place.slot];
+        if !slot.has_tenant(place.tenant) {
+            return Err(EXTRAM_INVALID);
         }
+        slot.tenure.begin_ending(token)?;
+        let ending = Ending(&slot.tenure);
+        // Again: now it does not change any more (Tenure).
+        if !slot.has_tenant(place.tenant) {
+            return Err(EXTRAM_INVALID);
+        }
+        if !slot.closed.load(Ordering::Relaxed) {
+            return Err(EXTRAM_BUSY);
+        }
+        // Acquire and release: what `fill` published goes on through this to `address`.
+        let pool = slot.pool.load(Ordering::Acquire);
+        let marked = pool.map_addr(|address| address | MARK);
+        slot.pool.store(marked, Ordering::Release);
+        // For the count; partner of the fence in `Said::count`.
+        fence(Ordering::SeqCst);
+        // For the notes, the heavy side; partner of the compiler fence in `Said::begin`.
+        let ordered = !self.notes.in_use() || heavy_barrier();
+        // Acquire: partner of the releases when the work was over.
+        let at_work = self.notes.name(place.slot) || slot.count.load(Ordering::Acquire) != 0;
+        // Once more: a call that was at work a moment ago may have opened the pool again.
+        let ended = ordered && !at_work && slot.closed.load(Ordering::Relaxed);
+        let then = if ended { core::ptr::null_mut() } else { pool };
+        // An exchange: if the mark is gone, a call that came later has taken it off and is at work.
+        // Relaxed: who finds null reads nothing, and the pool was published before.
+        let exchanged = slot.pool.compare_exchange(marked, then, Ordering::Relaxed, Ordering::Relaxed);
+        if !ended || exchanged.is_err() {
+            return Err(EXTRAM_BUSY);
+        }
+        core::mem::forget(ending);
+        slot.vacate();
+        Ok(pool)
     }
-    for slot in &REGISTRY {
-        slot.count.store(0, Ordering::Relaxed);
+
+    #[cfg(feature = "std")]
+    fn in_child(&self, token: usize) {
+        self.notes.in_child(token);
+        self.slots.iter().for_each(|slot| slot.in_child(token));
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests;

@@ -1,17 +1,22 @@
 //! The runtime behind the function pointers of a configuration.
 
+use crate::boundary::caught;
 use crate::config::extram_config;
 use crate::handle::{Place, extram_m};
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use extram_core::{M, Runtime};
 
 /// A runtime in C.
+///
+/// Part of its pool, which stays where it is and outlives its contexts.
 pub(crate) struct Foreign {
     config: extram_config,
     place: Place,
     /// Where the pool itself lies.
     pub(crate) home: Home,
+    /// `free_context` has panicked, and no call has said so yet.
+    panicked: AtomicBool,
 }
 
 /// Whose the memory of a pool is.
@@ -29,40 +34,56 @@ pub(crate) enum Home {
 unsafe impl Sync for Foreign {}
 
 /// What one M carries.
+///
+/// - **Home.** Its pool, of which `home` is a part, frees it before it goes itself.
 pub(crate) struct Context {
     pub(crate) pointer: *mut c_void,
-    /// Calls up to this depth are not C's to leave now: the outermost one is on its way in or out,
-    /// or `extram_prewarm` is inside, so a function of the configuration may be running. The
-    /// holder's own, and a handler's on its thread.
+    /// Calls up to this depth are not C's to leave now: `extram_prewarm` is inside, and `new_context`
+    /// may be running. 0 = all are. The holder's own, and a handler's on its thread.
     pub(crate) floor: AtomicU32,
-    runtime: *mut c_void,
-    free: Option<unsafe extern "C-unwind" fn(*mut c_void, *mut c_void)>,
+    home: *const Foreign,
 }
 
-// SAFETY: contexts move from thread to thread by the contract of the configuration.
+// SAFETY: contexts move from thread to thread by the contract of the configuration; `home` is `Sync`.
 unsafe impl Send for Context {}
+// SAFETY: a handler shares the context with the call that it interrupted. There is nothing to be
+// changed through a shared reference but `floor`, an atomic; what C does with what lies behind
+// `pointer` is C's business.
+unsafe impl Sync for Context {}
 
 impl Drop for Context {
     fn drop(&mut self) {
-        if let Some(free) = self.free {
+        // SAFETY: Invariant Home.
+        let home = unsafe { &*self.home };
+        if let Some(free) = home.config.free_context {
+            // A panic stops here: the others are to be freed all the same, and the thread may have
+            // no caller in C who could be told.
             // SAFETY: made by `new_context` of the same configuration, freed once.
-            unsafe { free(self.runtime, self.pointer) };
+            let freed = caught(|| unsafe { free(home.config.runtime, self.pointer) });
+            if freed.is_none() {
+                // Relaxed: a flag.
+                home.panicked.store(true, Ordering::Relaxed);
+            }
         }
     }
 }
 
 impl Foreign {
     pub(crate) fn new(config: extram_config, place: Place, home: Home) -> Self {
-        Foreign { config, place, home }
+        Foreign { config, place, home, panicked: AtomicBool::new(false) }
     }
 
     pub(crate) fn handle(&self, m: &M<Self>) -> *mut extram_m {
         self.place.m(m.id())
     }
 
+    /// Whether `free_context` has panicked since somebody asked.
+    pub(crate) fn take_panicked(&self) -> bool {
+        // Relaxed: a flag. An exchange: one call says so.
+        self.panicked.load(Ordering::Relaxed) && self.panicked.swap(false, Ordering::Relaxed)
+    }
+
     fn tell(&self, what: Option<unsafe extern "C-unwind" fn(*mut c_void, *mut extram_m)>, m: &M<Self>) {
-        // Relaxed: for this thread and its handlers.
-        m.context().floor.store(1, Ordering::Relaxed);
         if let Some(what) = what {
             // SAFETY: the configuration's function with the configuration's runtime.
             unsafe { what(self.config.runtime, self.handle(m)) };
@@ -79,12 +100,7 @@ impl Runtime for Foreign {
         let mut pointer = core::ptr::null_mut();
         // SAFETY: the configuration's function with the configuration's runtime.
         match unsafe { new_context(self.config.runtime, &mut pointer) } {
-            0 => Ok(Context {
-                pointer,
-                floor: AtomicU32::new(0),
-                runtime: self.config.runtime,
-                free: self.config.free_context,
-            }),
+            0 => Ok(Context { pointer, floor: AtomicU32::new(0), home: self }),
             _ => Err(()),
         }
     }

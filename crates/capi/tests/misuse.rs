@@ -1,105 +1,13 @@
 //! Every misuse that a caller in C can commit gets a code, and changes nothing.
 
+mod face;
+
 use extram_capi::extram_code::*;
 use extram_capi::*;
+use face::{code, config, end, enter, leave, new, new_context, stats, try_new};
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{dangling_mut, null, null_mut, without_provenance_mut};
-use std::time::{Duration, Instant};
-
-fn code(code: c_int) -> extram_code {
-    let known = [
-        EXTRAM_OK,
-        EXTRAM_NOT_STARTED,
-        EXTRAM_WOULD_BLOCK,
-        EXTRAM_TIMED_OUT,
-        EXTRAM_EXHAUSTED,
-        EXTRAM_CLOSED,
-        EXTRAM_BUSY,
-        EXTRAM_NO_MEMORY,
-        EXTRAM_INVALID,
-    ];
-    known[usize::try_from(code).expect("not negative")]
-}
-
-unsafe extern "C-unwind" fn new_context(_: *mut c_void, context: *mut *mut c_void) -> c_int {
-    // SAFETY: the pool hands over a place to write to.
-    unsafe { context.write(Box::into_raw(Box::new(7u32)).cast()) };
-    0
-}
-
-unsafe extern "C-unwind" fn free_context(_: *mut c_void, context: *mut c_void) {
-    // SAFETY: made above, freed once.
-    drop(unsafe { Box::from_raw(context.cast::<u32>()) });
-}
-
-fn config() -> extram_config {
-    extram_config {
-        size: size_of::<extram_config>(),
-        runtime: null_mut(),
-        new_context: Some(new_context),
-        free_context: Some(free_context),
-        admit: None,
-        retire: None,
-        max_ms: 0,
-        binding: EXTRAM_BIND_THREAD,
-    }
-}
-
-fn try_new(config: &extram_config) -> Result<*mut extram_pool, extram_code> {
-    let mut pool = null_mut();
-    // SAFETY: both point to what they should.
-    match code(unsafe { extram_pool_new(config, &mut pool) }) {
-        EXTRAM_OK => Ok(pool),
-        error => {
-            assert!(pool.is_null(), "written in spite of {error:?}");
-            Err(error)
-        }
-    }
-}
-
-fn new(config: &extram_config) -> *mut extram_pool {
-    try_new(config).expect("a pool")
-}
-
-fn enter(pool: *mut extram_pool) -> Result<*mut extram_m, extram_code> {
-    let mut m = null_mut();
-    // SAFETY: `m` is a place to write to.
-    match code(unsafe { extram_enter(pool, &mut m) }) {
-        EXTRAM_OK => Ok(m),
-        error => {
-            assert!(m.is_null(), "written in spite of {error:?}");
-            Err(error)
-        }
-    }
-}
-
-fn leave(pool: *mut extram_pool, m: *mut extram_m) -> extram_code {
-    code(extram_leave(pool, m))
-}
-
-fn stats(pool: *mut extram_pool) -> extram_stats {
-    let mut stats = extram_stats { size: size_of::<extram_stats>(), ..Default::default() };
-    // SAFETY: the size is right.
-    assert_eq!(code(unsafe { extram_stats_get(pool, &mut stats) }), EXTRAM_OK);
-    stats
-}
-
-fn end(pool: *mut extram_pool) {
-    assert_eq!(code(extram_pool_close(pool)), EXTRAM_OK);
-    free(pool);
-}
-
-/// Another test may be in a call with a handle of an earlier pool that had the same place: not for
-/// long.
-fn free(pool: *mut extram_pool) {
-    let given_up = Instant::now() + Duration::from_secs(20);
-    loop {
-        match code(extram_pool_free(pool)) {
-            EXTRAM_BUSY if Instant::now() < given_up => std::thread::yield_now(),
-            freed => return assert_eq!(freed, EXTRAM_OK),
-        }
-    }
-}
+use std::time::Duration;
 
 /// What is not a pool, in several ways.
 fn not_pools() -> Vec<*mut extram_pool> {
@@ -124,6 +32,7 @@ fn every_function_refuses_what_is_not_a_pool() {
         let codes = unsafe {
             [
                 extram_pool_close(pool),
+                extram_pool_reopen(pool),
                 extram_pool_free(pool),
                 extram_enter(pool, &mut m),
                 extram_try_enter(pool, &mut m),
@@ -136,7 +45,7 @@ fn every_function_refuses_what_is_not_a_pool() {
                 extram_stats_get(pool, &mut figures),
             ]
         };
-        assert_eq!(codes.map(code), [EXTRAM_INVALID; 11], "{pool:?}");
+        assert_eq!(codes.map(code), [EXTRAM_INVALID; 12], "{pool:?}");
         assert!(m.is_null());
         assert_eq!((dropped, figures.created), (77, 0));
     }
@@ -357,39 +266,6 @@ mod inside {
     }
 }
 
-mod panics {
-    use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-
-    static PANIC: AtomicBool = AtomicBool::new(false);
-
-    unsafe extern "C-unwind" fn make(runtime: *mut c_void, context: *mut *mut c_void) -> c_int {
-        assert!(!PANIC.load(SeqCst), "a context that cannot be made (expected in this test)");
-        // SAFETY: as the pool called it.
-        unsafe { new_context(runtime, context) }
-    }
-
-    unsafe extern "C-unwind" fn admit(_: *mut c_void, _: *mut extram_m) {
-        assert!(!PANIC.load(SeqCst), "not admitted (expected in this test)");
-    }
-
-    #[test]
-    fn a_panic_becomes_a_code_and_the_m_comes_back() {
-        let config = extram_config { new_context: Some(make), admit: Some(admit), ..config() };
-        PANIC.store(true, SeqCst);
-        assert_eq!(try_new(&config), Err(EXTRAM_INVALID));
-        PANIC.store(false, SeqCst);
-        let pool = new(&config);
-        PANIC.store(true, SeqCst);
-        assert_eq!(enter(pool), Err(EXTRAM_INVALID));
-        assert_eq!(stats(pool).in_use, 0);
-        PANIC.store(false, SeqCst);
-        let m = enter(pool).expect("in");
-        assert_eq!(leave(pool, m), EXTRAM_OK);
-        end(pool);
-    }
-}
-
 /// Pools in memory of the caller's.
 mod storage {
     use super::*;
@@ -481,42 +357,11 @@ fn a_context_that_cannot_be_made() {
 fn every_code_has_a_sentence() {
     // SAFETY: a string that lives for ever.
     let text = |code| unsafe { CStr::from_ptr(extram_strerror(code)) }.to_str().expect("ASCII");
-    let mut seen: Vec<_> = (0..=EXTRAM_INVALID as c_int).map(text).collect();
+    let mut seen: Vec<_> = (0..=EXTRAM_TOO_MANY as c_int).map(text).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), EXTRAM_INVALID as usize + 1);
-    for unknown in [-1, 9, c_int::MAX, c_int::MIN] {
+    assert_eq!((seen.len(), EXTRAM_CREATION_FAILED as c_int, EXTRAM_TOO_MANY as c_int), (11, 9, 10));
+    for unknown in [-1, 11, c_int::MAX, c_int::MIN] {
         assert_eq!(text(unknown), "unknown code");
     }
-}
-
-/// A child of `fork` can free what was in use in its parent by threads that did not come along.
-#[test]
-fn a_forked_child_is_not_held_up_by_its_parents_threads() {
-    let pool = new(&extram_config { max_ms: 1, binding: EXTRAM_BIND_CALL, ..config() });
-    let m = enter(pool).expect("in");
-    let there = pool.addr();
-    let waiter = std::thread::spawn(move || enter(without_provenance_mut(there)).map(<*mut _>::addr));
-    while stats(pool).waiting == 0 {
-        std::thread::yield_now();
-    }
-    // SAFETY: the child calls nothing but this library and `_exit`.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let ok = leave(pool, m) == EXTRAM_OK
-            && code(extram_pool_close(pool)) == EXTRAM_OK
-            && code(extram_pool_free(pool)) == EXTRAM_OK
-            && enter(pool) == Err(EXTRAM_INVALID);
-        // SAFETY: ends the child.
-        unsafe { libc::_exit(if ok { 42 } else { 1 }) };
-    }
-    let mut status = 0;
-    // SAFETY: our child, and a place to write to.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    assert_eq!(libc::WEXITSTATUS(status), 42);
-    // Here the waiter is still being waited for.
-    assert_eq!(code(extram_pool_close(pool)), EXTRAM_BUSY);
-    assert_eq!(leave(pool, m), EXTRAM_OK);
-    assert_eq!(waiter.join().expect("no panic"), Err(EXTRAM_CLOSED));
-    end(pool);
 }

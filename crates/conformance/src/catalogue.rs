@@ -57,7 +57,7 @@ pub const CATALOGUE: [Scenario; 36] = [
     hook(19, "a thread that exits inside a callback gives its M back"),
     host(20, "entries in thread-local destructors leak nothing"),
     core(21, "nested calls share the M and unwind"),
-    core(22, "a guard stays on its thread, and leaving out of order is refused"),
+    core(22, "a guard stays on its thread, and nested calls are left in any order"),
     host(23, "a panic gives the M back and does not cross into C"),
     host(24, "without thread-local storage a call works, unbound"),
     hook(25, "unbinding gives an idle M back, and does nothing inside"),

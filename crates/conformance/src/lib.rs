@@ -178,7 +178,7 @@ fn scenarios<S: Subject>() -> [(u32, Run); 23] {
         (18, threads::short_lived::<S>),
         (19, threads::exits_inside::<S>),
         (21, calls::nested::<S>),
-        (22, calls::out_of_order::<S>),
+        (22, calls::any_order::<S>),
         (25, threads::unbinds::<S>),
         (26, threads::crowd::<S>),
     ]

@@ -93,7 +93,7 @@ pub(crate) trait Ground: Sync {
     fn usleep(&self, micros: u32);
     fn osyield(&self);
     /// The calling thread made an M.
-    fn note_made(&self);
+    fn note_made(&'static self);
     fn token(&self) -> usize;
 }
 

@@ -108,10 +108,12 @@ pub trait Subject: Sized + Sync + 'static {
         None
     }
 
-    /// Leaves the call; the loan comes back if the pool refuses.
-    fn leave(&'static self, loan: Self::Loan) -> Option<Result<(), Self::Loan>> {
-        drop(loan);
-        None
+    /// Whether nested calls may be left in any order.
+    const ANY_ORDER: bool = false;
+
+    /// Stays inside until the thread ends, as a caller without guards does.
+    fn stay(&'static self, loan: Self::Loan) {
+        core::mem::forget(loan);
     }
 
     /// Gives the calling thread's idle M back now; whether there was one.
@@ -197,8 +199,11 @@ macro_rules! subject {
                 Some(self.0.prewarm(spare))
             }
 
-            fn leave(&'static self, loan: Self::Loan) -> Option<Result<(), Self::Loan>> {
-                Some(loan.leave().map_err(|(loan, _)| loan))
+            const ANY_ORDER: bool = true;
+
+            fn stay(&'static self, loan: Self::Loan) {
+                // SAFETY: nobody uses the M of this call any more.
+                unsafe { extram_core::raw::keep(&self.0, loan) };
             }
 
             fn unbind(&'static self) -> Option<bool> {

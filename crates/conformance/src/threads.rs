@@ -107,7 +107,7 @@ pub(crate) fn exits_inside<S: Subject>(config: &Config) -> Verdict {
         let body = |case: &'static Case<S>, _| {
             for _ in 0..=case.stage.step.load(SeqCst) % 3 {
                 match case.pool().enter() {
-                    Ok(loan) => core::mem::forget(loan),
+                    Ok(loan) => case.pool().stay(loan),
                     Err(_) => case.stage.complain(&"a thread was not let in", 0, 1),
                 }
             }

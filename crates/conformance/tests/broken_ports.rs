@@ -5,7 +5,7 @@ use core::ops::Range;
 use extram::Native;
 use extram_conformance::{Config, OnHeap, Outcome, run_on};
 use extram_core::sync::AtomicU32;
-use extram_core::{AtExit, Port, Refused};
+use extram_core::{Hooks, Port, Refused};
 use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -33,6 +33,10 @@ struct Local {
 
 unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
 
+unsafe extern "C" fn no_repair(_: *mut ()) {}
+
+static SILENT: Hooks = Hooks { at_exit: nothing, in_child: no_repair };
+
 // SAFETY: it breaks the promises on purpose; the contexts of the suite are atomics, which stand it.
 unsafe impl<F: Fault> Port for Broken<F> {
     fn usleep(micros: u32) {
@@ -44,17 +48,17 @@ unsafe impl<F: Fault> Port for Broken<F> {
     type Local = Local;
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Local = Local { shared: AtomicPtr::new(core::ptr::null_mut()), own: Native::LOCAL };
-    fn tls_open(local: &'static Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
-        Native::tls_open(&local.own, pool, if F::SILENT_EXIT { nothing } else { at_exit })
+    fn tls_open(local: &'static Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        Native::tls_open(&local.own, pool, if F::SILENT_EXIT { &SILENT } else { hooks })
     }
-    fn tls_close(local: &'static Local) {
+    fn tls_close(local: &'static Local) -> bool {
         local.shared.store(core::ptr::null_mut(), SeqCst);
-        Native::tls_close(&local.own);
+        Native::tls_close(&local.own)
     }
-    fn tls_get(local: &Local) -> *mut () {
+    fn tls_get(local: &'static Local) -> *mut () {
         if F::SHARED_WORD { local.shared.load(SeqCst) } else { Native::tls_get(&local.own) }
     }
-    fn tls_set(local: &Local, value: *mut ()) -> Result<(), Refused> {
+    fn tls_set(local: &'static Local, value: *mut ()) -> Result<(), Refused> {
         local.shared.store(value, SeqCst);
         Native::tls_set(&local.own, value)
     }
@@ -103,8 +107,11 @@ unsafe impl<F: Fault> Port for Broken<F> {
     fn heavy_barrier_init() -> bool {
         Native::heavy_barrier_init()
     }
-    fn heavy_barrier() {
-        Native::heavy_barrier();
+    fn heavy_barrier() -> bool {
+        Native::heavy_barrier()
+    }
+    fn forks() -> usize {
+        Native::forks()
     }
 }
 

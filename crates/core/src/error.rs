@@ -33,6 +33,8 @@ errors! {
         Exhausted = "all Ms that the limit allows are in use",
         /// The runtime could not make another M.
         CreationFailed = "the runtime could not make another M",
+        /// More nested calls of this thread, or more waiting threads, than can be counted.
+        TooMany = "more calls or waiting threads than can be counted",
         /// The pool has been closed.
         Closed = "the pool is closed",
     }
@@ -47,16 +49,16 @@ errors! {
         Exhausted = "the limit allows no more Ms",
         /// The slots belong to another pool.
         SlotsInUse = "the slots belong to another pool",
-        /// `prewarm` on a pool that is not running.
+        /// `prewarm` or `reopen` on a pool that is not running.
         NotStarted = "the pool is not running",
+        /// The system has no thread-local storage left.
+        NoThreadLocal = "the system has no thread-local storage left",
     }
 
-    /// Why a call of leave was refused. Nothing has changed.
+    /// Why a raw call was not left. Nothing has changed.
     LeaveError {
-        /// A call that was entered later has not been left yet.
-        NotInnermost = "a later entry of this thread has not been left yet",
-        /// The calling thread does not hold this M.
-        NotHeld = "the calling thread does not hold this M",
+        /// The calling thread is in no raw call with this M.
+        NotHeld = "the calling thread is in no such call with this M",
     }
 }
 

@@ -1,11 +1,12 @@
-//! extram lends an execution context, an **M**, to any thread that calls into a runtime without
-//! having been created by it. This crate is the mechanism; it knows no operating system. What it
+//! extram lends an execution context, an **M**, to any thread that calls into a runtime that
+//! it did not create. This crate is the mechanism; it knows no operating system. What it
 //! needs from one is the trait [`Port`], what it needs from the runtime is the trait [`Runtime`].
 //! Most users depend on the crate `extram`, which picks the port.
 //!
 //! Where to read on: [`list`](https://docs.rs/extram-core/latest/src/extram_core/list.rs.html) for
-//! the algorithm, `hold.rs` for who holds an M and how a bound one changes hands, `refill.rs` for
-//! the duty that travels with an M.
+//! the algorithm, `hold.rs` for who holds an M and how a bound one changes hands, `mode.rs` for the
+//! states that an M and its thread can be in together, `refill.rs` for the duty that travels with an M,
+//! `life.rs` for start and close.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -24,19 +25,34 @@ macro_rules! const_unless_loom {
     };
 }
 
+mod bounds;
+mod call;
 mod cell;
+mod close;
 mod enter;
 mod error;
+mod exit;
+mod fork;
 mod hold;
+mod leave;
+mod life;
 mod list;
-mod lock;
 mod m;
+mod mode;
 #[cfg(all(test, loom))]
 mod models;
+mod numbers;
+mod own;
 mod pool;
 mod port;
+#[doc(hidden)]
+pub mod raw;
 mod refill;
 mod runtime;
+#[cfg(feature = "alloc")]
+mod segments;
+mod slots;
+mod supply;
 #[doc(hidden)]
 pub mod sync;
 mod table;
@@ -47,7 +63,7 @@ pub use enter::Entered;
 pub use error::{Busy, EnterError, LeaveError, StartError};
 pub use m::M;
 pub use pool::{Binding, Pool};
-pub use port::{AtExit, Port, Refused};
+pub use port::{Hooks, Port, Refused};
 pub use runtime::{Event, Runtime};
-pub use table::Slots;
+pub use slots::Slots;
 pub use walk::{MState, Observed, Stats};

@@ -14,6 +14,7 @@
 //! | claim | nothing to do | creating + 1 if it is 0 | creating + 1 if it is below n |
 //! | publish j | give j, and creating − 1 in the same exchange | | |
 //! | give up | creating − 1 | creating − 1, failed if that leaves 0 | the same, and waiting n − 1 with an error |
+//! | abandon | creating − 1 | creating − 1, failed if that leaves 0 | the same, and waiting 0, n errors |
 //! | close | closed | closed | waiting 0, n errors, closed |
 //!
 //! Beside it a hint that nothing but speed depends on: give sets `returning` when it serves a
@@ -37,16 +38,20 @@
 //! - **Either.** While a thread waits no M is spare, and the other way round: both live in the
 //!   same bits of one word.
 //! - **Exact.** Threads between their `waiting + 1` and the end of their wait = `waiting`, plus the
-//!   tokens, plus the tokens about to be added. Who takes the count down by one either adds one token (give, give
-//!   up, close) or stops waiting itself (cancel).
-//! - **Token.** Ms on `granted` + `refusals` ≥ `wakeups` + threads that took a token and have not
+//!   tokens, plus the tokens about to be added. Who takes the count down by one either adds one token
+//!   (give, give up, abandon, close) or stops waiting itself (cancel).
+//! - **Wakeup.** Ms on `granted` + `refusals` ≥ `wakeups` + threads that took a token and have not
 //!   picked up what it stands for. The push comes before the token (release), the token before the
 //!   pick-up (acquire).
-//! - **Stable.** The memory of an M is never unmapped and `schedlink` is never anything else, so
+//! - **Stable.** While the pool lives the memory of an M is never unmapped and `schedlink` is never anything else, so
 //!   reading the link of an M that somebody else has just taken is harmless: the version makes the
 //!   compare-exchange fail.
 //! - **One place.** A number is in at most one of: the list, `granted`, one thread's hands, the
-//!   table's bare slots.
+//!   table's bare slots, its retired ones.
+//! - **Guest.** A thread that does more to a pool than one exchange while it has neither an M nor a
+//!   claim is counted in `guests`; going off that count is the last it does. A guest comes and then
+//!   looks whether the pool is closed, `close` closes and then looks for guests, each with a
+//!   sequentially consistent fence in between: so one of them sees the other.
 //!
 //! # Memory orderings
 //!
@@ -61,10 +66,15 @@
 //! The duty invariant of a refill needs no ordering of its own: `waiting`, the head and `creating`
 //! are fields of one word, so whoever judges them judges one moment.
 
+use crate::numbers::Numbers;
 use crate::port::Port;
-use crate::sync::{AtomicU32, AtomicWord, Ordering};
-use crate::word::{Bits, MAX_CREATING, MAX_VALUE, Word};
-use core::time::Duration;
+use crate::sync::{AtomicU32, AtomicWord, Ordering, fence};
+use crate::word::{MAX_VALUE, Word, brief};
+
+mod making;
+mod waiting;
+pub(crate) use making::GaveUp;
+pub(crate) use waiting::{Guest, LinedUp, Waited};
 
 /// Where the list finds Ms and their links.
 pub(crate) trait Links {
@@ -76,6 +86,12 @@ pub(crate) trait Links {
 
     /// The number of the next one on the same list.
     fn schedlink(node: &Self::Node) -> &AtomicU32;
+
+    /// In a forked child: whether the M has been written off since the calling thread began to give it.
+    fn written_off(node: &Self::Node) -> bool {
+        let _ = node;
+        false
+    }
 }
 
 /// The answer to [`List::take`].
@@ -89,51 +105,21 @@ pub(crate) enum Taken<'a, N> {
     /// Newcomers are turned away.
     Closed,
     /// More threads wait than can be counted.
-    Crowded,
-}
-
-/// The answer to [`List::line_up`].
-pub(crate) enum LinedUp<'a, N> {
-    /// The thread is counted: it has to [`List::wait`].
-    Waiting,
-    /// As from [`List::take`].
-    Instead(Taken<'a, N>),
-}
-
-/// How a wait ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Waited {
-    /// With this M.
-    M(u32),
-    /// Making an M failed.
-    Failed,
-    /// The pool was closed.
-    Closed,
-    /// The time ran out. The thread is not counted any more.
-    TimedOut,
-}
-
-/// What became of a creator's failure.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum GaveUp {
-    /// A waiter has been told; more may wait.
-    Told,
-    /// Nobody waits, and an M is spare or being made by somebody else: the duty is done.
-    Covered,
-    /// Nobody will make an M: the M at hand keeps the duty.
-    KeepDuty,
+    TooMany,
 }
 
 /// The list, see the top of this file.
 ///
-/// Giver and taker meet on `word` alone; the three words of a wait share the next cache line.
+/// Giver and taker meet on `word` alone; the words of a wait share the next cache line.
 #[repr(C)]
 pub(crate) struct List {
     word: Padded<AtomicWord>,
-    granted: AtomicWord,
+    granted: Numbers,
     /// Tokens. A word of 32 bits because that is what systems let threads sleep on.
     wakeups: AtomicU32,
     refusals: AtomicU32,
+    /// See Invariant Guest.
+    guests: AtomicU32,
 }
 
 /// Keeps its neighbours off the cache line where there are caches.
@@ -145,9 +131,10 @@ impl List {
         pub(crate) fn new() -> Self {
             List {
                 word: Padded(AtomicWord::new(Word::CLOSED_EMPTY.0)),
-                granted: AtomicWord::new(0),
+                granted: Numbers::new(),
                 wakeups: AtomicU32::new(0),
                 refusals: AtomicU32::new(0),
+                guests: AtomicU32::new(0),
             }
         }
     }
@@ -184,9 +171,9 @@ impl List {
 
     /// Takes a spare M, or says why not. Never waits.
     #[doc(alias = "lockextra")]
-    pub(crate) fn take<'a, L: Links>(&self, links: &'a L) -> Taken<'a, L::Node> {
+    pub(crate) fn take<'a, P: Port, L: Links>(&self, links: &'a L) -> Taken<'a, L::Node> {
         loop {
-            if let Some((m, last)) = self.take_spare(links) {
+            if let Some((m, last)) = self.take_spare::<P, L>(links) {
                 return Taken::M { m, last };
             }
             let word = self.look();
@@ -198,20 +185,33 @@ impl List {
 
     /// Takes a spare M, and says whether it was the last one.
     #[inline(always)]
-    pub(crate) fn take_spare<'a, L: Links>(&self, links: &'a L) -> Option<(&'a L::Node, bool)> {
+    pub(crate) fn take_spare<'a, P: Port, L: Links>(&self, links: &'a L) -> Option<(&'a L::Node, bool)> {
         let mut word = self.look();
         while word.has_spare() && !word.closed() {
-            let m = links.node(word.head());
-            // Relaxed: the link was written before the release that pushed `m`. If the M has been
-            // taken since, this is another link or the same; the version tells (Stable).
-            let next = L::schedlink(m).load(Ordering::Relaxed);
-            // Relaxed on success: what the M carries was acquired by the load of `word`.
-            match self.change(word, word.with_head(next), Ordering::Relaxed) {
-                Ok(()) => return Some((m, next == 0)),
+            match self.pop::<P, L>(links, word) {
+                Ok(taken) => return Some(taken),
                 Err(now) => word = now,
             }
         }
         None
+    }
+
+    /// Pops the head. `word` is what the caller has just seen.
+    #[inline(always)]
+    fn pop<'a, P: Port, L: Links>(&self, links: &'a L, word: Word) -> Result<(&'a L::Node, bool), Word> {
+        let m = links.node(word.head());
+        let exchange = || {
+            // Relaxed: the link was written before the release that pushed `m`. If the M has been
+            // taken since, this is another link or the same; the version tells (Stable).
+            let next = L::schedlink(m).load(Ordering::Relaxed);
+            // Relaxed on success: what the M carries was acquired by the load of `word`.
+            self.change(word, word.with_head(next), Ordering::Relaxed).map(|()| (m, next == 0))
+        };
+        brief::<P, _>(|| {
+            // Where the version is short, the caller's look may be an age ago.
+            let now = if crate::word::Bits::BITS < 64 { self.look() } else { word };
+            if now == word { exchange() } else { Err(now) }
+        })
     }
 
     #[cold]
@@ -221,152 +221,10 @@ impl List {
         } else if word.failed() && word.creating() == 0 {
             Taken::Failed
         } else if word.waiting() == MAX_VALUE {
-            Taken::Crowded
+            Taken::TooMany
         } else {
             Taken::Empty
         }
-    }
-
-    /// Takes a spare M if one has come up, otherwise counts the calling thread as waiting, once.
-    #[cold]
-    pub(crate) fn line_up<'a, L: Links>(&self, links: &'a L) -> LinedUp<'a, L::Node> {
-        loop {
-            match self.take(links) {
-                Taken::Empty => {
-                    let word = self.look();
-                    if word.has_spare() || !matches!(Self::nothing::<L::Node>(word), Taken::Empty) {
-                        continue;
-                    }
-                    let more = word.with_waiting(word.waiting() + 1);
-                    // AcqRel: a bound thread that leaves and then reads the word through a
-                    // publish which follows this exchange must see the mark that led us here, and
-                    // we must see the numbers given out before it (see `hold`, Invariant Mark).
-                    if self.change(word, more, Ordering::AcqRel).is_ok() {
-                        return LinedUp::Waiting;
-                    }
-                }
-                other => return LinedUp::Instead(other),
-            }
-        }
-    }
-
-    /// Waits as one of the counted threads. `remaining` gives the time that is left: `None` without
-    /// limit, zero when it is up.
-    #[cold]
-    pub(crate) fn wait<P: Port, L: Links>(
-        &self,
-        links: &L,
-        mut remaining: impl FnMut() -> Option<Duration>,
-    ) -> Waited {
-        let mut patient = true;
-        loop {
-            // Relaxed: a hint for the exchange that follows.
-            let tokens = self.wakeups.load(Ordering::Relaxed);
-            if tokens > 0 {
-                // Acquire: synchronises with the release in `hand`, so the pick-up finds what the
-                // token stands for (Token).
-                if self
-                    .wakeups
-                    .compare_exchange_weak(tokens, tokens - 1, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-                {
-                    return self.pick_up::<P, L>(links);
-                }
-                continue;
-            }
-            let timeout = if patient { remaining() } else { None };
-            if timeout == Some(Duration::ZERO) {
-                if self.cancel() {
-                    return Waited::TimedOut;
-                }
-                // Somebody has counted us out already: the token comes without fail, and going
-                // away now would lose the M that it stands for.
-                patient = false;
-                continue;
-            }
-            P::wait(&self.wakeups, 0, timeout);
-        }
-    }
-
-    /// Stops being counted; `false` if a grant (or an error) is already on its way.
-    fn cancel(&self) -> bool {
-        let mut word = self.glance();
-        while word.waiting() > 0 {
-            // Relaxed: the count is all that changes.
-            let fewer = word.with_waiting(word.waiting() - 1);
-            match self.change(word, fewer, Ordering::Relaxed) {
-                Ok(()) => return true,
-                Err(now) => word = now,
-            }
-        }
-        false
-    }
-
-    /// Picks up what a token stands for. By Invariant Token there is an M or an error for each
-    /// thread in here; the loop goes on only if others took theirs from both places in between.
-    fn pick_up<P: Port, L: Links>(&self, links: &L) -> Waited {
-        loop {
-            if let Some(id) = self.pop_granted(links) {
-                return Waited::M(id);
-            }
-            let refusals = self.refusals.load(Ordering::Relaxed);
-            if refusals > 0 {
-                // Read before the error is taken: taking it is the last this thread does to the
-                // pool, and `quiet` lets a closed pool go once none is left.
-                let closed = self.look().closed();
-                // Release: partner of the acquire in `quiet`.
-                if self
-                    .refusals
-                    .compare_exchange(refusals, refusals - 1, Ordering::Release, Ordering::Relaxed)
-                    .is_ok()
-                {
-                    return if closed { Waited::Closed } else { Waited::Failed };
-                }
-            }
-            P::osyield();
-        }
-    }
-
-    fn push_granted<L: Links>(&self, links: &L, id: u32) {
-        let mut head = self.granted.load(Ordering::Relaxed);
-        loop {
-            // Relaxed: the exchange below publishes the link.
-            L::schedlink(links.node(id)).store(Word(head).head(), Ordering::Relaxed);
-            let next = Word(head).with_head(id).next_version();
-            // Release: partner of the acquire in `pop_granted`.
-            match self.granted.compare_exchange_weak(head, next.0, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
-        }
-    }
-
-    fn pop_granted<L: Links>(&self, links: &L) -> Option<u32> {
-        // Acquire: synchronises with the push of every M on the stack, as in `look`.
-        let mut head: Bits = self.granted.load(Ordering::Acquire);
-        loop {
-            let id = Word(head).head();
-            if id == 0 {
-                return None;
-            }
-            let next = L::schedlink(links.node(id)).load(Ordering::Relaxed);
-            let after = Word(head).with_head(next).next_version();
-            match self.granted.compare_exchange_weak(head, after.0, Ordering::Relaxed, Ordering::Acquire) {
-                Ok(_) => return Some(id),
-                Err(now) => head = now,
-            }
-        }
-    }
-
-    /// Adds `count` tokens and wakes as many. The last access to the pool's memory is the addition:
-    /// the thread that is served may close and free the pool before the wake-up, which therefore
-    /// gets no more than an address.
-    #[cold]
-    fn hand<P: Port>(&self, count: u32) {
-        let wakeups = &raw const self.wakeups;
-        // Release: partner of the acquire in `wait`.
-        self.wakeups.fetch_add(count, Ordering::Release);
-        P::wake(wakeups, count);
     }
 
     /// Gives an M back: to a waiter if there is one, else onto the list. `true` if it went to a
@@ -377,20 +235,18 @@ impl List {
         self.give_back::<P, L>(links, m, id, false).waiting() > 0
     }
 
-    /// Gives an M back if nobody waits and nothing else is to be done; `false` if it did not.
+    /// Gives an M back if nobody waits and nothing else is to be done; `false` if it did not. A
+    /// special case of [`give`](List::give).
     #[inline(always)]
     pub(crate) fn give_spare<L: Links>(&self, m: &L::Node, id: u32) -> bool {
-        let mut word = self.glance();
-        while word.is_plain() {
-            // Relaxed: the exchange below publishes the link.
-            L::schedlink(m).store(word.head(), Ordering::Relaxed);
-            // Release: as in `give_back`.
-            match self.change(word, word.with_head(id), Ordering::Release) {
-                Ok(()) => return true,
-                Err(now) => word = now,
-            }
+        let word = self.glance();
+        if !word.give_is_a_push() {
+            return false;
         }
-        false
+        // Relaxed: the exchange below publishes the link.
+        L::schedlink(m).store(word.head(), Ordering::Relaxed);
+        // Release: as in `give_back`.
+        self.change(word, word.with_head(id), Ordering::Release).is_ok()
     }
 
     /// Gives a new M and withdraws the claim under which it was made, in one exchange. `true` if an M
@@ -421,6 +277,7 @@ impl List {
                     }
                     return word;
                 }
+                Err(_) if P::FORKS && L::written_off(m) => return Word::CLOSED_EMPTY,
                 Err(now) => word = now,
             }
         }
@@ -428,85 +285,8 @@ impl List {
 
     #[cold]
     fn grant<P: Port, L: Links>(&self, links: &L, id: u32) {
-        self.push_granted(links, id);
+        self.granted.push(id, L::schedlink(links.node(id)));
         self.hand::<P>(1);
-    }
-
-    /// Takes on the making of one M if one is needed that nobody is making: as many as threads
-    /// wait, or one if the list is empty. Need and claim are judged in one exchange; with a second
-    /// word for the claims, four threads can all discharge their duty on each other's transient
-    /// claims and leave waiters behind.
-    pub(crate) fn claim(&self) -> bool {
-        let mut word = self.glance();
-        loop {
-            let need = match word.waiting() {
-                0 if word.has_spare() => 0,
-                0 => 1,
-                waiting => waiting,
-            };
-            if word.closed() || word.creating() >= need.min(MAX_CREATING) {
-                return false;
-            }
-            // Relaxed: a claim publishes nothing.
-            match self.change(word, word.creating_more().with_returning(false), Ordering::Relaxed) {
-                Ok(()) => return true,
-                Err(now) => word = now,
-            }
-        }
-    }
-
-    /// Takes on the making of one M, needed or not; `false` if too many are being made to count.
-    pub(crate) fn claim_extra(&self) -> bool {
-        let mut word = self.glance();
-        loop {
-            if word.closed() || word.creating() == MAX_CREATING {
-                return false;
-            }
-            match self.change(word, word.creating_more(), Ordering::Relaxed) {
-                Ok(()) => return true,
-                Err(now) => word = now,
-            }
-        }
-    }
-
-    /// Withdraws a claim that cannot be met because the limit is reached: whoever waits, waits for
-    /// an M that comes back.
-    pub(crate) fn withdraw(&self) {
-        let mut word = self.glance();
-        // Acquire: partner of the release in `give_up` and `give`; if the slot came back before
-        // that, the caller's look at the table finds it.
-        while let Err(now) = self.change(word, word.creating_less(), Ordering::Acquire) {
-            word = now;
-        }
-    }
-
-    /// Withdraws a claim after a failed creation, and in the same exchange passes the failure on.
-    #[cold]
-    pub(crate) fn give_up<P: Port>(&self) -> GaveUp {
-        let mut word = self.glance();
-        loop {
-            let less = word.creating_less();
-            let waiting = word.waiting();
-            let (to, outcome) = if waiting > 0 {
-                (less.with_waiting(waiting - 1), GaveUp::Told)
-            } else if word.has_spare() || less.creating() > 0 || word.closed() {
-                (less, GaveUp::Covered)
-            } else {
-                (less.with_failed(true), GaveUp::KeepDuty)
-            };
-            // Release: partner of the acquire in `withdraw`, for the slot that has come back.
-            match self.change(word, to, Ordering::Release) {
-                Ok(()) => {
-                    if outcome == GaveUp::Told {
-                        // Relaxed: `hand` publishes it.
-                        self.refusals.fetch_add(1, Ordering::Relaxed);
-                        self.hand::<P>(1);
-                    }
-                    return outcome;
-                }
-                Err(now) => word = now,
-            }
-        }
     }
 
     /// Lets newcomers in.
@@ -529,30 +309,24 @@ impl List {
                 Err(now) => word = now,
             }
         }
-        if word.waiting() > 0 {
-            self.refusals.fetch_add(word.waiting(), Ordering::Relaxed);
-            self.hand::<P>(word.waiting());
-        }
+        self.refuse::<P>(word.waiting());
+        // Invariant Guest; and partner of the fence in `Pool::go_idle`.
+        fence(Ordering::SeqCst);
     }
 
-    /// Whether nobody waits and nobody makes an M. In a closed pool this stays so.
+    /// Whether nobody waits, nobody makes an M and no guest is there. In a closed pool this stays so.
     pub(crate) fn quiet(&self) -> bool {
         let word = self.look();
-        // Acquire: synchronises with the release by which each refused waiter took its error.
-        let refusals = self.refusals.load(Ordering::Acquire);
-        // Relaxed: whoever took an error had taken its token before.
-        let wakeups = self.wakeups.load(Ordering::Relaxed);
-        word.waiting() == 0 && word.creating() == 0 && refusals == 0 && wakeups == 0
+        // Acquire: partner of the release with which a guest goes.
+        word.waiting() == 0 && word.creating() == 0 && self.guests.load(Ordering::Acquire) == 0
     }
 
     /// Takes the head of the list even from a closed pool.
-    pub(crate) fn drain<L: Links>(&self, links: &L) -> Option<u32> {
+    pub(crate) fn drain<P: Port, L: Links>(&self, links: &L) -> Option<u32> {
         let mut word = self.look();
         while word.has_spare() {
-            let id = word.head();
-            let next = L::schedlink(links.node(id)).load(Ordering::Relaxed);
-            match self.change(word, word.with_head(next), Ordering::Relaxed) {
-                Ok(()) => return Some(id),
+            match self.pop::<P, L>(links, word) {
+                Ok(_) => return Some(word.head()),
                 Err(now) => word = now,
             }
         }
@@ -562,22 +336,25 @@ impl List {
     /// In a forked child: keeps the spare Ms and those on their way to vanished waiters, forgets
     /// everybody who waited, and leaves `creating` claims standing. The caller is the only one who
     /// uses the pool.
-    pub(crate) fn reset_after_fork<L: Links>(&self, links: &L, creating: u32) {
+    pub(crate) fn reset_after_fork<P: Port, L: Links>(&self, links: &L, creating: u32) {
         let was = self.look().next_version();
-        let mut word = was.with_head(was.head()).with_failed(false).with_creating(creating);
-        while let Some(id) = self.pop_granted(links) {
+        let mut word = was.nobody_waiting().with_failed(false).with_creating(creating);
+        while let Some(id) = self.granted.pop::<P>(|id| L::schedlink(links.node(id))) {
             L::schedlink(links.node(id)).store(word.head(), Ordering::Relaxed);
             word = word.with_head(id);
         }
         // Relaxed, all of them: one thread; the caller publishes the repaired pool.
         self.wakeups.store(0, Ordering::Relaxed);
         self.refusals.store(0, Ordering::Relaxed);
+        self.guests.store(0, Ordering::Relaxed);
         self.word.0.store(word.0, Ordering::Relaxed);
     }
 
-    /// The numbers on the list, first to last. The caller is the only one who uses the pool.
+    /// The numbers on the list, first to last. Of a pool that is closed, or has no other user: nobody
+    /// pops, so what is seen stays.
     pub(crate) fn numbers<L: Links>(&self, links: &L) -> impl Iterator<Item = u32> {
-        let mut next = self.glance().head();
+        // Acquire: as for the first popper.
+        let mut next = self.look().head();
         core::iter::from_fn(move || {
             let id = next;
             (id != 0).then(|| {

@@ -4,15 +4,26 @@ use crate::sync::AtomicU32;
 use core::ops::Range;
 use core::time::Duration;
 
-/// What a port runs when a thread exits: with the pool and the thread's value for it
-/// ([`Port::tls_open`]).
-pub type AtExit = unsafe extern "C" fn(pool: *mut (), value: *mut ());
+/// What a pool wants to be told by its port ([`Port::tls_open`]). Both get the pool's address.
+#[derive(Debug)]
+pub struct Hooks {
+    /// The calling thread ends, and `value` is what it stored for this pool.
+    pub at_exit: unsafe extern "C" fn(pool: *mut (), value: *mut ()),
+    /// The process is a forked child, and the calling thread is its only one.
+    pub in_child: unsafe extern "C" fn(pool: *mut ()),
+}
 
 /// What a port gives its pools: time, thread-local storage, threads and waiting.
 ///
 /// A port crate implements it for a unit type; the core calls it through the type alone, so a pool
 /// stores no port. A port never touches the list of spare Ms and knows nothing of Ms: a
 /// thread-local value is a pointer that it stores and hands back.
+///
+/// # Two ways to pass the time
+///
+/// [`osyield`](Port::osyield) lets others run and comes back by itself. [`wait`](Port::wait) sleeps
+/// until it is woken. The core waits for another thread's progress by `wait` alone: where threads
+/// have fixed priorities, a loop around `osyield` never lets one of lower priority run.
 ///
 /// # Safety
 ///
@@ -23,24 +34,28 @@ pub type AtExit = unsafe extern "C" fn(pool: *mut (), value: *mut ());
 ///   null. No thread ever sees what another one stored.
 /// - **Token.** [`thread_token`](Port::thread_token) is never zero, its low four bits are zero, it
 ///   never changes while a thread lives, and no two threads that live at the same time share it.
-/// - **Exit hook.** Where [`exit_hook`](Port::exit_hook) returned `true`, the function given to
-///   `tls_open` runs on that very thread, with the pool given there and the thread's value, before
-///   the thread's identity can be reused, if the value is not null then. It never runs after
-///   [`tls_close`](Port::tls_close) has returned. It may run once more, with a value that the thread
-///   has stored for another pool, even one that has been closed since.
+/// - **Exit hook.** Where [`exit_hook`](Port::exit_hook) returned `true`, [`Hooks::at_exit`] runs on
+///   that very thread, with the pool and the value that the thread stored for it, before the thread's
+///   identity can be reused, if the value is not null then. It runs for no `Local` that is closed.
 /// - **Barrier.** If [`heavy_barrier_init`](Port::heavy_barrier_init) returned `true`, a
-///   [`heavy_barrier`](Port::heavy_barrier) acts as if every other thread executed a sequentially
-///   consistent fence at some moment during the call.
+///   [`heavy_barrier`](Port::heavy_barrier) that returns `true` acts as if every other thread
+///   executed a sequentially consistent fence at some moment during the call.
 /// - **Wake.** [`wake`](Port::wake) does not access the memory behind its pointer.
-/// - **Signal.** `tls_get`, `tls_look`, `tls_set`, `thread_token`, `thread_id`, `osyield` and
+/// - **Fork.** In a forked child, [`forks`](Port::forks) differs from what it was in the parent, and
+///   [`Hooks::in_child`] has run for every `Local` that was open, on the thread that forked, before
+///   `fork` returned there.
+/// - **Handler.** `tls_get`, `tls_look`, `thread_token`, `thread_id`, `forks`, `wake` and
 ///   `stack_bounds_in_signal` may be called from a signal handler (or an interrupt handler) that
-///   interrupted any function of the port or of the system.
+///   interrupted any function of the port or of the system; they neither block nor allocate.
+///   [`in_handler`](Port::in_handler) is `true` in every handler in which a program without `unsafe`
+///   can call.
+/// - **Brief.** [`brief`](Port::brief), where the word of a pool has 32 bits: see there.
 pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// Sleeps for about `micros` microseconds.
     #[doc(alias = "nanosleep")]
     fn usleep(micros: u32);
 
-    /// Lets another thread run.
+    /// Lets another thread run, if one of the same priority can, and comes back by itself.
     #[doc(alias = "sched_yield")]
     fn osyield();
 
@@ -51,21 +66,22 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Self::Local;
 
-    /// Opens the thread-local value of a pool: from now on it is null on every thread.
-    /// `at_exit`, with `pool` and the thread's value, is what [`exit_hook`](Port::exit_hook)
-    /// promises to run.
+    /// Opens the thread-local value of a pool: from now on it is null on every thread, and the
+    /// pool's hooks are called. Called by one thread at a time for each `Local`. If it is open
+    /// already (its opener has vanished in a fork), it is as if it had been closed before.
     ///
     /// # Errors
     ///
-    /// The system has no thread-local storage left. The pool works without: every call is then
-    /// unbound, and nested calls do not share an M.
-    fn tls_open(local: &'static Self::Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused>;
+    /// The system has no thread-local storage left. The pool does not start then.
+    fn tls_open(local: &'static Self::Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused>;
 
-    /// Closes it. When this returns, `at_exit` is not running for it and never will again.
-    fn tls_close(local: &'static Self::Local);
+    /// Closes it, and returns `true`: no hook is running for it, and none ever will. `false` if one is
+    /// running right now; then nothing has changed. Never waits. Does nothing if it is not open.
+    #[must_use]
+    fn tls_close(local: &'static Self::Local) -> bool;
 
     /// The calling thread's value; null when it has none or `local` is not open.
-    fn tls_get(local: &Self::Local) -> *mut ();
+    fn tls_get(local: &'static Self::Local) -> *mut ();
 
     /// [`tls_get`](Port::tls_get), and whether it is known that the exit hook will run for the
     /// calling thread (`false` if the port would have to look elsewhere): one look for both.
@@ -77,12 +93,14 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Refused where it would need memory that is not there (or `local` is not open).
-    fn tls_set(local: &Self::Local, value: *mut ()) -> Result<(), Refused>;
+    /// Refused where it would need memory that is not there (or `local` is not open). Null is never
+    /// refused. Never called from a handler.
+    fn tls_set(local: &'static Self::Local, value: *mut ()) -> Result<(), Refused>;
 
-    /// Makes sure that the exit hook runs for the calling thread; `true` if it will. Called again
-    /// and again by the same thread, so the second call is to be cheap. Never called from a signal
-    /// handler.
+    /// Makes sure that the exit hook runs for the calling thread; `true` if it will. `false` once it
+    /// has run for any pool: what the thread enters with from then on goes back at the end of the
+    /// call. Called again and again by the same thread, so the second call is to be cheap. Never
+    /// called from a handler.
     ///
     /// Without a hook (the default) an M stays with its thread only until the end of a call.
     fn exit_hook(local: &'static Self::Local) -> bool {
@@ -124,7 +142,7 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
 
     /// Wakes up to `count` threads that wait on the word at this address. The memory may be gone
     /// already (a waiter that was served in the meantime closed and freed the pool), which is why
-    /// it is a pointer.
+    /// it is a pointer. May wake more. Called in handlers, too.
     #[doc(alias = "futexwakeup")]
     fn wake(word: *const AtomicU32, count: u32) {
         let _ = (word, count);
@@ -152,13 +170,13 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     }
 
     /// Whether there can be a forked child. If not, what repairs a pool in one takes no room, and
-    /// `fork_hook` is not called.
+    /// [`Hooks::in_child`] is not called.
     const FORKS: bool = true;
 
-    /// From now on until `tls_close`: runs `repair(pool)` in a forked child, on the thread that
-    /// forked, before `fork` returns there. The default is for systems without `fork`.
-    fn fork_hook(local: &'static Self::Local, repair: unsafe extern "C" fn(*mut ()), pool: *mut ()) {
-        let _ = (local, repair, pool);
+    /// How many forks this process is away from the first one. The default is for systems without
+    /// `fork`.
+    fn forks() -> usize {
+        0
     }
 
     /// Whether there can be a heavy barrier. If not, what depends on one takes no room, and
@@ -171,8 +189,31 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
         false
     }
 
-    /// A full memory barrier on every thread of the process (Linux: `membarrier`).
-    fn heavy_barrier() {}
+    /// A full memory barrier on every thread of the process (Linux: `membarrier`). `false` if the
+    /// system refuses it now (the program has put itself into a sandbox): a pool with idle bound Ms
+    /// cannot be closed then until their threads end.
+    #[must_use]
+    fn heavy_barrier() -> bool {
+        false
+    }
+
+    /// Whether the caller runs in an interrupt handler, as far as the port can tell. Every way of
+    /// entering is [`enter_from_signal`](crate::Pool::enter_from_signal) there. The default is for
+    /// systems on which installing a handler takes `unsafe`.
+    #[inline(always)]
+    fn in_handler() -> bool {
+        false
+    }
+
+    /// Runs a handful of instructions: a load of a 32-bit word, a load of a link, an exchange of the
+    /// word. Used only where no 64-bit word can be exchanged at once. There the version in the word
+    /// has 16 bits, and the exchange is right unless exactly 65,536 changes (or a multiple) are
+    /// made in between; so the port sees to it that the thread is not interrupted for that long: it
+    /// masks interrupts, or locks the scheduler.
+    #[inline(always)]
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        f()
+    }
 }
 
 /// The system refused a resource: a thread, a thread-local key.
@@ -187,14 +228,3 @@ impl core::fmt::Display for Refused {
 }
 
 impl core::error::Error for Refused {}
-
-/// How a spinning lock of the core passes the time: it lets other threads run.
-#[cfg(not(loom))]
-pub(crate) struct OsYield<P>(core::marker::PhantomData<P>);
-
-#[cfg(not(loom))]
-impl<P: Port> spin::RelaxStrategy for OsYield<P> {
-    fn relax() {
-        P::osyield();
-    }
-}

@@ -4,15 +4,28 @@ use crate::M;
 
 /// A language runtime, interpreter or kernel that foreign threads call into.
 ///
-/// Every function runs on the thread concerned. None may unwind past a foreign frame; a panic
-/// leaves the pool consistent all the same.
+/// Every function runs on the thread concerned, and may enter the pool, keep what it got, fail, panic
+/// or fork: the pool is whole whenever one is called. In particular:
+///
+/// - [`admit`](Runtime::admit), [`try_admit`](Runtime::try_admit) and [`retire`](Runtime::retire) are part of a
+///   call, so what they enter is nested in it; [`new_context`](Runtime::new_context) too, except in
+///   `start` and `reopen`, where the pool is not open, and in a forked child without Ms, where
+///   entering is [`WouldBlock`](crate::EnterError::WouldBlock).
+/// - If `admit`, `retire` or `observe` panics, the call is over. If `new_context` panics, it has failed,
+///   and all who wait at that moment are told [`CreationFailed`](crate::EnterError::CreationFailed).
 pub trait Runtime: Sync + Sized + 'static {
     /// What one M carries: an interpreter, an allocation cursor, a stack. It moves from thread to
-    /// thread, and only the thread that holds the M uses it.
+    /// thread, and only the thread that holds the M uses it. It is moved into its M when it was made,
+    /// and out of it, onto the stack of whoever calls `trim` or `close`, to be dropped: put what is
+    /// large into a box.
     type Context: Send + 'static;
 
     /// Why a context could not be made.
     type Error;
+
+    /// Whether the bounds of stacks are asked for: at each thread's first call, and when a call comes in
+    /// on another stack than the one before. Without it [`M::stack`] is `None`, and nothing is asked.
+    const STACKS: bool = false;
 
     /// Makes the context of a new M. Runs in [`Pool::start`](crate::Pool::start), or on a thread
     /// that holds an M and has been admitted; in a forked child where no M is left, on the first
@@ -24,6 +37,11 @@ pub trait Runtime: Sync + Sized + 'static {
     /// the rest wait for another attempt.
     #[doc(alias = "oneNewExtraM")]
     fn new_context(&self) -> Result<Self::Context, Self::Error>;
+
+    /// Why [`new_context`](Runtime::new_context) failed, on the thread to which it happened.
+    fn failed(&self, error: Self::Error) {
+        let _ = error;
+    }
 
     /// Called with the M in hand before the callback, at the outermost level only. May block, for
     /// instance while a collection runs: no M is made before it returns.
@@ -47,8 +65,8 @@ pub trait Runtime: Sync + Sized + 'static {
         let _ = m;
     }
 
-    /// A hook for counters, tracing and timelines. May run in a signal handler (see
-    /// [`Event`]); must not enter the pool.
+    /// A hook for counters, tracing and timelines. Runs in a handler for what happens to a call
+    /// from there (see [`Event`]). It may enter the pool, which tells it again.
     fn observe(&self, event: Event) {
         let _ = event;
     }
@@ -59,7 +77,7 @@ pub trait Runtime: Sync + Sized + 'static {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Event {
-    /// The thread found no spare M and is now counted as waiting.
+    /// The thread found no spare M and is about to wait.
     Waiting,
     /// The wait is over: an M was handed over.
     Granted {
@@ -87,7 +105,8 @@ pub enum Event {
         /// The M's number.
         m: u32,
     },
-    /// The M is no longer the thread's: it went to a waiter or to the list of spare Ms.
+    /// The M is no longer its thread's: it goes to a waiter or to the list of spare Ms. Where an idle M
+    /// is taken back, it is the thread that takes it which is told.
     Returned {
         /// The M's number.
         m: u32,

@@ -1,6 +1,6 @@
 //! What any thread may know of a pool and its Ms, without stopping anybody.
 
-use crate::m::BARE;
+use crate::m::Stage;
 use crate::port::Port;
 use crate::sync::Ordering;
 use crate::{M, Pool, Runtime};
@@ -99,12 +99,11 @@ impl<R: Runtime> core::fmt::Debug for Observed<R> {
 
 /// Where an M is right now; `None` if it has no context.
 fn state<R: Runtime>(m: &M<R>) -> Option<MState> {
-    // Acquire: partner of the release with which a new M becomes spare; its context is complete.
-    match m.stage.load(Ordering::Acquire) {
-        BARE => None,
-        _ if m.is_spare() => Some(MState::Spare),
-        _ if m.depth() > 0 => Some(MState::InUse),
-        _ => Some(MState::BoundIdle),
+    match m.stage() {
+        Stage::Made if m.depth() > 0 => Some(MState::InUse),
+        Stage::Made if m.hold().is_bound() => Some(MState::BoundIdle),
+        Stage::Made => Some(MState::Spare),
+        _ => None,
     }
 }
 

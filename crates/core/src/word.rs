@@ -21,12 +21,18 @@
 //!
 //! # ABA
 //!
-//! Every change adds one to the version. A compare-exchange can be fooled only if the word goes
-//! through exactly a multiple of 2^32 (2^16) changes between a thread's load and its exchange *and*
-//! is otherwise the same. At 10 ns a change that is a thread preempted for 43 s and resumed on the
-//! very change; on a microcontroller 65,536 changes made by interrupt handlers within the handful
-//! of instructions between a load and a store of the code they interrupted.
+//! Every change adds one to the version. A compare-exchange that pops is fooled only if the word
+//! goes through exactly a multiple of 2^32 (2^16) changes between a thread's load and its exchange
+//! *and* is otherwise the same. At 10 ns a change that is a thread preempted for 43 s and resumed
+//! on the very change.
+//!
+//! 2^16 changes are soon made: a kernel on a microcontroller that prefers other threads for 100 ms
+//! is enough. So where the word has 32 bits, the three accesses of a pop are made by
+//! [`Port::brief`], which keeps the thread from being interrupted for that long; what is left are
+//! other cores, which would have to make 65,536 changes within a handful of instructions. The other
+//! changes need no version: they depend on the word alone, and the same word asks for the same.
 
+use crate::port::Port;
 use crate::sync::AtomicWord;
 
 #[cfg(any(loom, target_has_atomic = "64"))]
@@ -54,6 +60,12 @@ const VERSION_ONE: Bits = RETURNING << 1;
 
 static_assertions::const_assert_eq!(VERSION_ONE.trailing_zeros() * 2, Bits::BITS);
 static_assertions::assert_eq_size!(Bits, AtomicWord);
+
+/// Runs the three accesses of a pop (see "ABA").
+#[inline(always)]
+pub(crate) fn brief<P: Port, T>(f: impl FnOnce() -> T) -> T {
+    if Bits::BITS < 64 { P::brief(f) } else { f() }
+}
 
 /// The highest number of an M, and the most threads that are counted as waiting.
 pub(crate) const MAX_VALUE: u32 = VALUE as u32;
@@ -116,7 +128,7 @@ impl Word {
     }
 
     /// Nobody waits, and nothing failed: giving an M back is no more than a push.
-    pub(crate) const fn is_plain(self) -> bool {
+    pub(crate) const fn give_is_a_push(self) -> bool {
         self.0 & (WAITING | FAILED) == 0
     }
 
@@ -126,6 +138,7 @@ impl Word {
     }
 
     pub(crate) const fn with_creating(self, creating: u32) -> Word {
+        let creating = if creating > MAX_CREATING { MAX_CREATING } else { creating };
         Word((self.0 & !CREATING) | ((creating as Bits) << VALUE_BITS))
     }
 

@@ -1,9 +1,9 @@
-//! extram lends an execution context, an **M**, to any thread that calls into a language runtime
-//! without having been created by it.
+//! extram lends an execution context, an **M**, to any thread that calls into a language runtime that
+//! did not create it.
 #![no_std]
 
 pub use extram_core::{
-    AtExit, Binding, Busy, EnterError, Event, LeaveError, M, MState, Observed, Port, Refused, Runtime, Slots,
+    Binding, Busy, EnterError, Event, Hooks, LeaveError, M, MState, Observed, Port, Refused, Runtime, Slots,
     StartError, Stats,
 };
 

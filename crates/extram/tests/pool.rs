@@ -1,6 +1,6 @@
 //! Scenarios of the pool on the port of the host.
 
-use extram::{Binding, EnterError, M, Pool, Runtime, Slots, StartError};
+use extram::{Binding, EnterError, M, MState, Pool, Runtime, Slots, StartError};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Condvar, LazyLock, Mutex};
@@ -470,9 +470,7 @@ fn nested_calls_share_the_m_and_unwind() {
         for _ in 0..1000 {
             let outer = pool.enter().unwrap();
             let inner = pool.try_enter().unwrap();
-            let signal = pool.enter_from_signal().unwrap();
-            assert_eq!((outer.id(), outer.depth()), (inner.id(), 3));
-            drop(signal);
+            assert_eq!((outer.id(), outer.depth()), (inner.id(), 2));
             drop(inner);
             assert_eq!(outer.depth(), 1);
         }
@@ -482,38 +480,68 @@ fn nested_calls_share_the_m_and_unwind() {
     }
 }
 
+/// Under a limit the only M there is, is this thread's own, which is idle: whoever takes it back, be it
+/// the thread itself, has it alone.
 #[test]
-fn leaving_out_of_order_is_refused_and_loses_nothing() {
+fn a_thread_that_takes_its_own_idle_m_back_does_not_believe_it_its_own() {
+    let pool = started(Pool::new(Counting::default()).limit(1));
+    pool.callback(|_| ()).unwrap();
+    assert_eq!(pool.stats().bound_idle, 1);
+    let handler = pool.enter_from_signal().unwrap();
+    assert_eq!(pool.try_enter().unwrap_err(), EnterError::Exhausted);
+    drop(handler);
+    pool.callback(|_| ()).unwrap();
+    // A close takes it back, too; another M is in use, so it is busy.
+    let pool = started(Pool::new(Counting::default()).limit(2));
+    pool.callback(|_| ()).unwrap();
+    let handler = pool.enter_from_signal().unwrap();
+    assert!(pool.close().is_err());
+    assert_eq!(pool.enter().unwrap_err(), EnterError::Closed);
+    assert_eq!(pool.stats().in_use, 1);
+    drop(handler);
+    pool.close().unwrap();
+}
+
+/// A context need not be `Sync`, so a handler never meets the one that it interrupted.
+#[test]
+fn a_call_from_a_handler_has_an_m_of_its_own() {
     for binding in [Binding::Thread, Binding::Call] {
         let pool = started(Pool::new(Counting::default()).binding(binding));
+        pool.prewarm(3).unwrap();
         let outer = pool.enter().unwrap();
-        let inner = pool.enter().unwrap();
-        let (outer, error) = outer.leave().unwrap_err();
-        assert_eq!(error, extram::LeaveError::NotInnermost);
-        assert_eq!(inner.depth(), 2);
-        drop(outer);
-        assert_eq!(inner.depth(), 2, "the dropped guard counts until the inner one is left");
-        let third = pool.enter().unwrap();
-        drop(inner);
-        assert_eq!(pool.stats().in_use, 1);
-        drop(third);
+        let handler = pool.enter_from_signal().unwrap();
+        let above = pool.enter_from_signal().unwrap();
+        let nested = pool.enter().unwrap();
+        assert_eq!(nested.id(), outer.id(), "nothing of the thread's has changed");
+        let ids = HashSet::from([outer.id(), handler.id(), above.id()]);
+        assert_eq!(ids.len(), 3);
+        assert_eq!((outer.depth(), handler.depth(), above.depth()), (2, 1, 1));
+        // A task of an interrupt executor may end when the thread has left long since.
+        drop((nested, outer, handler));
+        assert!(pool.close().is_err());
+        pool.reopen().unwrap();
+        drop(above);
         at_rest(pool);
         assert_eq!(pool.stats().in_use, 0);
     }
 }
 
 #[test]
-fn the_outermost_guard_is_the_innermost_once_those_above_it_are_left_in_whatever_order() {
-    let pool = started(Pool::new(Counting::default()));
-    let outer = pool.enter().unwrap();
-    let middle = pool.enter().unwrap();
-    let inner = pool.enter().unwrap();
-    drop(middle);
-    let (outer, error) = outer.leave().unwrap_err();
-    assert_eq!(error, extram::LeaveError::NotInnermost);
-    drop(inner);
-    outer.leave().expect("no other call is inside");
-    assert_eq!(pool.stats().in_use, 0);
+fn nested_calls_may_be_left_in_any_order() {
+    for binding in [Binding::Thread, Binding::Call] {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let pool = started(Pool::new(Counting::default()).binding(binding));
+            let mut guards = [(); 3].map(|()| Some(pool.enter().unwrap()));
+            let id = guards[0].as_ref().unwrap().id();
+            for (left, which) in order.into_iter().enumerate() {
+                let inside = pool.ms().find(|m| m.id == id).unwrap();
+                assert_eq!((inside.state, inside.depth), (MState::InUse, 3 - left as u32));
+                drop(guards[which].take());
+            }
+            at_rest(pool);
+            assert_eq!(pool.stats().in_use, 0);
+        }
+    }
 }
 
 #[test]
@@ -555,7 +583,17 @@ fn a_panic_while_the_pool_starts_leaves_it_as_it_was() {
 
 #[test]
 fn the_stack_is_known() {
-    let pool = started(Pool::new(Counting::default()));
+    struct Scanned;
+    impl Runtime for Scanned {
+        type Context = ();
+        type Error = ();
+        const STACKS: bool = true;
+        fn new_context(&self) -> Result<(), ()> {
+            Ok(())
+        }
+    }
+    let pool: &'static Pool<Scanned> = Box::leak(Box::new(Pool::new(Scanned)));
+    pool.start().unwrap();
     std::thread::spawn(|| {
         let entered = pool.enter().unwrap();
         let here = 0u8;

@@ -4,7 +4,7 @@ use crate::local::{self, Pair};
 use core::ops::Range;
 use extram_core::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-/// How many pools can keep a word for each thread at once.
+/// How many pools can be open at once: each keeps a word for every thread. One more does not start.
 pub const LOCALS: usize = 4;
 
 /// A thread's own memory: its thread-local words, number and stack. Its address is the thread's

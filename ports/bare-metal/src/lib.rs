@@ -6,8 +6,8 @@
 //! thread that it interrupted and enters with
 //! [`enter_from_signal`](extram_core::Pool::enter_from_signal), as a signal handler does elsewhere.
 //!
-//! A board or a kernel implements [`System`], six short functions, and has a port:
-//! [`BareMetal<TheSystem>`](BareMetal). `arch` has the parts that depend on the processor alone.
+//! A board or a kernel implements [`System`], six short functions and what its machine asks for, and
+//! has a port: [`BareMetal<TheSystem>`](BareMetal). `arch` has the parts that depend on the processor alone.
 //!
 //! | file | what |
 //! |---|---|
@@ -31,7 +31,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_core::{AtExit, Port, Refused};
+use extram_core::{Hooks, Port, Refused};
 
 pub use block::{Block, LOCALS};
 pub use local::Local;
@@ -43,38 +43,39 @@ pub use system::System;
 pub struct BareMetal<S>(PhantomData<S>);
 
 // SAFETY: Own thread and Token: the block is the calling thread's own by the contract of `System`,
-// and aligned to 16 bytes. Exit hook: `local` runs it on the thread itself, in `Block::exit`, and
-// `close` waits for hooks that run. Barrier: there is none. Wake: `System::wake` is handed an address.
-// Signal: `block` is callable from handlers by the contract of `System`; the words in it are stored
-// one at a time.
+// and aligned to 16 bytes. Exit hook: `local` runs it on the thread itself, in `Block::exit`, and for
+// no pool that is closed (Gate there). Barrier: there is none. Wake: `System::wake` is handed an
+// address. Fork: there is none. Handler: `block` is callable from handlers by the contract of `System`;
+// the words in it are stored one at a time; `in_handler` is `System`'s. Brief: `System`'s.
 unsafe impl<S: System> Port for BareMetal<S> {
     fn usleep(micros: u32) {
         time::usleep::<S>(micros);
     }
 
     fn osyield() {
-        S::relax();
+        // Not `relax`, which may sleep until somebody sends an event.
+        S::yield_now();
     }
 
     type Local = Local;
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Local = Local::new();
 
-    fn tls_open(local: &'static Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
-        local.open(pool, at_exit)
+    fn tls_open(local: &'static Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        local.open(pool, hooks)
     }
 
-    fn tls_close(local: &'static Local) {
-        local.close(S::relax);
+    fn tls_close(local: &'static Local) -> bool {
+        local.close()
     }
 
     #[inline]
-    fn tls_get(local: &Local) -> *mut () {
+    fn tls_get(local: &'static Local) -> *mut () {
         local.get(S::block())
     }
 
     #[inline]
-    fn tls_set(local: &Local, value: *mut ()) -> Result<(), Refused> {
+    fn tls_set(local: &'static Local, value: *mut ()) -> Result<(), Refused> {
         local.set(S::block(), value)
     }
 
@@ -123,4 +124,14 @@ unsafe impl<S: System> Port for BareMetal<S> {
 
     const FORKS: bool = false;
     const HAS_HEAVY_BARRIER: bool = false;
+
+    #[inline(always)]
+    fn in_handler() -> bool {
+        S::in_handler()
+    }
+
+    #[inline(always)]
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        S::brief(f)
+    }
 }

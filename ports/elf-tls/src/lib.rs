@@ -7,19 +7,23 @@
 //!
 //! - On Linux by the *initial-exec* model, in programs and libraries alike. A library loaded later
 //!   takes its block from the room that the C library sets aside for such (glibc: 1,664 bytes; ours
-//!   is 80).
+//!   is 96).
 //! - On FreeBSD, whose run-time linker sets aside 128 bytes for all libraries together, as a C
 //!   compiler does in a library: *general-dynamic* on x86-64, TLS descriptors on AArch64. In a
 //!   program the linker puts the thread pointer and a constant in the place of the call.
 //!
 //! A second copy of this crate in the same program shares the block and the incarnation counter
-//! (weak, hidden symbols), so numbers handed out by either stay unique.
+//! (weak, hidden symbols), so numbers handed out by either stay unique. The number in those symbols'
+//! names goes up with every change to the block.
 //!
 //! [`AVAILABLE`] is false where this crate knows no way (processors other than x86-64 and AArch64,
-//! object formats other than ELF); ports then use their C library's keys.
+//! object formats other than ELF, Miri, which knows no assembly); ports then use their C library's
+//! keys.
 #![no_std]
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::cell::Cell;
+use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering, compiler_fence};
 
 /// How many pools have a pair of words of their own.
 pub const PAIRS: usize = 3;
@@ -32,27 +36,67 @@ pub const PAIRS: usize = 3;
 pub struct Block {
     /// One for each owner, and one that is nobody's, whose incarnation stays 0.
     pairs: [Pair; PAIRS + 1],
-    /// For the port's own use: a cached thread number.
-    pub thread_id: core::cell::Cell<u64>,
+    /// The first of a list of what the ports keep for the thread elsewhere, or null. Each copy of a
+    /// port has one member, which begins with two words: an address that is that copy's own, and the
+    /// next member.
+    pub more: Cell<*mut ()>,
+    /// For the port's own use: a cached thread number, or 0.
+    pub thread_id: Cell<u32>,
     /// For the port's own use: not 0 if the thread is in its last moments.
-    pub exiting: core::cell::Cell<u64>,
+    pub exiting: Cell<u32>,
+    stack_low: Cell<usize>,
+    stack_high: Cell<usize>,
+}
+
+impl Block {
+    /// The pairs that can have an owner.
+    pub fn pairs(&self) -> &[Pair] {
+        &self.pairs[..PAIRS]
+    }
+
+    /// The stack that the thread was created with, if [`set_stack`](Block::set_stack) has been
+    /// called.
+    pub fn stack(&self) -> Option<Range<usize>> {
+        let stack = self.stack_low.get()..self.stack_high.get();
+        (!stack.is_empty()).then_some(stack)
+    }
+
+    /// Keeps the bounds of that stack. They never change, so the second call writes what is there.
+    pub fn set_stack(&self, stack: Range<usize>) {
+        self.stack_low.set(stack.start);
+        // A handler that comes before the second store sees an empty range, not a wrong one.
+        compiler_fence(Ordering::Release);
+        self.stack_high.set(stack.end);
+    }
 }
 
 /// Two words of each thread: which incarnation of their owner the second one belongs to, and the
-/// word.
+/// word. Zeros are a pair that nobody has written.
 #[repr(C)]
 pub struct Pair {
     /// The incarnation that wrote `value`, from [`next_incarnation`], shifted left by two; the
     /// two bits below are the port's own.
-    pub incarnation: core::cell::Cell<usize>,
+    pub incarnation: Cell<usize>,
     /// The word.
-    pub value: core::cell::Cell<*mut ()>,
+    pub value: Cell<*mut ()>,
+}
+
+impl Pair {
+    /// Makes it that incarnation's, with a null word. A handler sees no other word under the new
+    /// incarnation.
+    pub fn adopt(&self, incarnation: usize) {
+        self.value.set(core::ptr::null_mut());
+        compiler_fence(Ordering::Release);
+        self.incarnation.set(incarnation);
+        compiler_fence(Ordering::Release);
+    }
 }
 
 #[cfg(all(
     any(target_arch = "x86_64", target_arch = "aarch64"),
     target_pointer_width = "64",
     any(target_os = "linux", target_os = "freebsd"),
+    not(miri),
 ))]
 mod elf {
     use super::{Block, PAIRS};
@@ -61,39 +105,39 @@ mod elf {
     // The size is that of `Block`, asserted below.
     core::arch::global_asm!(
         ".pushsection .tbss,\"awT\",@nobits",
-        ".weak extram_tls_block_v1",
-        ".hidden extram_tls_block_v1",
-        ".type extram_tls_block_v1, @object",
+        ".weak extram_tls_block_v2",
+        ".hidden extram_tls_block_v2",
+        ".type extram_tls_block_v2, @object",
         ".p2align 4",
-        "extram_tls_block_v1:",
-        ".zero 80",
-        ".size extram_tls_block_v1, 80",
+        "extram_tls_block_v2:",
+        ".zero 96",
+        ".size extram_tls_block_v2, 96",
         ".popsection",
-        ".pushsection .bss.extram_tls_incarnation_v1,\"aw\",@nobits",
-        ".weak extram_tls_incarnation_v1",
-        ".hidden extram_tls_incarnation_v1",
-        ".type extram_tls_incarnation_v1, @object",
+        ".pushsection .bss.extram_tls_incarnation_v2,\"aw\",@nobits",
+        ".weak extram_tls_incarnation_v2",
+        ".hidden extram_tls_incarnation_v2",
+        ".type extram_tls_incarnation_v2, @object",
         ".p2align 3",
-        "extram_tls_incarnation_v1:",
+        "extram_tls_incarnation_v2:",
         ".zero 8",
-        ".size extram_tls_incarnation_v1, 8",
+        ".size extram_tls_incarnation_v2, 8",
         ".popsection",
-        ".pushsection .bss.extram_tls_owners_v1,\"aw\",@nobits",
-        ".weak extram_tls_owners_v1",
-        ".hidden extram_tls_owners_v1",
-        ".type extram_tls_owners_v1, @object",
+        ".pushsection .bss.extram_tls_owners_v2,\"aw\",@nobits",
+        ".weak extram_tls_owners_v2",
+        ".hidden extram_tls_owners_v2",
+        ".type extram_tls_owners_v2, @object",
         ".p2align 3",
-        "extram_tls_owners_v1:",
+        "extram_tls_owners_v2:",
         ".zero 24",
-        ".size extram_tls_owners_v1, 24",
+        ".size extram_tls_owners_v2, 24",
         ".popsection",
     );
 
-    const _: () = assert!(size_of::<Block>() == 80 && size_of::<[AtomicUsize; PAIRS]>() == 24);
+    const _: () = assert!(size_of::<Block>() == 96 && size_of::<[AtomicUsize; PAIRS]>() == 24);
 
     unsafe extern "C" {
-        static extram_tls_incarnation_v1: AtomicUsize;
-        static extram_tls_owners_v1: [AtomicUsize; PAIRS];
+        static extram_tls_incarnation_v2: AtomicUsize;
+        static extram_tls_owners_v2: [AtomicUsize; PAIRS];
     }
 
     #[inline(always)]
@@ -107,7 +151,7 @@ mod elf {
             #[cfg(all(target_arch = "x86_64", target_os = "freebsd"))]
             core::arch::asm!(
                 ".byte 0x66",
-                "lea rdi, [rip + extram_tls_block_v1@TLSGD]",
+                "lea rdi, [rip + extram_tls_block_v2@TLSGD]",
                 ".byte 0x66, 0x66, 0x48",
                 "call __tls_get_addr@PLT",
                 out("rax") address,
@@ -115,10 +159,10 @@ mod elf {
             );
             #[cfg(all(target_arch = "aarch64", target_os = "freebsd"))]
             core::arch::asm!(
-                "adrp x0, :tlsdesc:extram_tls_block_v1",
-                "ldr x1, [x0, :tlsdesc_lo12:extram_tls_block_v1]",
-                "add x0, x0, :tlsdesc_lo12:extram_tls_block_v1",
-                ".tlsdesccall extram_tls_block_v1",
+                "adrp x0, :tlsdesc:extram_tls_block_v2",
+                "ldr x1, [x0, :tlsdesc_lo12:extram_tls_block_v2]",
+                "add x0, x0, :tlsdesc_lo12:extram_tls_block_v2",
+                ".tlsdesccall extram_tls_block_v2",
                 "blr x1",
                 "mrs x1, tpidr_el0",
                 "add x0, x0, x1",
@@ -129,15 +173,15 @@ mod elf {
             #[cfg(all(target_arch = "x86_64", not(target_os = "freebsd")))]
             core::arch::asm!(
                 "mov {a}, qword ptr fs:[0]",
-                "add {a}, qword ptr [rip + extram_tls_block_v1@GOTTPOFF]",
+                "add {a}, qword ptr [rip + extram_tls_block_v2@GOTTPOFF]",
                 a = out(reg) address,
                 options(nostack, readonly),
             );
             #[cfg(all(target_arch = "aarch64", not(target_os = "freebsd")))]
             core::arch::asm!(
                 "mrs {a}, tpidr_el0",
-                "adrp {o}, :gottprel:extram_tls_block_v1",
-                "ldr {o}, [{o}, :gottprel_lo12:extram_tls_block_v1]",
+                "adrp {o}, :gottprel:extram_tls_block_v2",
+                "ldr {o}, [{o}, :gottprel_lo12:extram_tls_block_v2]",
                 "add {a}, {a}, {o}",
                 a = out(reg) address,
                 o = out(reg) _,
@@ -149,14 +193,14 @@ mod elf {
 
     pub(crate) fn next_incarnation() -> usize {
         // SAFETY: defined above, 8 zero bytes, aligned.
-        let counter = unsafe { &*core::ptr::addr_of!(extram_tls_incarnation_v1) };
+        let counter = unsafe { &*core::ptr::addr_of!(extram_tls_incarnation_v2) };
         // Relaxed: numbers only have to differ.
         counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn owners() -> &'static [AtomicUsize; PAIRS] {
         // SAFETY: defined above, 24 zero bytes, aligned.
-        unsafe { &*core::ptr::addr_of!(extram_tls_owners_v1) }
+        unsafe { &*core::ptr::addr_of!(extram_tls_owners_v2) }
     }
 }
 
@@ -164,6 +208,7 @@ mod elf {
     any(target_arch = "x86_64", target_arch = "aarch64"),
     target_pointer_width = "64",
     any(target_os = "linux", target_os = "freebsd"),
+    not(miri),
 )))]
 mod elf {
     pub(crate) fn block() -> *const super::Block {
@@ -184,6 +229,7 @@ pub const AVAILABLE: bool = cfg!(all(
     any(target_arch = "x86_64", target_arch = "aarch64"),
     target_pointer_width = "64",
     any(target_os = "linux", target_os = "freebsd"),
+    not(miri),
 ));
 
 /// The calling thread's block, for the duration of `f`. Only where [`AVAILABLE`].
@@ -203,6 +249,16 @@ pub fn token() -> usize {
 /// A number for [`Pair::incarnation`] that was never handed out before in this program; not 0.
 pub fn next_incarnation() -> usize {
     elf::next_incarnation()
+}
+
+/// In a forked child: takes the pair away that was reserved for this incarnation, if there is one.
+pub fn disown(incarnation: usize) {
+    if AVAILABLE {
+        for owner in elf::owners() {
+            // Relaxed: as in `claim`. Not a store: it may have another owner.
+            let _ = owner.compare_exchange(incarnation, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Which pair of words, in every thread's block, is its owner's: the distance from the block's
@@ -241,9 +297,15 @@ impl Place {
         }
     }
 
-    /// Whether a pair is reserved.
-    pub fn is_somewhere(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != NOWHERE
+    /// Which of [`Block::pairs`] is reserved.
+    pub fn index(&self) -> Option<usize> {
+        let place = self.0.load(Ordering::Relaxed);
+        (place != NOWHERE).then_some(place / size_of::<Pair>())
+    }
+
+    /// [`nowhere`](Place::nowhere) again, without a word to who may have the pair by now.
+    pub fn forget(&self) {
+        self.0.store(NOWHERE, Ordering::Relaxed);
     }
 
     /// The calling thread's pair. Only where the block is [`AVAILABLE`].
@@ -260,19 +322,21 @@ impl Place {
 mod tests {
     extern crate std;
 
+    use super::*;
+
     #[test]
     fn every_thread_has_its_own_block() {
-        if !super::AVAILABLE {
+        if !AVAILABLE {
             return;
         }
-        let here = super::token();
-        let place = super::Place::nowhere();
-        assert!(place.claim(super::next_incarnation()) && place.is_somewhere());
+        let here = token();
+        let place = Place::nowhere();
+        assert!(place.claim(next_incarnation()) && place.index().is_some());
         place.with(|pair| pair.value.set(core::ptr::without_provenance_mut(42)));
         let there = std::thread::scope(|scope| {
             let other = scope.spawn(|| {
                 assert!(place.with(|pair| pair.value.get().is_null()));
-                super::token()
+                token()
             });
             other.join().unwrap()
         });
@@ -281,6 +345,41 @@ mod tests {
         assert_eq!(place.with(|pair| pair.value.get().addr()), 42);
         place.release();
         assert_eq!(place.with(|pair| pair.incarnation.get()), 0);
-        assert_ne!(super::next_incarnation(), super::next_incarnation());
+        assert_ne!(next_incarnation(), next_incarnation());
+    }
+
+    #[test]
+    fn a_pair_is_taken_away_from_its_incarnation_alone() {
+        if !AVAILABLE {
+            return;
+        }
+        let (one, other) = (next_incarnation(), next_incarnation());
+        let place = Place::nowhere();
+        assert!(place.claim(one));
+        let owner = &elf::owners()[place.index().unwrap()];
+        disown(other);
+        assert_eq!(owner.load(Ordering::Relaxed), one);
+        disown(one);
+        assert_ne!(owner.load(Ordering::Relaxed), one);
+        place.forget();
+        assert_eq!(place.index(), None);
+    }
+
+    #[test]
+    fn a_stack_is_known_from_its_second_word_on() {
+        if !AVAILABLE {
+            return;
+        }
+        std::thread::spawn(|| {
+            with(|block| {
+                assert_eq!(block.stack(), None);
+                block.stack_low.set(0x1000);
+                assert_eq!(block.stack(), None, "as a handler would see it");
+                block.set_stack(0x1000..0x3000);
+                assert_eq!(block.stack(), Some(0x1000..0x3000));
+            });
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -34,8 +34,8 @@ macro_rules! value {
 /// A constant that is a number cast to a pointer.
 macro_rules! pointer {
     ($name:ident = $value:literal) => {
-        // SAFETY: any bits are an integer.
         #[allow(ptr_to_integer_transmute_in_consts)] // the lint is about pointers to something
+        // SAFETY: any bits are an integer.
         const _: () = assert!(unsafe { transmute::<*mut c_void, isize>($name) } == $value);
     };
 }
@@ -80,7 +80,7 @@ header!("errno.h");
 function!(__error: fn() -> *mut c_int);
 
 header!("stdlib.h");
-function!(abort: fn() -> !);
+function!(calloc: fn(size_t, size_t) -> *mut c_void);
 function!(free: fn(*mut c_void));
 function!(malloc: fn(size_t) -> *mut c_void);
 
@@ -106,7 +106,6 @@ value!(_SC_PAGESIZE = 47);
 alias!(pid_t = c_int);
 function!(getpid: fn() -> pid_t);
 function!(sysconf: fn(c_int) -> c_long);
-function!(write: fn(c_int, *const c_void, size_t) -> ssize_t);
 
 header!("sys/mman.h");
 value!(MAP_ANON = 0x1000);

@@ -1,4 +1,20 @@
 //! The heavy barrier: membarrier(2), Linux 4.14 and later.
+//!
+//! A program may put itself into a sandbox in which membarrier(2) is refused, after it was asked for
+//! at the start of a pool. Then the barrier is made by hand: the calling thread goes to each
+//! processor on which a thread of this process may run, one after the other.
+//!
+//! **Why that is a barrier.** The kernel runs one thread at a time on a processor, and a change of
+//! threads is a full barrier for the one that goes and for the one that comes (membarrier(2) itself
+//! rests on that: it interrupts only processors that run the process at that moment). Another thread
+//! of the process either ran without a break from the beginning of the call to its end, or not. If
+//! not, it was changed for another one meanwhile, or had been before and has done nothing since;
+//! either is as good as a fence during the call. It cannot have run without a break: it would have
+//! stayed on one processor, that processor is in its set, which was read at the beginning, and the
+//! calling thread has run on it. A thread that was not in the list yet began later, and a beginning
+//! is a change, too.
+//!
+//! It takes as long as the busiest of those processors takes to run the calling thread.
 
 use extram_posix::errno::Preserved;
 
@@ -13,20 +29,146 @@ fn membarrier(command: libc::c_int) -> bool {
 
 pub(crate) fn init() -> bool {
     let _errno = Preserved::new();
-    membarrier(CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(CMD_PRIVATE_EXPEDITED)
+    // Miri does not know it.
+    !cfg!(miri) && membarrier(CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(CMD_PRIVATE_EXPEDITED)
 }
 
-pub(crate) fn heavy() {
+pub(crate) fn heavy() -> bool {
     let _errno = Preserved::new();
     // A forked child may have to register anew.
-    if !membarrier(CMD_PRIVATE_EXPEDITED) && !init() {
-        // It worked when the pool was started, and now a filter forbids it. To go on without the
-        // barrier would let two threads have one M.
-        let text = b"extram: membarrier(2) worked at start and is refused now\n";
-        // SAFETY: a valid buffer; then the process ends.
-        unsafe {
-            libc::write(2, text.as_ptr().cast(), text.len());
-            libc::abort();
+    membarrier(CMD_PRIVATE_EXPEDITED) || init() || everywhere()
+}
+
+/// A set of processors, as the kernel has it: 8,192 of them at most.
+#[derive(Clone)]
+struct Processors([usize; WORDS]);
+
+const WORDS: usize = 8192 / usize::BITS as usize;
+
+impl Processors {
+    const NONE: Processors = Processors([0; WORDS]);
+
+    /// Those on which the thread with that number may run; 0 is the calling one.
+    fn of(thread: libc::c_long) -> Option<Processors> {
+        let mut set = Processors::NONE;
+        // SAFETY: a place of that size. The kernel writes as much as it has.
+        let size = unsafe {
+            libc::syscall(libc::SYS_sched_getaffinity, thread, size_of_val(&set.0), set.0.as_mut_ptr())
+        };
+        (size > 0).then_some(set)
+    }
+
+    /// Lets the calling thread run on these only. It does when this returns.
+    fn confine(&self) -> bool {
+        // SAFETY: reads a set of that size.
+        unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of_val(&self.0), self.0.as_ptr()) == 0 }
+    }
+
+    fn add(&mut self, others: &Processors) {
+        for (word, other) in self.0.iter_mut().zip(&others.0) {
+            *word |= other;
         }
+    }
+
+    /// Each of them alone.
+    fn each(&self) -> impl Iterator<Item = Processors> + '_ {
+        self.0.iter().enumerate().flat_map(|(at, &word)| {
+            (0..usize::BITS).filter(move |bit| word >> bit & 1 != 0).map(move |bit| {
+                let mut one = Processors::NONE;
+                one.0[at] = 1 << bit;
+                one
+            })
+        })
+    }
+}
+
+/// Runs on each processor on which a thread of the process may run.
+#[cold]
+fn everywhere() -> bool {
+    use core::sync::atomic::{Ordering, fence};
+    // This thread's own part, where nothing has to move it.
+    fence(Ordering::SeqCst);
+    let (Some(own), Some(all)) = (Processors::of(0), processors()) else { return false };
+    let visited = all.each().all(|one| one.confine());
+    // The thread's own set, as it was. If it is refused now, it has lost a processor meanwhile.
+    let restored = own.confine();
+    fence(Ordering::SeqCst);
+    visited && restored
+}
+
+/// Those of all threads together.
+fn processors() -> Option<Processors> {
+    let mut all = Processors::NONE;
+    let mut known = true;
+    crate::proc::threads(|thread| match Processors::of(thread) {
+        Some(its) => all.add(&its),
+        // It has ended (which is a change), or nothing is told.
+        None => known &= ended(),
+    })?;
+    known.then_some(all)
+}
+
+/// Whether the last call failed because there is no such thread.
+fn ended() -> bool {
+    // SAFETY: the C library's `errno` of the calling thread.
+    unsafe { *libc::__errno_location() == libc::ESRCH }
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_barrier_by_hand_goes_everywhere_and_comes_back() {
+        let before = Processors::of(0).unwrap();
+        assert!(processors().unwrap().each().count() >= before.each().count());
+        assert!(everywhere());
+        assert!(Processors::of(0).unwrap().0 == before.0, "the set of the thread is as before");
+    }
+
+    #[test]
+    fn a_set_falls_into_its_processors() {
+        let mut set = Processors::NONE;
+        set.0[0] = 0b101;
+        set.0[2] = 1 << (usize::BITS - 1);
+        let mut sum = Processors::NONE;
+        assert_eq!(set.each().inspect(|one| sum.add(one)).count(), 3);
+        assert!(sum.0 == set.0);
+    }
+
+    /// Store buffering: of two threads that each store and then load what the other stores, both may
+    /// read the old value, unless there is a fence between. One side has the light half, a compiler's
+    /// fence.
+    #[test]
+    fn a_barrier_by_hand_orders_another_threads_store_and_load() {
+        extern crate std;
+        use core::sync::atomic::{AtomicU32, Ordering::*, compiler_fence};
+        static X: AtomicU32 = AtomicU32::new(0);
+        static Y: AtomicU32 = AtomicU32::new(0);
+        static ROUND: AtomicU32 = AtomicU32::new(0);
+        static SAW: AtomicU32 = AtomicU32::new(0);
+        const ROUNDS: u32 = 500;
+        let light = std::thread::spawn(|| {
+            for round in 1..=ROUNDS {
+                while ROUND.load(Acquire) != round {
+                    core::hint::spin_loop();
+                }
+                X.store(round, Relaxed);
+                compiler_fence(SeqCst);
+                SAW.store(Y.load(Relaxed), Relaxed);
+                ROUND.store(round | 1 << 31, Release);
+            }
+        });
+        for round in 1..=ROUNDS {
+            ROUND.store(round, Release);
+            Y.store(round, Relaxed);
+            assert!(everywhere());
+            let saw = X.load(Relaxed);
+            while ROUND.load(Acquire) == round {
+                core::hint::spin_loop();
+            }
+            assert!(saw == round || SAW.load(Relaxed) == round, "round {round}: neither saw the other");
+        }
+        light.join().unwrap();
     }
 }

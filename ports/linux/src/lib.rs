@@ -6,13 +6,14 @@
 #![cfg(target_os = "linux")]
 
 mod barrier;
+mod proc;
 mod stack;
 mod wait;
 
 use core::ops::Range;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_core::{AtExit, Port, Refused};
+use extram_core::{Hooks, Port, Refused};
 use extram_posix::{fork, thread, time};
 
 pub use extram_posix::local::Local;
@@ -22,10 +23,13 @@ pub use extram_posix::thread::Thread;
 #[derive(Clone, Copy, Debug)]
 pub enum Linux {}
 
-// SAFETY: Own thread: `local` keeps the value in the thread's own TLS block or under a POSIX key.
-// Token: an address in the thread's own memory. Exit hook: a key's destructor runs on its thread;
-// `close` waits for those that run. Barrier: membarrier(2). Wake: futex(2) is handed an address.
-// Signal: plain loads and stores of thread-local words, getpid-like system calls.
+// SAFETY: Own thread: `local` keeps the value in the thread's own memory, beside the incarnation of the
+// pool (the invariant Word there). Token: an address in the thread's own memory. Exit hook: the key's
+// destructor runs on its thread, and calls no pool that is closed (the invariant Gate in `slot`). Barrier:
+// see `barrier`. Wake: futex(2) is handed an address. Fork: `fork` calls the hook of every slot that is
+// open, and its handler is registered before there is one. Handler: reading a word makes none
+// (`words`); the rest are loads, and system calls that do not block. Installing a signal handler takes
+// `unsafe`, so `in_handler` may be false. Brief: `extram-posix` refuses to be built where it is used.
 unsafe impl Port for Linux {
     fn usleep(micros: u32) {
         time::usleep(micros);
@@ -39,16 +43,16 @@ unsafe impl Port for Linux {
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Local = Local::closed();
 
-    fn tls_open(local: &'static Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
-        local.open(pool, at_exit)
+    fn tls_open(local: &'static Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        local.open(pool, hooks)
     }
 
-    fn tls_close(local: &'static Local) {
-        local.close();
+    fn tls_close(local: &'static Local) -> bool {
+        local.close()
     }
 
     #[inline(always)]
-    fn tls_get(local: &Local) -> *mut () {
+    fn tls_get(local: &'static Local) -> *mut () {
         local.get()
     }
 
@@ -58,7 +62,7 @@ unsafe impl Port for Linux {
     }
 
     #[inline(always)]
-    fn tls_set(local: &Local, value: *mut ()) -> Result<(), Refused> {
+    fn tls_set(local: &'static Local, value: *mut ()) -> Result<(), Refused> {
         local.set(value)
     }
 
@@ -107,15 +111,16 @@ unsafe impl Port for Linux {
         time::now()
     }
 
-    fn fork_hook(local: &'static Local, repair: unsafe extern "C" fn(*mut ()), pool: *mut ()) {
-        fork::hook(local, repair, pool);
+    #[inline(always)]
+    fn forks() -> usize {
+        fork::forks()
     }
 
     fn heavy_barrier_init() -> bool {
         barrier::init()
     }
 
-    fn heavy_barrier() {
-        barrier::heavy();
+    fn heavy_barrier() -> bool {
+        barrier::heavy()
     }
 }

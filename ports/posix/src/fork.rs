@@ -1,85 +1,52 @@
-//! Forked children: pthread_atfork(3) runs the repair of every open pool.
+//! Forked children: pthread_atfork(3) tells every open pool.
 
-use crate::local::{Local, SLOTS};
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::slot::{SLOTS, Slot};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use extram_core::Refused;
 
-/// Whether the handler is installed: no, somebody is at it, yes.
-static INSTALLED: AtomicU32 = AtomicU32::new(0);
+/// How many forks this process is away from the first one.
+static FORKS: AtomicUsize = AtomicUsize::new(0);
 
-extern "C" fn in_child() {
+/// Whether the next child has still to be told: with two handlers registered, the second finds it
+/// done. Set at first, and again before each fork.
+static DUE: AtomicBool = AtomicBool::new(true);
+
+/// [`Port::forks`](extram_core::Port::forks).
+#[inline]
+pub fn forks() -> usize {
+    // Relaxed: it changes before `fork` returns in the child, whose one thread changes it.
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Registers the handlers.
+pub(crate) fn register() -> Result<(), Refused> {
+    if cfg!(miri) {
+        // Miri has no fork.
+        return Ok(());
+    }
+    // SAFETY: functions of this library, which the C library forgets when it is unloaded.
+    match unsafe { libc::pthread_atfork(Some(before), None, Some(in_child)) } {
+        0 => Ok(()),
+        _ => Err(Refused),
+    }
+}
+
+unsafe extern "C" fn before() {
+    // Relaxed: for the child that has this thread.
+    DUE.store(true, Ordering::Relaxed);
+}
+
+unsafe extern "C" fn in_child() {
+    // Relaxed, all of them: one thread.
+    if !DUE.swap(false, Ordering::Relaxed) {
+        return;
+    }
+    let _errno = crate::errno::Preserved::new();
+    FORKS.fetch_add(1, Ordering::Relaxed);
     crate::thread::forget_id();
-    crate::local::forget_running();
-    for slot in &SLOTS {
-        if let Some((repair, pool)) = slot.taken().and_then(Local::repair) {
-            // SAFETY: the pair was stored by `hook`, for a pool that is there: the slot is emptied
-            // before `close` returns, and the child has one thread.
-            unsafe { repair(pool) };
-        }
-    }
-}
-
-/// [`Port::fork_hook`](extram_core::Port::fork_hook).
-pub fn hook(local: &'static Local, repair: unsafe extern "C" fn(*mut ()), pool: *mut ()) {
-    local.set_repair(repair, pool);
-    // Relaxed: installing twice would repair twice, which does no harm; it is avoided, not ruled out.
-    if INSTALLED.swap(1, Ordering::Relaxed) == 0 {
-        // SAFETY: a function of this library, which the C library forgets when it is unloaded.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use super::*;
-    use core::sync::atomic::AtomicBool;
-
-    static LOCAL: Local = Local::closed();
-    static REPAIRED: AtomicBool = AtomicBool::new(false);
-
-    unsafe extern "C" fn repair(_pool: *mut ()) {
-        REPAIRED.store(true, Ordering::SeqCst);
-    }
-
-    unsafe extern "C" fn nothing(_pool: *mut (), _value: *mut ()) {}
-
-    fn slots_taken() -> usize {
-        SLOTS.iter().filter(|slot| slot.taken().is_some()).count()
-    }
-
-    #[test]
-    fn a_child_forked_while_a_pool_is_closed_is_told_and_closes_it() {
-        LOCAL.open(core::ptr::null_mut(), nothing).unwrap();
-        hook(&LOCAL, repair, core::ptr::null_mut());
-        let slot = SLOTS.iter().find(|slot| slot.taken().is_some()).unwrap();
-        // A destructor that has not come to its end keeps `close` waiting.
-        let running = slot.hold_up();
-        let closer = std::thread::spawn(|| LOCAL.close());
-        while slot.is_open() {
-            std::thread::yield_now();
-        }
-        // SAFETY: the child makes no use of what other threads may have locked.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let mut well = REPAIRED.load(Ordering::SeqCst) && slots_taken() == 1;
-            LOCAL.close();
-            well &= slots_taken() == 0;
-            for _ in 0..2 {
-                well &= LOCAL.open(core::ptr::null_mut(), nothing).is_ok() && slots_taken() == 1;
-                LOCAL.close();
-            }
-            // SAFETY: ends the process without the parent's exit handlers.
-            unsafe { libc::_exit(if well { 0 } else { 1 }) };
-        }
-        let mut status = 0;
-        // SAFETY: a place for the status.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0, "the child ends well");
-        assert!(!REPAIRED.load(Ordering::SeqCst), "in the child only");
-        assert_eq!(slots_taken(), 1);
-        drop(running);
-        closer.join().unwrap();
-        assert_eq!(slots_taken(), 0);
+    for (hooks, pool) in SLOTS.iter().filter_map(Slot::settle) {
+        // SAFETY: the contract of `Hooks`: the pool was open, or was being closed by a thread that
+        // has not returned from that.
+        unsafe { (hooks.in_child)(pool) };
     }
 }

@@ -1,229 +1,151 @@
-//! One thread-local word per pool, with a hook that runs when a thread exits.
+//! One thread-local word per pool, with a hook that runs when a thread ends.
 //!
-//! **Where the word is.** In the pool's pair of words of the thread's ELF TLS block; if all pairs
-//! are taken, or the processor is not known to `extram-elf-tls`, under a POSIX key.
+//! **Where the word is.** The first pools that are open have a pair of words in every thread's ELF
+//! TLS block; the others, and all on processors that `extram-elf-tls` does not know, a word of the
+//! thread's own memory (`words.rs`), by the number of their slot (`slot.rs`).
 //!
-//! **The hook** is the destructor of a POSIX key. The C library clears a key's value before it
-//! calls the destructor and gives up after a few rounds. Each open pool has one of `SLOTS`, and
-//! each slot a destructor of its own, so a destructor that the C library calls late, when its pool
-//! is closed, finds an empty slot and touches nothing else.
+//! **Incarnations.** Beside each value stands which opening of a pool stored it. A value that an
+//! earlier pool has left behind does not match and counts as null, so that opening and closing a pool
+//! need no walk over the threads.
 //!
-//! **After the hook.** Nobody knows whether the C library makes another round, so an M that was
-//! bound then might never come home. A thread whose hook has run for one pool is therefore marked
-//! in its block, and none of its later entries, to whatever pool, is promised a hook: the M comes
-//! home at the end of each call. What the mark cannot tell is a thread that has had no hook at all:
-//! if its very first entry is made in a destructor that the C library calls in its last round,
-//! after ours, the M stays with the dead thread until the pool is closed.
+//! **The hook** is the destructor of one POSIX key for all pools (`key.rs`, `end.rs`): unlike a C++
+//! thread-local destructor it does not keep a shared library from being unloaded.
 //!
-//! Where there is no block to be marked, the key's value is put back instead, for as many rounds as
-//! the C library makes. FreeBSD's reports each such thread on its standard error, as it does with
-//! whatever is left under a key; the block is there on all its processors that are supported.
-//!
-//! Invariant Slot: `running` is raised before `local` is read, and `close` changes `local` before it
-//! reads `running`, all sequentially consistent; so either the destructor sees the slot closed, or
-//! `close` sees it running and waits. Only then does it give up the key, whose number somebody else
-//! may get at once, and the slot. A destructor that the C library has decided on before the
-//! key was deleted, and calls after, finds no pool, or another one that has the slot by then; the
-//! value that it brings from under the old key is not one of that pool's, which `at_exit` notices.
+//! - **Word.** No two openings have the same incarnation, no pair or word holds `NOT_OPEN`, and
+//!   a thread writes an incarnation only together with a value that is null or stored by it for that
+//!   opening. So what matches is the thread's own value for that pool.
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use extram_core::{AtExit, Refused};
-use extram_elf_tls::Place;
-
-/// How many pools can be open with a hook at once.
-const SLOT_COUNT: usize = 64;
-
-pub(crate) struct Slot {
-    /// The pool's `Local`, with [`CLOSING`] added to its address while the pool is being closed, or
-    /// null.
-    local: AtomicPtr<Local>,
-    /// The POSIX key plus one, for whoever closes the pool. 0 = none.
-    key: AtomicU32,
-    /// Destructors between their first and last look at `local`.
-    running: AtomicUsize,
-}
-
-/// In the address that a slot holds: the pool is being closed.
-const CLOSING: usize = 1;
-
-impl Slot {
-    const fn free() -> Self {
-        Slot {
-            local: AtomicPtr::new(core::ptr::null_mut()),
-            key: AtomicU32::new(0),
-            running: AtomicUsize::new(0),
-        }
-    }
-
-    /// The open pool's.
-    fn open(&self) -> Option<&'static Local> {
-        let local = self.local.load(Ordering::SeqCst);
-        // SAFETY: null or what `Local::open` stored, whose lifetime does not end.
-        if local.addr() & CLOSING != 0 { None } else { unsafe { local.as_ref() } }
-    }
-
-    /// Whether the pool is open.
-    #[cfg(test)]
-    pub(crate) fn is_open(&self) -> bool {
-        self.open().is_some()
-    }
-
-    /// Stands for a destructor that is running, until it is dropped.
-    #[cfg(test)]
-    pub(crate) fn hold_up(&self) -> impl Drop + '_ {
-        struct Running<'a>(&'a Slot);
-        impl Drop for Running<'_> {
-            fn drop(&mut self) {
-                self.0.running.fetch_sub(1, Ordering::Release);
-            }
-        }
-        self.running.fetch_add(1, Ordering::SeqCst);
-        Running(self)
-    }
-
-    /// Whether it is taken by this one.
-    fn holds(&self, local: &Local) -> bool {
-        let held = self.local.load(Ordering::SeqCst).map_addr(|address| address & !CLOSING);
-        core::ptr::eq(held, local)
-    }
-
-    /// The pool's that is open or is being closed. Not while other threads close pools.
-    pub(crate) fn taken(&self) -> Option<&'static Local> {
-        let local = self.local.load(Ordering::SeqCst).map_addr(|address| address & !CLOSING);
-        // SAFETY: as above; the slot is emptied before `Local::close` returns.
-        unsafe { local.as_ref() }
-    }
-}
-
-/// Where the search for a free slot begins.
-static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
-
-pub(crate) static SLOTS: [Slot; SLOT_COUNT] = [const { Slot::free() }; SLOT_COUNT];
-
-/// How many forks this process is away from the first one.
-static FORKS: AtomicUsize = AtomicUsize::new(0);
-
-/// In a forked child: threads that were running a destructor have vanished, and `close` does not
-/// wait for them. Nor for this one, should it have forked in a destructor.
-pub(crate) fn forget_running() {
-    // Relaxed: one thread.
-    FORKS.fetch_add(1, Ordering::Relaxed);
-    for slot in &SLOTS {
-        slot.running.store(0, Ordering::Relaxed);
-    }
-}
-
-/// [`Port::fork_hook`](extram_core::Port::fork_hook)'s repair.
-type Hook = unsafe extern "C" fn(*mut ());
-type Destructor = unsafe extern "C" fn(*mut libc::c_void);
+use crate::slot::{self, SLOTS};
+use crate::{end, key, words};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use extram_core::{Hooks, Refused};
+use extram_elf_tls::{AVAILABLE, PAIRS, Pair, Place};
 
 /// A pool's thread-local word.
 #[derive(Debug)]
 pub struct Local {
-    /// Which pair of the block; nowhere if the key holds the word.
+    /// Which pair of the block; nowhere if there is none for it.
     place: Place,
-    /// Tells this opening from earlier ones; shifted left by two, with [`HOOKED`]. [`NOT_OPEN`]
-    /// is what no pair ever holds.
+    /// The incarnation with [`HOOKED`], or [`NOT_OPEN`].
     hooked: AtomicUsize,
-    /// The POSIX key plus one. 0 = none.
-    key: AtomicU32,
-    at_exit: AtomicPtr<()>,
-    repair: AtomicPtr<()>,
-    pool: AtomicPtr<()>,
+    /// Which slot, if it is open.
+    slot: AtomicU32,
 }
 
 const NOT_OPEN: usize = usize::MAX;
 
-/// In a pair's incarnation: the thread's hook is set.
-const HOOKED: usize = 1;
+/// In the incarnation beside a value: the thread's hook is set. Incarnations are multiples of four.
+pub(crate) const HOOKED: usize = 1;
+
+/// Which slot has each pair of the block. Looked at together with the incarnation in the slot.
+static SLOT_OF_PAIR: [AtomicUsize; PAIRS] = [const { AtomicUsize::new(usize::MAX) }; PAIRS];
+
+/// The slot of the pool that has that pair, or had it last.
+pub(crate) fn pool_of_pair(pair: usize) -> Option<usize> {
+    // Relaxed: a number.
+    Some(SLOT_OF_PAIR[pair].load(Ordering::Relaxed)).filter(|&slot| slot < SLOTS.len())
+}
+
+/// The number of an opening, shifted.
+fn next_incarnation() -> Result<usize, Refused> {
+    /// Where there is no block.
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    if AVAILABLE {
+        // 2^62 are enough.
+        return Ok(extram_elf_tls::next_incarnation() << 2);
+    }
+    // With 32 bits they may run out; then no pool is opened any more (Invariant Word).
+    let next = |last: usize| last.checked_add(4).filter(|&next| next < NOT_OPEN & !3);
+    // Relaxed: numbers only have to differ.
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map(|last| last + 4).map_err(|_| Refused)
+}
 
 impl Local {
     /// Not open yet: [`Port::LOCAL`](extram_core::Port::LOCAL).
     pub const fn closed() -> Self {
-        Local {
-            place: Place::nowhere(),
-            hooked: AtomicUsize::new(NOT_OPEN),
-            key: AtomicU32::new(0),
-            at_exit: AtomicPtr::new(core::ptr::null_mut()),
-            repair: AtomicPtr::new(core::ptr::null_mut()),
-            pool: AtomicPtr::new(core::ptr::null_mut()),
-        }
+        Local { place: Place::nowhere(), hooked: AtomicUsize::new(NOT_OPEN), slot: AtomicU32::new(0) }
     }
 
-    /// [`Port::tls_open`](extram_core::Port::tls_open).
+    /// [`Port::tls_open`](extram_core::Port::tls_open). Like `close`, by one thread at a time.
     ///
     /// # Errors
     ///
-    /// No slot or no key is left.
-    pub fn open(&'static self, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
-        self.pool.store(pool, Ordering::Relaxed);
-        self.at_exit.store(at_exit as *mut (), Ordering::Relaxed);
-        self.repair.store(core::ptr::null_mut(), Ordering::Relaxed);
-        let this = core::ptr::from_ref(self).cast_mut();
-        let free = |slot: &usize| {
-            let null = core::ptr::null_mut();
-            SLOTS[*slot].local.compare_exchange(null, this, Ordering::SeqCst, Ordering::Relaxed).is_ok()
-        };
-        // Relaxed: two that begin at the same slot do not get the same.
-        let first = NEXT_SLOT.fetch_add(1, Ordering::Relaxed);
-        let slot = (0..SLOT_COUNT).map(|slot| first.wrapping_add(slot) % SLOT_COUNT).find(free);
-        let slot = slot.ok_or(Refused)?;
-        let mut key: libc::pthread_key_t = 0;
-        // SAFETY: a valid place for the key, and a destructor that lives as long as this library.
-        if unsafe { libc::pthread_key_create(&mut key, Some(DESTRUCTORS[slot])) } != 0 {
-            SLOTS[slot].local.store(core::ptr::null_mut(), Ordering::SeqCst);
+    /// All slots are taken; or the system refuses the handler of forks, or, if no pair is free, the
+    /// key.
+    pub fn open(&'static self, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        let _errno = crate::errno::Preserved::new();
+        // Whoever opened it has vanished in a fork.
+        if !self.close() {
             return Err(Refused);
         }
-        let incarnation = if extram_elf_tls::AVAILABLE { extram_elf_tls::next_incarnation() } else { 1 };
-        self.place.claim(incarnation);
-        SLOTS[slot].key.store(key as u32 + 1, Ordering::Relaxed);
-        // Relaxed, here and below: published by the pool's opening of its list. A thread that comes
-        // earlier finds no word, or one that nobody has written.
-        self.key.store(key as u32 + 1, Ordering::Relaxed);
-        self.hooked.store(incarnation << 2 | HOOKED, Ordering::Relaxed);
+        key::prepare()?;
+        let incarnation = next_incarnation()?;
+        let index = slot::claim()?;
+        // Before the pair is claimed: in a child without this thread both are given up by what is in
+        // the slot (Invariant Child).
+        SLOTS[index].fill(incarnation, self, pool, hooks);
+        if !self.take_place(incarnation, index) {
+            SLOTS[index].free();
+            return Err(Refused);
+        }
+        SLOTS[index].open();
         Ok(())
     }
 
-    /// [`Port::tls_close`](extram_core::Port::tls_close).
-    pub fn close(&'static self) {
-        self.hooked.store(NOT_OPEN, Ordering::Relaxed);
-        self.key.store(0, Ordering::Relaxed);
-        let this = core::ptr::from_ref(self).cast_mut();
-        // A child that was forked in the middle of this does what is left to be done.
-        let Some(slot) = SLOTS.iter().find(|slot| slot.holds(self)) else {
-            return;
-        };
-        // Invariant Slot.
-        slot.local.store(this.map_addr(|address| address | CLOSING), Ordering::SeqCst);
-        while slot.running.load(Ordering::SeqCst) != 0 {
-            crate::time::osyield();
+    /// From now on there is a word for it; `false` if there is no pair and no key.
+    fn take_place(&self, incarnation: usize, index: usize) -> bool {
+        self.place.claim(incarnation);
+        match self.place.index() {
+            // Relaxed, here and below: published by the pool's opening of its list. A thread that
+            // comes earlier finds no word, or one that nobody has written.
+            Some(pair) => SLOT_OF_PAIR[pair].store(index, Ordering::Relaxed),
+            None if key::is_there() => {}
+            None => return false,
         }
-        match slot.key.swap(0, Ordering::Relaxed) {
-            0 => {}
-            // SAFETY: made by `open`, deleted once.
-            key => _ = unsafe { libc::pthread_key_delete((key - 1) as libc::pthread_key_t) },
-        }
-        self.place.release();
-        slot.local.store(core::ptr::null_mut(), Ordering::SeqCst);
+        self.slot.store(index as u32, Ordering::Relaxed);
+        self.hooked.store(incarnation | HOOKED, Ordering::Relaxed);
+        true
     }
 
-    /// The incarnation as a pair has it before the thread's hook is set.
-    fn incarnation(&self) -> usize {
-        self.hooked.load(Ordering::Relaxed) & !HOOKED
+    /// [`Port::tls_close`](extram_core::Port::tls_close).
+    #[must_use]
+    pub fn close(&self) -> bool {
+        if self.hooked.load(Ordering::Relaxed) == NOT_OPEN {
+            return true;
+        }
+        let slot = &SLOTS[self.index()];
+        if !slot.close() {
+            return false;
+        }
+        self.hooked.store(NOT_OPEN, Ordering::Relaxed);
+        self.place.release();
+        slot.free();
+        true
+    }
+
+    /// In a forked child: nobody has it open.
+    pub(crate) fn abandon(&self) {
+        self.hooked.store(NOT_OPEN, Ordering::Relaxed);
+        self.place.forget();
+    }
+
+    /// The number of its slot.
+    fn index(&self) -> usize {
+        self.slot.load(Ordering::Relaxed) as usize % SLOTS.len()
     }
 
     /// [`Port::tls_look`](extram_core::Port::tls_look): the word, and whether the thread's hook is
     /// known to be set. The pair that is nobody's never looks like this pool's.
     #[inline(always)]
     pub fn look(&self) -> (*mut (), bool) {
-        if extram_elf_tls::AVAILABLE {
+        if AVAILABLE {
             let hooked = self.hooked.load(Ordering::Relaxed);
             let (value, differ) = self.place.with(|pair| (pair.value.get(), pair.incarnation.get() ^ hooked));
             if differ <= HOOKED {
                 return (value, differ == 0);
             }
         }
-        (self.get_otherwise(), false)
+        self.look_slow()
     }
 
     /// [`Port::tls_get`](extram_core::Port::tls_get).
@@ -232,17 +154,21 @@ impl Local {
         self.look().0
     }
 
-    /// Under the key; or the pair is another incarnation's still.
+    /// There is no pair; or it is another incarnation's still.
     #[cold]
-    fn get_otherwise(&self) -> *mut () {
-        if self.place.is_somewhere() { core::ptr::null_mut() } else { self.get_by_key() }
-    }
-
-    fn get_by_key(&self) -> *mut () {
-        match self.key.load(Ordering::Relaxed) {
-            0 => core::ptr::null_mut(),
-            // SAFETY: a live key of ours.
-            key => unsafe { libc::pthread_getspecific((key - 1) as libc::pthread_key_t) }.cast(),
+    fn look_slow(&self) -> (*mut (), bool) {
+        let nothing = (core::ptr::null_mut(), false);
+        let hooked = self.hooked.load(Ordering::Relaxed);
+        if hooked == NOT_OPEN || self.place.index().is_some() {
+            return nothing;
+        }
+        // SAFETY: null, or a word of the calling thread's, which it does not free here.
+        match unsafe { words::word(self.index()).as_ref() } {
+            // Invariant Word.
+            Some(word) if word.incarnation.get() ^ hooked <= HOOKED => {
+                (word.value.get(), word.incarnation.get() == hooked)
+            }
+            _ => nothing,
         }
     }
 
@@ -250,10 +176,10 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// It is not open, or the C library has no memory for the key.
+    /// It is not open, or there is no memory for the word. Null is never refused.
     #[inline(always)]
     pub fn set(&self, value: *mut ()) -> Result<(), Refused> {
-        if extram_elf_tls::AVAILABLE {
+        if AVAILABLE {
             let hooked = self.hooked.load(Ordering::Relaxed);
             let set = self.place.with(|pair| {
                 let ours = pair.incarnation.get() ^ hooked <= HOOKED;
@@ -266,139 +192,95 @@ impl Local {
                 return Ok(());
             }
         }
-        self.set_otherwise(value)
+        self.set_slow(value)
     }
 
     #[cold]
-    fn set_otherwise(&self, value: *mut ()) -> Result<(), Refused> {
-        if !self.place.is_somewhere() {
-            return self.set_by_key(value);
+    fn set_slow(&self, value: *mut ()) -> Result<(), Refused> {
+        let _errno = crate::errno::Preserved::new();
+        let hooked = self.hooked.load(Ordering::Relaxed);
+        if hooked == NOT_OPEN {
+            return if value.is_null() { Ok(()) } else { Err(Refused) };
         }
-        self.place.with(|pair| {
-            // First the value, so that nobody takes the old one for this pool's.
-            pair.value.set(core::ptr::null_mut());
-            pair.incarnation.set(self.incarnation());
-            pair.value.set(value);
-        });
-        Ok(())
+        if value.is_null() {
+            self.clear(hooked);
+            return Ok(());
+        }
+        self.with_word(|word| {
+            if word.incarnation.get() ^ hooked > HOOKED {
+                word.adopt(hooked & !HOOKED);
+            }
+            word.value.set(value);
+        })
     }
 
-    fn set_by_key(&self, value: *mut ()) -> Result<(), Refused> {
-        match self.key.load(Ordering::Relaxed) {
-            0 => Err(Refused),
-            // SAFETY: a live key of ours; the value is stored, not read.
-            key => match unsafe { libc::pthread_setspecific((key - 1) as libc::pthread_key_t, value.cast()) }
-            {
-                0 => Ok(()),
-                _ => Err(Refused),
-            },
+    /// Stores null. What another incarnation has left is as good as that.
+    fn clear(&self, hooked: usize) {
+        if self.place.index().is_some() {
+            return;
         }
+        // SAFETY: null, or a word of the calling thread's; not used after it may have been freed.
+        if let Some(word) = unsafe { words::word(self.index()).as_ref() } {
+            if word.incarnation.get() ^ hooked <= HOOKED {
+                word.value.set(core::ptr::null_mut());
+            }
+            if words::exiting() {
+                end::tidy();
+            }
+        }
+    }
+
+    /// The calling thread's pair or word for it, made if need be.
+    fn with_word(&self, f: impl FnOnce(&Pair)) -> Result<(), Refused> {
+        match self.place.index() {
+            Some(pair) => extram_elf_tls::with(|block| f(&block.pairs()[pair])),
+            // SAFETY: a word of the calling thread's, which it does not free in `f`.
+            None => f(unsafe { &*words::make_word(self.index())? }),
+        }
+        Ok(())
     }
 
     /// [`Port::exit_hook`](extram_core::Port::exit_hook).
     #[cold]
-    pub fn exit_hook(&'static self) -> bool {
+    pub fn exit_hook(&self) -> bool {
         let _errno = crate::errno::Preserved::new();
         let hooked = self.hooked.load(Ordering::Relaxed);
-        if !self.place.is_somewhere() {
-            // The key that holds the word has the destructor.
-            return self.key.load(Ordering::Relaxed) != 0 && !exiting();
+        if hooked == NOT_OPEN || words::exiting() {
+            return false;
         }
-        let was = self.place.with(|pair| pair.incarnation.get());
-        if was == hooked {
+        if self.look().1 {
             return true;
         }
-        if exiting() {
+        // First the hook, then what says that it is set. A word has it by Invariant Hook.
+        if self.place.index().is_some() && words::hook().is_err() {
             return false;
         }
-        let key = (self.key.load(Ordering::Relaxed) - 1) as libc::pthread_key_t;
-        // SAFETY: a live key of ours. The value only has to differ from null.
-        if unsafe { libc::pthread_setspecific(key, core::ptr::from_ref(self).cast()) } != 0 {
-            return false;
-        }
-        self.place.with(|pair| {
-            if was & !HOOKED != self.incarnation() {
-                pair.value.set(core::ptr::null_mut());
+        let promised = self.with_word(|word| {
+            if word.incarnation.get() != hooked & !HOOKED {
+                word.adopt(hooked & !HOOKED);
             }
-            pair.incarnation.set(hooked);
+            word.incarnation.set(hooked);
         });
-        true
-    }
-
-    pub(crate) fn set_repair(&self, repair: Hook, pool: *mut ()) {
-        self.pool.store(pool, Ordering::Relaxed);
-        self.repair.store(repair as *mut (), Ordering::Release);
-    }
-
-    pub(crate) fn repair(&self) -> Option<(Hook, *mut ())> {
-        let repair = self.repair.load(Ordering::Acquire);
-        // SAFETY: null or what `set_repair` stored.
-        let repair: Option<Hook> = unsafe { core::mem::transmute(repair) };
-        Some((repair?, self.pool.load(Ordering::Relaxed)))
-    }
-
-    /// The hook has come for this thread.
-    fn run_at_exit(&self, key_value: *mut ()) {
-        let by_key = !self.place.is_somewhere();
-        if by_key && !self.get_by_key().is_null() {
-            // The C library clears a key before it calls: this is about a key that is gone.
-            return;
-        }
-        if extram_elf_tls::AVAILABLE {
-            extram_elf_tls::with(|block| block.exiting.set(1));
-        }
-        let value = if by_key {
-            key_value
-        } else {
-            let value = self.get();
-            self.place.with(|pair| {
-                pair.value.set(value);
-                pair.incarnation.set(self.incarnation());
-            });
-            value
-        };
-        if !value.is_null() {
-            // SAFETY: what `open` stored.
-            let at_exit: AtExit = unsafe { core::mem::transmute(self.at_exit.load(Ordering::Relaxed)) };
-            // SAFETY: the thread's own value, and the pool is open (Invariant Slot).
-            unsafe { at_exit(self.pool.load(Ordering::Relaxed), value) };
-        }
-        if by_key && extram_elf_tls::AVAILABLE {
-            // The block says what the hook has left behind; the C library has nothing to complain of.
-            let _ = self.set_by_key(core::ptr::null_mut());
-        }
+        promised.is_ok()
     }
 }
 
-/// Whether the calling thread is known to be in its last moments: its hook has run for some pool.
-fn exiting() -> bool {
-    extram_elf_tls::AVAILABLE && extram_elf_tls::with(|block| block.exiting.get() != 0)
-}
-
-unsafe extern "C" fn destructor<const SLOT: usize>(key_value: *mut libc::c_void) {
-    let _errno = crate::errno::Preserved::new();
-    let slot = &SLOTS[SLOT];
-    // Relaxed: changed by this thread alone, if it forks in here.
-    let forks = FORKS.load(Ordering::Relaxed);
-    // Invariant Slot.
-    slot.running.fetch_add(1, Ordering::SeqCst);
-    if let Some(local) = slot.open() {
-        local.run_at_exit(key_value.cast());
+/// Half the way, for tests of what a fork finds.
+#[cfg(all(test, not(miri)))]
+impl Local {
+    /// All that `open` does, but for the gate.
+    pub(crate) fn open_half(&'static self, index: usize, pool: *mut (), hooks: &'static Hooks) {
+        let incarnation = next_incarnation().unwrap();
+        SLOTS[index].fill(incarnation, self, pool, hooks);
+        assert!(self.take_place(incarnation, index));
     }
-    if FORKS.load(Ordering::Relaxed) == forks {
-        // Release: partner of the load in `close`.
-        slot.running.fetch_sub(1, Ordering::Release);
+
+    /// The first thing that `close` does.
+    pub(crate) fn close_half(&self) -> bool {
+        SLOTS[self.index()].close()
+    }
+
+    pub(crate) fn has_pair(&self) -> bool {
+        self.place.index().is_some()
     }
 }
-
-macro_rules! destructors {
-    ($($tens:literal)*) => {
-        [$(
-            destructor::<$tens>, destructor::<{ $tens + 1 }>, destructor::<{ $tens + 2 }>,
-            destructor::<{ $tens + 3 }>, destructor::<{ $tens + 4 }>, destructor::<{ $tens + 5 }>,
-            destructor::<{ $tens + 6 }>, destructor::<{ $tens + 7 }>,
-        )*]
-    };
-}
-
-static DESTRUCTORS: [Destructor; SLOT_COUNT] = destructors!(0 8 16 24 32 40 48 56);

@@ -34,30 +34,46 @@ extern "C" fn start(start: *mut libc::c_void) -> *mut libc::c_void {
 /// The system refuses a thread, or the memory to start it.
 pub fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread, Refused> {
     let _errno = Preserved::new();
-    // SAFETY: the attribute object is initialised before use and destroyed once; the allocation is
-    // written before the new thread reads it, and freed by that thread or, if there is none, here.
+    // SAFETY: the allocation is written before the new thread reads it, and freed by that thread or,
+    // if there is none, here.
     unsafe {
         let handed = libc::malloc(size_of::<Start>()).cast::<Start>();
         if handed.is_null() {
             return Err(Refused);
         }
         handed.write(Start { entry, arg });
-        let mut attr = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
-        if libc::pthread_attr_init(attr.as_mut_ptr()) != 0 {
+        let created = create(handed, stack);
+        if created.is_err() {
             libc::free(handed.cast());
-            return Err(Refused);
         }
-        let page = libc::sysconf(libc::_SC_PAGESIZE).max(4096) as usize;
-        let least = libc::PTHREAD_STACK_MIN.max(stack).next_multiple_of(page);
-        let mut thread = core::mem::MaybeUninit::uninit();
-        let refused = (stack != 0 && libc::pthread_attr_setstacksize(attr.as_mut_ptr(), least) != 0)
-            || libc::pthread_create(thread.as_mut_ptr(), attr.as_ptr(), start, handed.cast()) != 0;
-        libc::pthread_attr_destroy(attr.as_mut_ptr());
-        if refused {
-            libc::free(handed.cast());
-            return Err(Refused);
-        }
-        Ok(Thread(thread.assume_init()))
+        created
+    }
+}
+
+/// # Safety
+///
+/// The new thread may have what `handed` points to.
+unsafe fn create(handed: *mut Start, stack: usize) -> Result<Thread, Refused> {
+    let mut thread = core::mem::MaybeUninit::uninit();
+    let mut attr = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    // SAFETY: the attribute object is initialised before use and destroyed once; a null one asks for
+    // the system's defaults. The thread's handle is written if the call succeeds.
+    unsafe {
+        let refused = if stack == 0 {
+            libc::pthread_create(thread.as_mut_ptr(), core::ptr::null(), start, handed.cast()) != 0
+        } else {
+            if libc::pthread_attr_init(attr.as_mut_ptr()) != 0 {
+                return Err(Refused);
+            }
+            let page = libc::sysconf(libc::_SC_PAGESIZE).max(4096) as usize;
+            let least = libc::PTHREAD_STACK_MIN.max(stack).checked_next_multiple_of(page);
+            let refused = least
+                .is_none_or(|least| libc::pthread_attr_setstacksize(attr.as_mut_ptr(), least) != 0)
+                || libc::pthread_create(thread.as_mut_ptr(), attr.as_ptr(), start, handed.cast()) != 0;
+            libc::pthread_attr_destroy(attr.as_mut_ptr());
+            refused
+        };
+        if refused { Err(Refused) } else { Ok(Thread(thread.assume_init())) }
     }
 }
 
@@ -86,9 +102,10 @@ pub fn id() -> u64 {
     }
     extram_elf_tls::with(|block| {
         if block.thread_id.get() == 0 {
-            block.thread_id.set(ask_id());
+            // 32 bits are enough: both systems have it in a C `int`.
+            block.thread_id.set(ask_id() as u32);
         }
-        block.thread_id.get()
+        block.thread_id.get().into()
     })
 }
 

@@ -25,7 +25,7 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use extram_core::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use extram_core::{Busy, EnterError, Event, Port, Runtime, StartError};
+use extram_core::{Busy, EnterError, Event, Hooks, Port, Runtime, StartError};
 
 /// The code before the commit: an entry that took the last M makes exactly one.
 pub type OneAtATime<R, P> = Reference<R, P, false>;
@@ -128,6 +128,11 @@ fn locked<R: Runtime>() -> *mut M<R> {
 
 /// The references' `at_exit`: before Go 1.21 nothing happened when a foreign thread exited.
 unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
+
+/// Nor after a fork.
+unsafe extern "C" fn no_repair(_: *mut ()) {}
+
+static NO_HOOKS: Hooks = Hooks { at_exit: nothing, in_child: no_repair };
 
 impl<R: Runtime, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
     /// A pool that makes its Ms on the heap.
@@ -357,14 +362,14 @@ impl<R: Gate, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
             return Err(StartError::AlreadyStarted);
         }
         // Without thread-local storage every call is an outermost one.
-        let _ = P::tls_open(&self.local, ptr::null_mut(), nothing);
+        let _ = P::tls_open(&self.local, ptr::null_mut(), &NO_HOOKS);
         match self.one_new_extra_m() {
             Ok(()) => {
                 self.stage.store(STARTED, Ordering::SeqCst);
                 Ok(())
             }
             Err(_) => {
-                P::tls_close(&self.local);
+                let _ = P::tls_close(&self.local);
                 self.thrown.store(false, Ordering::SeqCst);
                 self.stage.store(NEW, Ordering::SeqCst);
                 Err(StartError::CreationFailed)
@@ -431,7 +436,7 @@ impl<R: Gate, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
         self.stage.store(CLOSED, Ordering::SeqCst);
         // Whoever came past the stage before finds the list empty, and then the stage.
         self.unlockextra(ptr::null_mut());
-        P::tls_close(&self.local);
+        let _ = P::tls_close(&self.local);
         // Acquire: pairs with the release in `allocm`.
         let mut m = self.allm.swap(ptr::null_mut(), Ordering::Acquire);
         while let Some(this) = NonNull::new(m) {

@@ -28,8 +28,13 @@ impl Shape {
         self.binds && self.limit.is_some()
     }
 
+    /// Ms that are bound may be taken back, by `close` at least.
+    fn lists_idle(&self) -> bool {
+        self.binds && !self.binds_plainly()
+    }
+
     fn hook(&self) -> bool {
-        self.grants.storage && self.grants.exit_hook
+        self.grants.exit_hook
     }
 }
 
@@ -37,7 +42,7 @@ impl Shape {
 struct Spare {
     /// How many Ms whoever enters with it makes at most.
     owes: u32,
-    /// Who has it.
+    /// Who has it: a generation.
     holder: Option<usize>,
     /// It stays with its holder.
     bound: bool,
@@ -80,6 +85,10 @@ pub struct Model {
     failed: bool,
     /// Numbers that were in use; last in, first out.
     bare: Vec<u32>,
+    /// Numbers that `close` took from a thread that was outside, and whose they were.
+    retired: Vec<(u32, usize)>,
+    /// The stack of idle Ms: those that went idle since somebody popped them, and may be inside by now.
+    listed: Vec<u32>,
     high: u32,
     threads: Vec<Thread>,
     time: u32,
@@ -111,6 +120,8 @@ impl Model {
             waiting: 0,
             failed: false,
             bare: Vec::new(),
+            retired: Vec::new(),
+            listed: Vec::new(),
             high: 0,
             threads: (0..threads).map(thread).collect(),
             time: 0,
@@ -136,7 +147,9 @@ impl Model {
     /// nothing to bring home.
     pub fn may_exit(&self, thread: usize) -> bool {
         let thread = &self.threads[thread];
-        thread.asleep.is_none() && (thread.calls.is_empty() || (thread.hooked && self.shape.hook()))
+        // What a thread has besides its own, as a handler does, is not found when it ends.
+        let own = thread.calls.iter().all(|id| Some(*id) == thread.own);
+        thread.asleep.is_none() && (thread.calls.is_empty() || (own && self.shape.hook()))
     }
 
     /// What the pool's figures have to be.
@@ -258,21 +271,25 @@ impl Model {
 
     fn enter(&mut self, thread: usize, order: Order) -> Reply {
         let me = self.me(thread);
-        if let Some(id) = self.threads[thread].own {
+        if let Some(id) = self.threads[thread].own.filter(|_| order != Order::Signal) {
             match self.ms.get_mut(&id) {
-                Some(m) if m.holder == Some(me) && m.depth > 0 => {
+                // Unless the thread has taken it back itself, as a handler.
+                Some(m) if m.holder == Some(me) && m.depth > 0 && !m.with_handler => {
                     m.depth += 1;
                     let depth = m.depth;
                     self.threads[thread].calls.push(id);
                     return Reply::In(id, depth);
                 }
-                Some(m) if m.holder == Some(me) && !m.revoked => {
+                Some(m) if m.holder == Some(me) && m.depth == 0 && !m.revoked => {
                     m.depth = 1;
                     return self.let_in(thread, id, order);
                 }
-                Some(m) if m.holder == Some(me) => {}
+                Some(m) if m.holder == Some(me) && m.revoked => {}
                 _ => self.threads[thread].own = None,
             }
+        }
+        if order != Order::Signal {
+            self.reclaim(me);
         }
         if !self.open {
             let error = if self.started_once { EnterError::Closed } else { EnterError::NotStarted };
@@ -284,28 +301,42 @@ impl Model {
             }
             return self.install(thread, id, order);
         }
+        if let Some(id) = self.idle() {
+            return self.install(thread, id, order);
+        }
         if self.failed {
             return Reply::Not(EnterError::CreationFailed);
         }
         if matches!(order, Order::Try | Order::Signal) {
-            return match self.idle() {
-                Some(id) => self.install(thread, id, order),
-                None if self.ms.len() >= self.shape.limit() => Reply::Not(EnterError::Exhausted),
-                None => Reply::Not(EnterError::WouldBlock),
-            };
+            let limit = self.ms.len() >= self.shape.limit();
+            return Reply::Not(if limit { EnterError::Exhausted } else { EnterError::WouldBlock });
         }
         self.waiting += 1;
-        if let Some(id) = self.idle() {
-            self.give(id);
-        }
         self.threads[thread].asleep = Some((order, self.time));
         self.wait(thread)
     }
 
-    /// An idle M that can be had, under a limit.
-    fn idle(&self) -> Option<u32> {
-        let idle = |m: &Spare| m.holder.is_some() && m.depth == 0;
-        self.shape.takes_back().then(|| self.ms.iter().find(|(_, m)| idle(m)).map(|(id, _)| *id)).flatten()
+    /// Takes an idle M back from its thread. What is popped with it is pushed again when it goes idle.
+    fn idle(&mut self) -> Option<u32> {
+        if !self.shape.takes_back() && self.open {
+            return None;
+        }
+        while let Some(id) = self.listed.pop() {
+            if self.ms.get(&id).is_some_and(|m| m.holder.is_some() && m.bound && m.depth == 0) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// A thread that comes the slow way makes the numbers usable that `close` took from it.
+    fn reclaim(&mut self, me: usize) {
+        if !(self.shape.binds_plainly() && self.started_once) {
+            return;
+        }
+        for (id, whose) in std::mem::take(&mut self.retired).into_iter().rev() {
+            if whose == me { self.bare.push(id) } else { self.retired.push((id, whose)) }
+        }
     }
 
     fn wait(&mut self, thread: usize) -> Reply {
@@ -328,23 +359,19 @@ impl Model {
     }
 
     fn install(&mut self, thread: usize, id: u32, order: Order) -> Reply {
-        let hook = order != Order::Signal && self.shape.hook();
         let me = self.me(thread);
+        let (binds, grants, hook) = (self.shape.binds, self.shape.grants, self.shape.hook());
         let mine = &mut self.threads[thread];
-        mine.hooked |= hook;
-        let bound = self.shape.binds && hook && mine.own.is_none();
-        if self.shape.grants.storage {
+        // A handler's M is nobody's own, nor is a second one.
+        let own = order != Order::Signal && grants.storage && mine.own.is_none();
+        let bound = own && binds && hook;
+        mine.hooked |= bound;
+        if own {
             mine.own = Some(id);
         }
         let m = self.ms.get_mut(&id).unwrap();
-        *m = Spare {
-            owes: m.owes,
-            holder: Some(me),
-            bound,
-            revoked: false,
-            depth: 1,
-            with_handler: order == Order::Signal,
-        };
+        let with_handler = order == Order::Signal;
+        *m = Spare { owes: m.owes, holder: Some(me), bound, revoked: false, depth: 1, with_handler };
         self.let_in(thread, id, order)
     }
 
@@ -392,23 +419,35 @@ impl Model {
 
     fn leave(&mut self, thread: usize) -> bool {
         let Some(id) = self.threads[thread].calls.pop() else { return false };
-        let plain = self.shape.binds_plainly();
-        let (waiting, takes_back) = (self.waiting > 0, self.shape.takes_back());
         let m = self.ms.get_mut(&id).unwrap();
-        if m.depth > 1 {
-            m.depth -= 1;
+        m.depth -= 1;
+        if m.depth > 0 || (m.bound && m.owes == 0 && self.goes_idle(id)) {
             return true;
         }
-        // A close under way wants it, too, where it is bound the shared way.
-        let wanted = waiting && takes_back || !self.open && !plain;
-        let stays = m.bound && m.owes == 0 && !wanted;
-        if stays || (m.bound && plain && m.revoked) {
-            m.depth = 0;
-        } else {
+        if self.threads[thread].own == Some(id) {
             self.threads[thread].own = None;
-            self.give(id);
         }
+        self.give(id);
         true
+    }
+
+    /// Whether a bound M stays with its thread: unless somebody waits, or the pool is closed, where that
+    /// can only be known by looking.
+    fn goes_idle(&mut self, id: u32) -> bool {
+        if !self.shape.lists_idle() || self.listed.contains(&id) {
+            return true;
+        }
+        self.listed.push(id);
+        let stays = self.open && !(self.shape.takes_back() && self.waiting > 0);
+        if !stays {
+            // It is not idle while its holder pops what is.
+            self.ms.get_mut(&id).unwrap().depth = 1;
+            while let Some(idle) = self.idle() {
+                self.give(idle);
+            }
+            self.ms.get_mut(&id).unwrap().depth = 0;
+        }
+        stays
     }
 
     fn unbind(&mut self, thread: usize) -> bool {
@@ -427,29 +466,32 @@ impl Model {
         if !self.open {
             return 0;
         }
-        let Some(anchor) = self.list.pop() else { return 0 };
+        let spare = self.ms.values().filter(|m| m.holder.is_none()).count();
         let mut dropped = 0;
-        while self.list.len() + self.granted.len() + 1 > keep.max(1) as usize && self.waiting == 0 {
-            let Some(id) = self.list.pop() else { break };
+        for _ in 0..spare.saturating_sub(keep.max(1) as usize) {
+            let Some(anchor) = self.list.pop() else { break };
+            let surplus = self.list.pop();
+            self.ms.get_mut(&anchor).unwrap().owes = 1;
+            self.give(anchor);
+            let Some(id) = surplus else { break };
             self.ms.remove(&id);
             self.bare.push(id);
             dropped += 1;
         }
-        self.ms.get_mut(&anchor).unwrap().owes = 1;
-        self.give(anchor);
         dropped
     }
 
     fn exit(&mut self, thread: usize) {
         let me = self.me(thread);
         let mine = &mut self.threads[thread];
+        mine.hooked |= !mine.calls.is_empty();
         let own = mine.own.filter(|_| mine.hooked);
         self.generations += 1;
         *mine = Thread { generation: self.generations, ..Thread::default() };
         let Some(id) = own else { return };
         match self.ms.get_mut(&id) {
-            // `close` will find it.
-            Some(m) if m.holder == Some(me) && m.revoked => m.depth = 0,
+            // `close`'s, which will find it.
+            Some(m) if m.holder == Some(me) && m.revoked && m.depth == 0 => m.holder = None,
             Some(m) if m.holder == Some(me) => self.give(id),
             _ => {}
         }
@@ -464,26 +506,31 @@ impl Model {
         self.refusals += self.waiting;
         self.tokens += self.waiting;
         self.waiting = 0;
-        let plain = self.shape.binds_plainly();
-        let bound: Vec<u32> =
-            self.ms.iter().filter(|(_, m)| m.bound && m.holder.is_some()).map(|(id, _)| *id).collect();
-        for id in bound {
-            let m = self.ms.get_mut(&id).unwrap();
-            if plain {
-                m.revoked = true;
-                if m.depth == 0 {
-                    // Its number is not used again.
-                    self.ms.remove(&id);
-                }
-            } else if m.depth == 0 {
+        if self.shape.binds_plainly() {
+            self.ms.values_mut().filter(|m| m.bound && m.holder.is_some()).for_each(|m| m.revoked = true);
+        }
+        if self.shape.lists_idle() {
+            while let Some(id) = self.idle() {
                 self.give(id);
             }
         }
-        if self.tokens > 0 || self.list.len() < self.ms.len() {
+        let out = |m: &&Spare| m.revoked && m.depth == 0;
+        let home = self.list.len() + self.ms.values().filter(out).count();
+        // Whoever sleeps has been told, and has not noticed.
+        if self.tokens > 0 || home < self.ms.len() {
             return false;
         }
-        self.ms.clear();
-        self.bare.append(&mut self.list);
+        for id in std::mem::take(&mut self.list).into_iter().rev() {
+            self.ms.remove(&id);
+            self.bare.push(id);
+        }
+        for (id, m) in std::mem::take(&mut self.ms) {
+            match m.holder {
+                Some(whose) => self.retired.push((id, whose)),
+                None => self.bare.push(id),
+            }
+        }
+        self.listed.clear();
         self.shut = true;
         true
     }

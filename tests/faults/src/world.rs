@@ -2,7 +2,7 @@
 //! live in a time that passes on command.
 
 use extram_core::sync::AtomicU32;
-use extram_core::{AtExit, EnterError, Entered, M, Pool, Port, Refused, Runtime, StartError};
+use extram_core::{EnterError, Entered, Hooks, M, Pool, Port, Refused, Runtime, StartError, raw};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicPtr;
@@ -125,7 +125,7 @@ pub enum World {}
 /// Where a pool's thread-local values are, by its address.
 #[derive(Debug)]
 pub struct Place {
-    at_exit: AtomicPtr<()>,
+    hooks: AtomicPtr<Hooks>,
     pool: AtomicPtr<()>,
 }
 
@@ -156,43 +156,46 @@ unsafe impl Port for World {
     type Local = Place;
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Place =
-        Place { at_exit: AtomicPtr::new(core::ptr::null_mut()), pool: AtomicPtr::new(core::ptr::null_mut()) };
+        Place { hooks: AtomicPtr::new(core::ptr::null_mut()), pool: AtomicPtr::new(core::ptr::null_mut()) };
 
-    fn tls_open(local: &'static Place, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
+    fn tls_open(local: &'static Place, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
         here(|state, _| {
-            if !state.grants.storage {
-                return Err(Refused);
-            }
             state.puppets.iter_mut().for_each(|puppet| _ = puppet.values.remove(&local.key()));
             local.pool.store(pool, SeqCst);
-            local.at_exit.store(at_exit as *mut (), SeqCst);
+            local.hooks.store((&raw const *hooks).cast_mut(), SeqCst);
             Ok(())
         })
     }
 
-    fn tls_close(local: &'static Place) {
-        local.at_exit.store(core::ptr::null_mut(), SeqCst);
+    fn tls_close(local: &'static Place) -> bool {
+        local.hooks.store(core::ptr::null_mut(), SeqCst);
+        true
     }
 
-    fn tls_get(local: &Place) -> *mut () {
-        if local.at_exit.load(SeqCst).is_null() {
+    fn tls_get(local: &'static Place) -> *mut () {
+        if local.hooks.load(SeqCst).is_null() {
             return core::ptr::null_mut();
         }
         let value = here(|state, index| state.puppets[index].values.get(&local.key()).copied().unwrap_or(0));
         core::ptr::with_exposed_provenance_mut(value)
     }
 
-    fn tls_set(local: &Place, value: *mut ()) -> Result<(), Refused> {
-        if local.at_exit.load(SeqCst).is_null() {
+    fn tls_set(local: &'static Place, value: *mut ()) -> Result<(), Refused> {
+        if local.hooks.load(SeqCst).is_null() {
             return Err(Refused);
         }
-        here(|state, index| state.puppets[index].values.insert(local.key(), value.expose_provenance()));
-        Ok(())
+        here(|state, index| {
+            if !state.grants.storage && !value.is_null() {
+                return Err(Refused);
+            }
+            state.puppets[index].values.insert(local.key(), value.expose_provenance());
+            Ok(())
+        })
     }
 
     fn exit_hook(local: &'static Place) -> bool {
         here(|state, index| {
-            let hooked = state.grants.exit_hook && !local.at_exit.load(SeqCst).is_null();
+            let hooked = state.grants.exit_hook && !local.hooks.load(SeqCst).is_null();
             state.puppets[index].hooked |= hooked;
             hooked
         })
@@ -238,6 +241,10 @@ unsafe impl Port for World {
 
     fn heavy_barrier_init() -> bool {
         here(|state, _| state.grants.barrier)
+    }
+
+    fn heavy_barrier() -> bool {
+        true
     }
 }
 
@@ -408,7 +415,10 @@ fn obey(
         Order::Trim(keep) => return Reply::Count(pool.trim(keep)),
         Order::Close => return Reply::Did(pool.close().is_ok()),
         Order::Exit => {
-            calls.drain(..).for_each(core::mem::forget);
+            for call in calls.drain(..) {
+                // SAFETY: nobody uses the M of this call any more.
+                unsafe { raw::keep(pool, call) };
+            }
             exit(shared, index);
             return Reply::Did(true);
         }
@@ -437,12 +447,11 @@ fn exit(shared: &Arc<Shared>, index: usize) {
     for (key, value) in values.into_iter().filter(|(_, value)| *value != 0) {
         // SAFETY: the places of pools, which are kept.
         let place = unsafe { &*core::ptr::with_exposed_provenance::<Place>(key) };
-        let at_exit = place.at_exit.load(SeqCst);
-        if !at_exit.is_null() {
+        let hooks = place.hooks.load(SeqCst);
+        if !hooks.is_null() {
             // SAFETY: what `tls_open` stored, on the thread whose value it is.
             unsafe {
-                let at_exit: AtExit = core::mem::transmute(at_exit);
-                at_exit(place.pool.load(SeqCst), core::ptr::with_exposed_provenance_mut(value));
+                ((*hooks).at_exit)(place.pool.load(SeqCst), core::ptr::with_exposed_provenance_mut(value));
             }
         }
     }

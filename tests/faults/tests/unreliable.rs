@@ -4,7 +4,7 @@
 
 use core::ops::Range;
 use core::time::Duration;
-use extram::{AtExit, EnterError, Native, Pool, Port, Refused, Runtime, StartError};
+use extram::{EnterError, Hooks, Native, Pool, Port, Refused, Runtime, StartError};
 use extram_conformance::{Config, OnHeap, Outcome, run_on};
 use extram_core::sync::AtomicU32;
 use std::marker::PhantomData;
@@ -39,16 +39,16 @@ unsafe impl<L: Licence> Port for Unreliable<L> {
     type Local = <Native as Port>::Local;
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Self::Local = Native::LOCAL;
-    fn tls_open(local: &'static Self::Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
-        Native::tls_open(local, pool, at_exit)
+    fn tls_open(local: &'static Self::Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        Native::tls_open(local, pool, hooks)
     }
-    fn tls_close(local: &'static Self::Local) {
-        Native::tls_close(local);
+    fn tls_close(local: &'static Self::Local) -> bool {
+        Native::tls_close(local)
     }
-    fn tls_get(local: &Self::Local) -> *mut () {
+    fn tls_get(local: &'static Self::Local) -> *mut () {
         Native::tls_get(local)
     }
-    fn tls_set(local: &Self::Local, value: *mut ()) -> Result<(), Refused> {
+    fn tls_set(local: &'static Self::Local, value: *mut ()) -> Result<(), Refused> {
         Native::tls_set(local, value)
     }
     fn exit_hook(local: &'static Self::Local) -> bool {
@@ -97,8 +97,11 @@ unsafe impl<L: Licence> Port for Unreliable<L> {
     fn heavy_barrier_init() -> bool {
         Native::heavy_barrier_init()
     }
-    fn heavy_barrier() {
-        Native::heavy_barrier();
+    fn heavy_barrier() -> bool {
+        Native::heavy_barrier()
+    }
+    fn forks() -> usize {
+        Native::forks()
     }
 }
 
@@ -248,7 +251,7 @@ fn whichever_creation_fails_nobody_hangs_and_nothing_is_lost() {
 }
 
 /// Two threads wait while an M is being made, under a limit. One of them gets it, leaves, and keeps
-/// it idle unless it looks whether somebody waits (Invariant Mark: a new M carries the mark).
+/// it idle unless it looks whether somebody waits (Invariant Idle: a new M carries the mark).
 #[test]
 fn a_new_m_does_not_go_idle_past_a_thread_that_waited_while_it_was_made() {
     struct Patient(AtomicU32);

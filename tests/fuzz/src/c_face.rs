@@ -393,7 +393,8 @@ fn enter(pool: usize, way: Way, into: Place, share: u8) {
     if own(|own| own.inside.len()) > 8 {
         return;
     }
-    let waits = !is_inside(pool) && into == Place::Right;
+    // A call from a handler has an M of its own, in which nothing nests.
+    let waits = into == Place::Right;
     let mut room = [null_mut(); 2];
     let place = into.pointer(&mut room);
     // SAFETY: null, misaligned, or a place to write to.
@@ -420,6 +421,10 @@ fn enter(pool: usize, way: Way, into: Place, share: u8) {
     assert_eq!(code == OK, !m.is_null());
     if !m.is_null() {
         is_alive(m);
+        if matches!(way, Way::Signal) {
+            // A handler leaves before it returns.
+            return expect(extram_leave(handle(pool), m), &[EXTRAM_OK]);
+        }
         own(|own| own.inside.push((pool, m.addr(), own.nested)));
         MS[usize::from(share) % SHARED].store(m.addr(), SeqCst);
     }

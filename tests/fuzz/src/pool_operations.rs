@@ -94,16 +94,19 @@ type Guard = extram::Entered<&'static Tested>;
 /// The calls that a thread is inside.
 #[derive(Default)]
 struct Inside {
-    /// The outermost first. What was dropped out of order is `None`.
-    calls: Vec<Option<Guard>>,
-    /// Some were dropped out of order.
-    dropped: bool,
+    /// In the order in which they were entered.
+    calls: Vec<Guard>,
+    /// For a thread that exits inside.
+    pool: Option<&'static TestedPool>,
 }
 
 impl Drop for Inside {
     /// The thread exits inside its calls: the M is the exit hook's to find.
     fn drop(&mut self) {
-        self.calls.drain(..).for_each(std::mem::forget);
+        for guard in self.calls.drain(..) {
+            // SAFETY: nobody uses the M of this call any more.
+            unsafe { extram_core::raw::keep(self.pool.expect("it has entered"), guard) };
+        }
     }
 }
 
@@ -122,9 +125,6 @@ struct Model {
     /// The M that each thread is inside with.
     inside: [Option<u32>; THREADS],
     depth: [usize; THREADS],
-    /// Whether the outermost call is a handler's, which is left before the thread exits: a handler
-    /// cannot set the exit hook.
-    handler: [bool; THREADS],
 }
 
 /// Runs one input.
@@ -152,13 +152,7 @@ pub fn run(data: &[u8]) {
     }));
     // SAFETY: freed at the end, after it has been closed.
     let it: &'static TestedPool = unsafe { &*pool };
-    let mut model = Model {
-        phase: Phase::Closed,
-        limit,
-        inside: [None; THREADS],
-        depth: [0; THREADS],
-        handler: [false; THREADS],
-    };
+    let mut model = Model { phase: Phase::Closed, limit, inside: [None; THREADS], depth: [0; THREADS] };
     start(crew, it, &mut model, 0);
     while !bytes.is_empty() {
         let Ok(step) = Step::arbitrary(&mut bytes) else { break };
@@ -182,34 +176,19 @@ fn one(crew: &mut Crew<Inside>, it: &'static TestedPool, model: &mut Model, step
     match step {
         Step::Enter(who, way) => enter(crew, it, model, thread(who), way),
         Step::Leave(who) => leave(crew, model, thread(who)),
-        Step::LeaveInner(who, which) => {
+        Step::LeaveInner(who, which) | Step::DropInner(who, which) => {
             let who = thread(who);
             if model.depth[who] > 1 {
-                let which = usize::from(which) % (model.depth[who] - 1);
-                crew.on(who, move |Inside { calls, .. }| {
-                    if let Some(guard) = calls[which].take() {
-                        let Err((guard, _)) = guard.leave() else { panic!("left from the middle") };
-                        calls[which] = Some(guard);
-                    }
-                });
-            }
-        }
-        Step::DropInner(who, which) => {
-            let who = thread(who);
-            if model.depth[who] > 1 {
-                let which = usize::from(which) % (model.depth[who] - 1);
-                crew.on(who, move |Inside { calls, dropped }| {
-                    drop(calls[which].take());
-                    *dropped = true;
+                let which = usize::from(which) % model.depth[who];
+                model.depth[who] = crew.on(who, move |Inside { calls, .. }| {
+                    drop(calls.remove(which));
+                    calls.len()
                 });
             }
         }
         Step::LeaveAll(who) => leave_all(crew, model, thread(who)),
         Step::Exit(who) => {
             let who = thread(who);
-            if model.handler[who] {
-                leave_all(crew, model, who);
-            }
             crew.replace(who);
             (model.inside[who], model.depth[who]) = (None, 0);
         }
@@ -267,18 +246,21 @@ fn enter(crew: &Crew<Inside>, it: &'static TestedPool, model: &mut Model, who: u
     let idle = model.limit.is_some() && before.bound_idle > 0;
     let at_once = nested || model.phase != Phase::Open || before.spare > 0;
     let way = if way == Way::Wait && !at_once { Way::TimeOut } else { way };
-    let answer = crew.on(who, move |Inside { calls, .. }| {
+    if way == Way::Signal {
+        return handler(crew, it, model, who, &before, idle);
+    }
+    let answer = crew.on(who, move |Inside { calls, pool }| {
+        *pool = Some(it);
         let entered = match way {
             Way::Try => it.try_enter(),
             Way::TimeOut => it.enter_timeout(Duration::from_micros(1)),
-            Way::Signal => it.enter_from_signal(),
-            Way::Wait => it.enter(),
+            Way::Wait | Way::Signal => it.enter(),
         };
         entered.map(|guard| {
             let answer = (guard.id(), guard.depth());
             let was = guard.context().owner.swap(who + 1, SeqCst);
             assert_eq!(was, if answer.1 == 1 { 0 } else { who + 1 }, "an M in two hands");
-            calls.push(Some(guard));
+            calls.push(guard);
             answer
         })
     });
@@ -290,13 +272,37 @@ fn enter(crew: &Crew<Inside>, it: &'static TestedPool, model: &mut Model, who: u
         Some(own) => assert_eq!(id, own, "a nested call has another M"),
         None => {
             assert_eq!(depth, 1);
-            model.handler[who] = way == Way::Signal;
             assert_eq!(model.phase, Phase::Open, "let in after the close");
             assert!(!model.inside.contains(&Some(id)), "M {id} is in use already");
         }
     }
     model.inside[who] = Some(id);
     model.depth[who] += 1;
+}
+
+/// A handler comes and goes: with an M that nobody has, whatever the thread is inside.
+fn handler(
+    crew: &Crew<Inside>,
+    it: &'static TestedPool,
+    model: &Model,
+    who: usize,
+    before: &Stats,
+    idle: bool,
+) {
+    let answer = crew.on(who, move |_| {
+        it.enter_from_signal().map(|guard| {
+            assert_eq!(guard.context().owner.swap(who + 1, SeqCst), 0, "an M in two hands");
+            guard.context().owner.store(0, SeqCst);
+            (guard.id(), guard.depth())
+        })
+    });
+    match answer {
+        Ok((id, depth)) => {
+            assert_eq!((depth, model.phase), (1, Phase::Open));
+            assert!(!model.inside.contains(&Some(id)), "M {id} is in use already");
+        }
+        Err(error) => why(it, model, before, idle, error),
+    }
 }
 
 /// Whether a refusal is one that may be.
@@ -309,6 +315,10 @@ fn refused(
     error: EnterError,
 ) {
     assert_eq!(model.inside[who], None, "a nested call was refused: {error}");
+    why(it, model, before, idle, error);
+}
+
+fn why(it: &'static TestedPool, model: &Model, before: &Stats, idle: bool, error: EnterError) {
     match error {
         EnterError::NotStarted => assert!(it.stats().created == 0 && model.phase == Phase::Closed),
         EnterError::Closed => assert_ne!(model.phase, Phase::Open),
@@ -327,24 +337,11 @@ fn refused(
 }
 
 fn leave(crew: &Crew<Inside>, model: &mut Model, who: usize) {
-    let left = crew.on(who, move |Inside { calls, dropped }| {
-        if let Some(Some(guard)) = calls.pop() {
-            // A guard that was dropped out of order still counts below the others, so that the one
-            // outside it is not told from one that has to wait: dropping it leaves all the same.
-            if let Err((guard, _)) = guard.leave() {
-                assert!(*dropped, "the innermost call is refused");
-                drop(guard);
-            }
-        }
-        // Those that were dropped before their turn have gone with it.
-        while let Some(None) = calls.last() {
-            calls.pop();
-        }
-        *dropped &= !calls.is_empty();
+    model.depth[who] = crew.on(who, move |Inside { calls, .. }| {
+        drop(calls.pop());
         calls.len()
     });
-    model.depth[who] = left;
-    if left == 0 {
+    if model.depth[who] == 0 {
         model.inside[who] = None;
     }
 }

@@ -4,6 +4,7 @@
 use crate::Witness;
 use core::ffi::c_void;
 use extram::{M, Pool};
+use extram_core::raw;
 
 /// `struct hosted_pool` of `hosted.h`.
 #[repr(C)]
@@ -29,8 +30,8 @@ unsafe extern "C" fn enter(pool: *mut c_void) -> *mut c_void {
     let pool = unsafe { &*pool.cast_const().cast::<Pool<Witness>>() };
     match pool.enter() {
         Ok(entered) => {
-            let m: *const M<Witness> = &raw const *entered;
-            core::mem::forget(entered);
+            // SAFETY: C uses it on this thread, and leaves it or ends the thread.
+            let m: *const M<Witness> = unsafe { raw::keep(pool, entered) };
             m.cast_mut().cast()
         }
         Err(_) => core::ptr::null_mut(),
@@ -41,5 +42,6 @@ unsafe extern "C" fn leave(pool: *mut c_void, m: *mut c_void) {
     // SAFETY: both from `enter`; the memory of an M stays as long as its pool.
     let (pool, m) =
         unsafe { (&*pool.cast_const().cast::<Pool<Witness>>(), &*m.cast_const().cast::<M<Witness>>()) };
-    pool.leave(m).expect("C leaves what it entered, in order");
+    // SAFETY: C leaves what it entered.
+    unsafe { raw::leave(pool, m) }.expect("C is inside");
 }

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::ops::Range;
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
-use extram::{AtExit, Native, Port, Refused};
+use extram::{Hooks, Native, Port, Refused};
 use extram_core::sync::AtomicU32;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -16,6 +16,8 @@ pub enum Tapped {}
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
 static SILENT: AtomicBool = AtomicBool::new(false);
+type AtExit = unsafe extern "C" fn(*mut (), *mut ());
+
 static AT_EXIT: Mutex<Option<AtExit>> = Mutex::new(None);
 static STRIKING: AtomicBool = AtomicBool::new(false);
 
@@ -81,24 +83,24 @@ unsafe impl Port for Tapped {
     type Local = <Native as Port>::Local;
     #[allow(clippy::declare_interior_mutable_const)]
     const LOCAL: Self::Local = Native::LOCAL;
-    fn tls_open(local: &'static Self::Local, pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
-        *AT_EXIT.lock().unwrap() = Some(at_exit);
-        Native::tls_open(local, pool, at_exit)
+    fn tls_open(local: &'static Self::Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        *AT_EXIT.lock().unwrap() = Some(hooks.at_exit);
+        Native::tls_open(local, pool, hooks)
     }
-    fn tls_close(local: &'static Self::Local) {
-        Native::tls_close(local);
+    fn tls_close(local: &'static Self::Local) -> bool {
+        Native::tls_close(local)
     }
-    fn tls_get(local: &Self::Local) -> *mut () {
-        Self::around(|| Native::tls_get(local))
-    }
-    fn tls_look(local: &'static Self::Local) -> (*mut (), bool) {
-        let looked = Self::around(|| Native::tls_look(local));
+    fn tls_get(local: &'static Self::Local) -> *mut () {
+        let value = Self::around(|| Native::tls_get(local));
         if let Some(then) = AFTER_LOOK.take() {
             then();
         }
-        looked
+        value
     }
-    fn tls_set(local: &Self::Local, value: *mut ()) -> Result<(), Refused> {
+    fn tls_look(local: &'static Self::Local) -> (*mut (), bool) {
+        Self::around(|| Native::tls_look(local))
+    }
+    fn tls_set(local: &'static Self::Local, value: *mut ()) -> Result<(), Refused> {
         Self::around(|| Native::tls_set(local, value))
     }
     fn exit_hook(local: &'static Self::Local) -> bool {
@@ -136,7 +138,10 @@ unsafe impl Port for Tapped {
     fn heavy_barrier_init() -> bool {
         Native::heavy_barrier_init()
     }
-    fn heavy_barrier() {
-        Native::heavy_barrier();
+    fn heavy_barrier() -> bool {
+        Native::heavy_barrier()
+    }
+    fn forks() -> usize {
+        Native::forks()
     }
 }

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
 /// The runtime under the hosted scenarios. All accesses are sequentially consistent, so that the
-/// scenarios' own orderings hide nothing.
+/// scenarios' own orderings hide nothing. `STACKS`: it asks for the bounds of stacks.
 #[derive(Debug)]
-pub struct Witness {
+pub struct Witness<const STACKS: bool = false> {
     /// How long making an M takes.
     pub cost: Duration,
     /// Contexts made.
@@ -23,7 +23,7 @@ pub struct Witness {
     pub retired: AtomicU64,
 }
 
-impl Default for Witness {
+impl<const STACKS: bool> Default for Witness<STACKS> {
     fn default() -> Self {
         Witness {
             cost: Duration::ZERO,
@@ -48,7 +48,8 @@ impl Drop for Ticket {
     }
 }
 
-impl Runtime for Witness {
+impl<const STACKS: bool> Runtime for Witness<STACKS> {
+    const STACKS: bool = STACKS;
     type Context = Ticket;
     type Error = core::convert::Infallible;
 
@@ -79,7 +80,9 @@ pub fn started(pool: Pool<Witness>) -> &'static Pool<Witness> {
 }
 
 /// The same on any port.
-pub fn started_on<P: Port>(pool: Pool<Witness, P>) -> &'static Pool<Witness, P> {
+pub fn started_on<P: Port, const STACKS: bool>(
+    pool: Pool<Witness<STACKS>, P>,
+) -> &'static Pool<Witness<STACKS>, P> {
     let pool = extram_kept::keep(pool);
     pool.start().expect("the pool starts");
     pool
@@ -115,7 +118,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Nobody is inside or waits, and no thread but living ones that are outside keeps an M: everything
 /// adds up. Returns how many Ms there are.
-pub fn rest<P: Port>(pool: &'static Pool<Witness, P>, bound_idle: u32) -> u32 {
+pub fn rest<P: Port, const STACKS: bool>(pool: &'static Pool<Witness<STACKS>, P>, bound_idle: u32) -> u32 {
     let stats = pool.stats();
     assert_eq!((stats.waiting, stats.creating, stats.in_use), (0, 0, 0), "{stats:?}");
     assert_eq!(stats.bound_idle, bound_idle, "{stats:?}");
@@ -126,7 +129,7 @@ pub fn rest<P: Port>(pool: &'static Pool<Witness, P>, bound_idle: u32) -> u32 {
 }
 
 /// Closes a pool at rest; every context is dropped.
-pub fn close<P: Port>(pool: &'static Pool<Witness, P>) {
+pub fn close<P: Port, const STACKS: bool>(pool: &'static Pool<Witness<STACKS>, P>) {
     pool.close().expect("a pool at rest closes");
     let runtime = pool.runtime();
     assert_eq!(runtime.made.load(SeqCst), runtime.dropped.load(SeqCst), "each context is dropped once");

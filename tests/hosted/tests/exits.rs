@@ -143,7 +143,7 @@ fn after_the_hooks_nothing_is_left_under_a_key() {
     // A sanitizer keeps a key of its own.
     let without = left(&|_| ());
     let with = left(&|_| pools.iter().for_each(|pool| _ = call(pool)));
-    assert!(with[0] >= without[0] + pools.len(), "each pool has asked for its hook: {with:?}");
+    assert!(with[0] > without[0], "the pools have asked for their hook: {with:?}");
     // The hooks have come in the first two rounds.
     assert_eq!(with[3..], without[3..]);
     for pool in pools {

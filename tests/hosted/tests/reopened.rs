@@ -11,7 +11,8 @@ use extram_hosted::{Tapped, Witness, call, started_on};
 fn a_hook_from_before_the_pool_was_started_again_does_not_count() {
     for binding in [Binding::Thread, Binding::Call] {
         for limit in [u32::MAX, 2] {
-            let pool = started_on::<Tapped>(Pool::new(Witness::default()).binding(binding).limit(limit));
+            let pool =
+                started_on::<Tapped, false>(Pool::new(Witness::default()).binding(binding).limit(limit));
             std::thread::spawn(move || {
                 call(pool);
                 pool.unbind();
@@ -22,7 +23,8 @@ fn a_hook_from_before_the_pool_was_started_again_does_not_count() {
                 // It exits inside, or bound.
                 let entered = pool.enter().expect("it is open");
                 if binding == Binding::Call {
-                    std::mem::forget(entered);
+                    // SAFETY: nobody uses the M of this call any more.
+                    unsafe { extram_core::raw::keep(pool, entered) };
                 }
             })
             .join()

@@ -13,10 +13,10 @@ use std::time::Duration;
 #[test]
 fn a_handler_enters_whatever_its_thread_is_doing() {
     let pools = [
-        started_on::<Tapped>(Pool::new(Witness::default())),
-        started_on::<Tapped>(Pool::new(Witness::default()).binding(Binding::Call)),
-        started_on::<Tapped>(Pool::new(Witness::default()).limit(4)),
-        started_on::<Tapped>(Pool::new(Witness::default()).limit(4).binding(Binding::Call)),
+        started_on::<Tapped, false>(Pool::new(Witness::default())),
+        started_on::<Tapped, false>(Pool::new(Witness::default()).binding(Binding::Call)),
+        started_on::<Tapped, false>(Pool::new(Witness::default()).limit(4)),
+        started_on::<Tapped, false>(Pool::new(Witness::default()).limit(4).binding(Binding::Call)),
     ];
     let turn = AtomicU64::new(0);
     let entered = [const { AtomicU64::new(0) }; 4];
@@ -61,10 +61,10 @@ fn a_handler_enters_whatever_its_thread_is_doing() {
 
 /// Scenario 27. The handler interrupts a thread that waits for the M of another.
 #[test]
-fn a_handler_nests_in_a_call_and_is_turned_away_where_none_is_spare() {
+fn a_handler_has_an_m_of_its_own_and_is_turned_away_where_none_is_spare() {
     extern "C" fn handler(_: libc::c_int) {
         match POOL.enter_from_signal() {
-            Ok(m) => NESTED.store(u64::from(m.depth()), SeqCst),
+            Ok(m) => DEPTH.store(u64::from(m.depth()), SeqCst),
             Err(error) => {
                 assert_eq!(error, EnterError::Exhausted);
                 AWAY.fetch_add(1, SeqCst);
@@ -80,7 +80,7 @@ fn a_handler_nests_in_a_call_and_is_turned_away_where_none_is_spare() {
         }
     }
     static POOL: Pool<Plain> = Pool::new(Plain).limit(1);
-    static NESTED: AtomicU64 = AtomicU64::new(0);
+    static DEPTH: AtomicU64 = AtomicU64::new(0);
     static AWAY: AtomicU64 = AtomicU64::new(0);
     POOL.start().unwrap();
     // SAFETY: the handler is async-signal-safe as far as `enter_from_signal` is.
@@ -97,10 +97,14 @@ fn a_handler_nests_in_a_call_and_is_turned_away_where_none_is_spare() {
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(POOL.stats().waiting, 1, "the wait goes on, and counts once");
+    let away = AWAY.load(SeqCst);
     // SAFETY: raises the signal on this thread.
     unsafe { libc::raise(libc::SIGURG) };
-    assert_eq!(NESTED.load(SeqCst), 2);
+    assert_eq!((DEPTH.load(SeqCst), AWAY.load(SeqCst)), (0, away + 1), "it does not share the thread's M");
     drop(inside);
     assert_eq!(waiter.join().unwrap(), Ok(1));
+    // SAFETY: as above.
+    unsafe { libc::raise(libc::SIGURG) };
+    assert_eq!((DEPTH.load(SeqCst), AWAY.load(SeqCst)), (1, away + 1), "the M is spare now");
     POOL.close().unwrap();
 }

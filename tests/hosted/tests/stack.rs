@@ -1,13 +1,17 @@
 //! The bounds of stacks. One test, because the port's counts are the program's.
 #![cfg(unix)]
 
-use extram::{M, Pool};
-use extram_hosted::{Tapped, Witness, close, crew, in_turn, on_other_stack, rest, started_on};
+use extram::{Entered, M, Pool};
+use extram_hosted::{Tapped, close, crew, in_turn, on_other_stack, rest, started_on};
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
+
+/// It asks for the bounds of stacks.
+type Witness = extram_hosted::Witness<true>;
 
 /// The bounds, which have to hold the caller's frame.
 #[inline(never)]
@@ -24,6 +28,11 @@ fn deep(pool: &'static Pool<Witness, Tapped>, depth: u32) -> Range<usize> {
     let bounds = if depth == 0 { pool.callback(bounds).unwrap() } else { deep(pool, depth - 1) };
     black_box(room);
     bounds
+}
+
+thread_local! {
+    /// Guards that outlive the stack on which they were got.
+    static GUARDS: RefCell<Vec<Entered<Witness, Tapped>>> = const { RefCell::new(Vec::new()) };
 }
 
 static POOL: OnceLock<&Pool<Witness, Tapped>> = OnceLock::new();
@@ -65,7 +74,7 @@ fn interrupt(stack: &mut [u8]) -> u32 {
 /// Scenario 34.
 #[test]
 fn bounds_are_right_and_asked_for_once() {
-    let pool = started_on::<Tapped>(Pool::new(Witness::default()));
+    let pool = started_on::<Tapped, true>(Pool::new(Witness::default()));
 
     // The first call, a shallow and a deep one, on threads with stacks of several sizes.
     for size in [64 << 10, 256 << 10, 1 << 20] {
@@ -130,14 +139,38 @@ fn bounds_are_right_and_asked_for_once() {
             let known = KNOWN.load(SeqCst);
             assert_eq!(interrupt(&mut stack), 1);
             let inside = |m: &M<Witness>| {
-                assert_eq!(interrupt(&mut stack), 2);
-                assert_eq!(m.stack(), if silent { None } else { Some(own.clone()) });
+                assert_eq!(interrupt(&mut stack), 1, "on an M of its own");
+                assert_eq!(m.stack(), Some(own.clone()));
             };
             pool.callback(inside).unwrap();
             assert_eq!(KNOWN.load(SeqCst) - known, if silent { 0 } else { 2 });
             Tapped::silence(false);
         });
     }
+
+    // Left out of order, bounds become unknown, and are asked for anew when all have left.
+    in_turn(1, 256 << 10, |_| {
+        let mut stack = vec![0; 256 << 10];
+        let outer = pool.enter().unwrap();
+        let own = bounds(&outer);
+        on_other_stack(&mut stack, || {
+            GUARDS.with_borrow_mut(|guards| {
+                guards.extend([pool.enter().unwrap(), pool.enter().unwrap()]);
+            })
+        });
+        let (inner, middle) = GUARDS.with_borrow_mut(|guards| (guards.pop().unwrap(), guards.pop().unwrap()));
+        assert_ne!(inner.stack(), Some(own.clone()));
+        drop(middle);
+        assert_eq!(inner.stack(), None, "somebody has left on another stack than that of the latest call");
+        drop((outer, inner));
+        assert_eq!(pool.callback(bounds), Ok(own));
+        on_other_stack(&mut stack, || {
+            let outer = pool.enter().unwrap();
+            let here = bounds(&outer);
+            drop(pool.enter().unwrap());
+            assert_eq!(bounds(&outer), here);
+        });
+    });
 
     // Bounds are the thread's, not those of whoever had the M before.
     let step = std::sync::Barrier::new(4);

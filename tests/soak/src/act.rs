@@ -248,7 +248,8 @@ impl Hand {
                         match pool.enter() {
                             Ok(m) => {
                                 hand.inside(&m, |_| ());
-                                core::mem::forget(m);
+                                // SAFETY: nobody uses the M of this call any more.
+                                unsafe { extram_core::raw::keep(pool, m) };
                             }
                             Err(error) => hand.refused(error),
                         }

@@ -11,7 +11,7 @@ pub(crate) mod size;
 mod verdict;
 
 use crate::command::{Command, Ended, Stream, which};
-use crate::summary::Summary;
+use crate::judge::Summary;
 use crate::toolchain::{self, Toolchain};
 use crate::vendor::workspace;
 use anyhow::{Context as _, Result, bail};

@@ -1,6 +1,6 @@
 //! What became of a run: the closing line and the exit code, which have to agree.
 
-use crate::summary::Summary;
+use crate::judge::Summary;
 use anyhow::{Result, bail};
 use std::fmt;
 

@@ -4,7 +4,7 @@
 use super::build::Tests;
 use super::run::{Tally, name};
 use crate::command::{Command, Ended, Stream};
-use crate::summary::Summary;
+use crate::judge::Summary;
 use anyhow::{Context as _, Result, anyhow};
 use freebsd_init::frame::Ending;
 use std::collections::BTreeSet;

@@ -14,7 +14,7 @@ pub(crate) mod run;
 mod symbols;
 pub(crate) mod zig;
 
-use crate::summary::Summary;
+use crate::judge::Summary;
 use anyhow::Result;
 
 /// What of the standard library has to be built where no toolchain has the target.

@@ -4,7 +4,7 @@ use super::base::{self, Base};
 use super::image::Files;
 use super::protocol::News;
 use super::{boot, build, host};
-use crate::summary::Summary;
+use crate::judge::Summary;
 use anyhow::{Context as _, Result, anyhow, bail};
 use freebsd_init::frame::{Ending, Stream};
 use freebsd_init::plan::Program;

@@ -17,6 +17,7 @@ int extram_pool_new(const extram_config *config, extram_pool **pool);
 int extram_pool_init(void *storage, size_t size, const extram_config *config, extram_pool **pool);
 size_t extram_pool_size(uint32_t max_ms);
 int extram_pool_close(extram_pool *pool);
+int extram_pool_reopen(extram_pool *pool);
 int extram_pool_free(extram_pool *pool);
 int extram_enter(extram_pool *pool, extram_m **m);
 int extram_try_enter(extram_pool *pool, extram_m **m);
@@ -38,6 +39,7 @@ const char *extram_strerror(int code);
 ASSERT(EXTRAM_OK == 0 && EXTRAM_NOT_STARTED == 1 && EXTRAM_WOULD_BLOCK == 2);
 ASSERT(EXTRAM_TIMED_OUT == 3 && EXTRAM_EXHAUSTED == 4 && EXTRAM_CLOSED == 5);
 ASSERT(EXTRAM_BUSY == 6 && EXTRAM_NO_MEMORY == 7 && EXTRAM_INVALID == 8);
+ASSERT(EXTRAM_CREATION_FAILED == 9 && EXTRAM_TOO_MANY == 10);
 ASSERT(EXTRAM_BIND_THREAD == 0 && EXTRAM_BIND_CALL == 1);
 
 struct config {

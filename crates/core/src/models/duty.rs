@@ -124,9 +124,9 @@ fn a_slot_that_came_back_is_seen_by_whoever_withdraws_a_void_claim_afterwards() 
     model(3, || {
         let pool = ModelPool::<false>::new(Binding::Call, 2);
         let shared = pool.get();
-        assert!(matches!(shared.list.take(&shared.table), Taken::M { last: true, .. }));
+        assert!(matches!(shared.list.take::<Shared, _>(&shared.table), Taken::M { last: true, .. }));
         assert!(shared.list.claim());
-        let Ok(slot) = shared.table.reserve(2) else { panic!("one of two is taken") };
+        let Ok(slot) = shared.table.reserve::<Shared>(2) else { panic!("one of two is taken") };
         assert!(shared.list.claim_extra());
         let void = spawn(move || {
             shared.list.withdraw();

@@ -19,7 +19,7 @@ fn an_idle_m_is_taken_back_for_a_waiter() {
     });
 }
 
-/// Invariant Mark: the holder goes idle just when the other one is counted.
+/// Invariant Idle: the holder goes idle just when the other one is counted.
 #[test]
 fn no_m_goes_idle_past_a_waiter() {
     model(3, || {

@@ -70,7 +70,7 @@ impl Extra {
 
     /// The number of the M taken, and whether it was the last.
     pub(super) fn take(&self) -> Option<(u32, bool)> {
-        match self.list.take(&self.nodes) {
+        match self.list.take::<Shared, _>(&self.nodes) {
             Taken::M { m, last } => Some((m.id, last)),
             _ => None,
         }
@@ -78,8 +78,9 @@ impl Extra {
 
     /// Takes an M or waits for one, no longer than `limit`.
     pub(super) fn enter(&self, limit: Option<Duration>) -> Waited {
-        match self.list.line_up(&self.nodes) {
-            LinedUp::Waiting => self.list.wait::<Shared, _>(&self.nodes, || limit),
+        let _guest = self.list.guest::<Shared>();
+        match self.list.line_up::<Shared, _>(&self.nodes) {
+            LinedUp::Waiting { forks } => self.list.wait::<Shared, _>(&self.nodes, forks, || limit),
             LinedUp::Instead(Taken::M { m, .. }) => Waited::M(m.id),
             LinedUp::Instead(Taken::Closed) => Waited::Closed,
             LinedUp::Instead(_) => Waited::Failed,

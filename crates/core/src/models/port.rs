@@ -4,7 +4,7 @@
 //! that one is global to the model. It is no part of the interleaving, and needs none: it is
 //! touched together with a loom operation on the word concerned.
 
-use crate::port::{AtExit, Port, Refused};
+use crate::port::{Hooks, Port, Refused};
 use crate::sync::{AtomicU32, Ordering};
 use core::cell::{Cell, RefCell};
 use core::ptr::null_mut;
@@ -24,14 +24,14 @@ loom::thread_local! {
 }
 
 loom::lazy_static! {
-    /// Held while an exit hook runs, so that `tls_close` waits for it.
-    static ref HOOKS: loom::sync::Mutex<()> = loom::sync::Mutex::new(());
+    /// Held while an exit hook runs, so that `tls_close` is refused.
+    static ref IN_HOOK: loom::sync::Mutex<()> = loom::sync::Mutex::new(());
 }
 
 std::thread_local! {
     /// Threads that sleep, and on which word; first come, first woken.
     static SLEEPERS: RefCell<Vec<(*const AtomicU32, loom::thread::Thread)>> = const { RefCell::new(Vec::new()) };
-    static AT_EXIT: Cell<Option<(*mut (), AtExit)>> = const { Cell::new(None) };
+    static HOOKS: Cell<Option<(*mut (), &'static Hooks)>> = const { Cell::new(None) };
     static TOKENS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -43,7 +43,7 @@ fn next_token() -> usize {
 /// Before each interleaving: the one before may have ended in a panic.
 pub(super) fn reset() {
     SLEEPERS.with_borrow_mut(Vec::clear);
-    AT_EXIT.set(None);
+    HOOKS.set(None);
     TOKENS.set(0);
 }
 
@@ -62,16 +62,16 @@ fn exit_thread() {
     if value.is_null() {
         return;
     }
-    let _hooks = HOOKS.lock();
-    if let Some((pool, at_exit)) = AT_EXIT.get() {
+    let _in_hook = IN_HOOK.lock();
+    if let Some((pool, hooks)) = HOOKS.get() {
         VALUE.with(|own| own.set(value));
-        // SAFETY: the thread stored `value`, and the pool has not been closed (AT_EXIT).
-        unsafe { at_exit(pool, value) };
+        // SAFETY: the thread stored `value`, and the pool has not been closed (HOOKS).
+        unsafe { (hooks.at_exit)(pool, value) };
     }
 }
 
 // SAFETY: Own thread and Token by `loom::thread_local`. Exit hook: `spawn` runs it, and
-// `tls_close` waits for those that run and lets none start. Barrier: both sides are sequentially
+// `tls_close` is refused while one runs, and lets none start. Barrier: both sides are sequentially
 // consistent fences, see `crate::sync`. Wake: the address is only compared. Signal: there are none.
 unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
     fn usleep(_micros: u32) {
@@ -85,22 +85,23 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
     type Local = ();
     const LOCAL: () = ();
 
-    fn tls_open(_local: &'static (), pool: *mut (), at_exit: AtExit) -> Result<(), Refused> {
-        AT_EXIT.set(Some((pool, at_exit)));
+    fn tls_open(_local: &'static (), pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        HOOKS.set(Some((pool, hooks)));
         Ok(())
     }
 
-    fn tls_close(_local: &'static ()) {
-        let _hooks = HOOKS.lock();
-        AT_EXIT.set(None);
+    fn tls_close(_local: &'static ()) -> bool {
+        let Ok(_in_hook) = IN_HOOK.try_lock() else { return false };
+        HOOKS.set(None);
+        true
     }
 
-    fn tls_get(_local: &()) -> *mut () {
+    fn tls_get(_local: &'static ()) -> *mut () {
         // A model opens its pool once, so a value from before `tls_open` does not exist.
-        if AT_EXIT.get().is_some() { VALUE.with(Cell::get) } else { null_mut() }
+        if HOOKS.get().is_some() { VALUE.with(Cell::get) } else { null_mut() }
     }
 
-    fn tls_set(_local: &(), value: *mut ()) -> Result<(), Refused> {
+    fn tls_set(_local: &'static (), value: *mut ()) -> Result<(), Refused> {
         VALUE.with(|own| own.set(value));
         Ok(())
     }
@@ -111,7 +112,7 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
     }
 
     /// A thread that has been in once is known to have its hook, which leads it the short way.
-    fn tls_look(local: &()) -> (*mut (), bool) {
+    fn tls_look(local: &'static ()) -> (*mut (), bool) {
         (Self::tls_get(local), HOOKED.with(Cell::get))
     }
 
@@ -163,7 +164,8 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
         BARRIER
     }
 
-    fn heavy_barrier() {
+    fn heavy_barrier() -> bool {
         crate::sync::fence(Ordering::SeqCst);
+        true
     }
 }

@@ -47,6 +47,28 @@ pub fn notify() {
     unsafe { asm!("dsb", "sev", options(nostack, preserves_flags)) };
 }
 
+/// Whether the processor runs an exception: what `IPSR` says.
+#[inline(always)]
+pub fn in_handler() -> bool {
+    let exception: u32;
+    // SAFETY: reads a register. Not `pure`: it is another one in a handler.
+    unsafe { asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags)) };
+    exception != 0
+}
+
+/// Runs it with interrupts masked, and leaves them as they were. Not if a fault or a non-maskable
+/// interrupt comes.
+#[inline(always)]
+pub fn masked<T>(f: impl FnOnce() -> T) -> T {
+    let primask: u32;
+    // SAFETY: masking interrupts breaks nobody's assumption. No `nomem`: what follows stays after.
+    unsafe { asm!("mrs {}, PRIMASK", "cpsid i", out(reg) primask, options(nostack, preserves_flags)) };
+    let result = f();
+    // SAFETY: as it was. No `nomem`: what came before stays before.
+    unsafe { asm!("msr PRIMASK, {}", in(reg) primask, options(nostack, preserves_flags)) };
+    result
+}
+
 /// The system timer as a clock: each wrap of its 24 bits is an interrupt, whose handler calls
 /// [`on_interrupt`](SysTickClock::on_interrupt).
 #[derive(Debug)]

@@ -15,7 +15,9 @@ pub struct Context(usize);
 
 // SAFETY: Own block: the context's own, by the thread pointer that the switch saves; a context is
 // not preempted elsewhere than where its core's pointer is a register or it stays on its core. Fresh
-// block: `prepare` resets it. Exit: `run_context` calls it. Wake: the address is compared.
+// block: `prepare` resets it. Exit: `run_context` calls it. Wake: the address is compared. Handler: the
+// processor tells on Cortex-M; on the other machines handlers call `enter_from_signal` alone. Brief:
+// interrupts are masked, so the context is not preempted.
 unsafe impl System for Kernel {
     const EXITS: bool = true;
 
@@ -36,6 +38,11 @@ unsafe impl System for Kernel {
     }
 
     fn relax() {
+        schedule::relax();
+    }
+
+    /// The context stays ready, so it comes back by itself.
+    fn yield_now() {
         schedule::relax();
     }
 
@@ -67,5 +74,14 @@ unsafe impl System for Kernel {
 
     fn wake(word: *const AtomicU32, count: u32) {
         schedule::wake(word.addr(), count);
+    }
+
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        let enabled = crate::switch::mask();
+        let result = f();
+        if enabled {
+            crate::switch::unmask();
+        }
+        result
     }
 }

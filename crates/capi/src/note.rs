@@ -1,0 +1,159 @@
+//! "I am at work on the pool in this slot": how a thread says so. `registry.rs` has the whole.
+
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence, fence};
+
+/// What one thread is at work on. A line of its own, so that nobody else writes there.
+#[repr(align(64))]
+struct Note {
+    /// The token of the thread that it belongs to. Kept for ever: no two living threads share a
+    /// token, so a later thread with the same one takes the note over.
+    owner: AtomicUsize,
+    /// The slot plus one; 0 = nothing. Written by the owner alone.
+    slot: AtomicUsize,
+}
+
+const NOTES_LOG: u32 = if cfg!(feature = "std") { 10 } else { 1 };
+
+/// All notes, and whether there is a heavy barrier, without which they are of no use.
+pub(crate) struct Notes {
+    notes: [Note; 1 << NOTES_LOG],
+    /// One of the states below. Never changes once it is settled, and it is settled before any pool
+    /// is in the registry: so a thread that was given a handle and the thread that frees the pool
+    /// agree about it.
+    use_them: AtomicU32,
+}
+
+/// In `use_them`: nobody has asked.
+const UNSETTLED: u32 = 0;
+/// In `use_them`: there is no heavy barrier.
+const NO: u32 = 1;
+/// In `use_them`: there is one.
+const YES: u32 = 2;
+
+impl Notes {
+    pub(crate) const fn new() -> Self {
+        Notes {
+            notes: [const { Note { owner: AtomicUsize::new(0), slot: AtomicUsize::new(0) } }; 1 << NOTES_LOG],
+            use_them: AtomicU32::new(UNSETTLED),
+        }
+    }
+
+    /// Before a pool is made. Of several threads in here at once the first answer counts, and nobody
+    /// waits for it: a thread that vanished in a fork leaves nothing locked.
+    pub(crate) fn settle(&self, prepare_barrier: impl FnOnce() -> bool) {
+        // Relaxed, here and wherever it is read: what depends on it is only whether both sides take
+        // the same way, and whoever has a handle has it from after this.
+        if self.use_them.load(Ordering::Relaxed) == UNSETTLED {
+            let answer = if prepare_barrier() { YES } else { NO };
+            let _ = self.use_them.compare_exchange(UNSETTLED, answer, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn in_use(&self) -> bool {
+        self.use_them.load(Ordering::Relaxed) == YES
+    }
+
+    /// The calling thread's note, if it has one.
+    #[inline]
+    fn of_this_thread(&'static self, token: impl FnOnce() -> usize) -> Option<&'static Note> {
+        if !self.in_use() {
+            return None;
+        }
+        let token = token();
+        // Fibonacci hashing: the tokens of neighbouring threads differ in few bits.
+        let hash = ((token >> 4) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - NOTES_LOG);
+        let note = &self.notes[hash as usize];
+        // Relaxed, and in the exchange: only equality with this thread's own token matters.
+        match note.owner.load(Ordering::Relaxed) {
+            owner if owner == token => Some(note),
+            0 => {
+                let claimed = note.owner.compare_exchange(0, token, Ordering::Relaxed, Ordering::Relaxed);
+                claimed.is_ok().then_some(note)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a note names the slot. After the heavy barrier.
+    pub(crate) fn name(&self, slot: usize) -> bool {
+        // Acquire: partner of the release when the work was over.
+        self.notes.iter().any(|note| note.slot.load(Ordering::Acquire) == slot + 1)
+    }
+
+    /// In a forked child: the threads that have not come along are not at work there.
+    #[cfg(feature = "std")]
+    pub(crate) fn in_child(&self, token: usize) {
+        // Relaxed: one thread.
+        for note in self.notes.iter().filter(|note| note.owner.load(Ordering::Relaxed) != token) {
+            note.slot.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A thread at work, until this is dropped.
+pub(crate) enum Said {
+    /// By its note.
+    Noted(&'static AtomicUsize),
+    /// By the count of the slot.
+    Counted(&'static AtomicUsize),
+    /// A call that this one is nested in has said it.
+    Already,
+}
+
+impl Said {
+    #[inline]
+    pub(crate) fn begin(
+        notes: &'static Notes,
+        count: &'static AtomicUsize,
+        slot: usize,
+        token: impl FnOnce() -> usize,
+    ) -> Said {
+        if let Some(note) = notes.of_this_thread(token) {
+            // Relaxed: this thread's own.
+            match note.slot.load(Ordering::Relaxed) {
+                0 => {
+                    note.slot.store(slot + 1, Ordering::Relaxed);
+                    // The light side; partner of the heavy barrier in `evict`.
+                    compiler_fence(Ordering::SeqCst);
+                    return Said::Noted(&note.slot);
+                }
+                same if same == slot + 1 => return Said::Already,
+                _ => {}
+            }
+        }
+        Said::count(count)
+    }
+
+    #[cold]
+    fn count(count: &'static AtomicUsize) -> Said {
+        count.fetch_add(1, Ordering::Relaxed);
+        // Partner of the fence in `evict`: it sees the count, or we see the mark.
+        fence(Ordering::SeqCst);
+        Said::Counted(count)
+    }
+}
+
+impl Drop for Said {
+    #[inline]
+    fn drop(&mut self) {
+        match self {
+            // Release, in both: partner of the acquire in `evict`; the work comes before.
+            Said::Noted(slot) => slot.store(0, Ordering::Release),
+            Said::Counted(count) => {
+                // Not below 0: a forked child has forgotten the calls that it was forked from.
+                let less = |count: usize| count.checked_sub(1);
+                let _ = count.fetch_update(Ordering::Release, Ordering::Relaxed, less);
+            }
+            Said::Already => {}
+        }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+impl Notes {
+    /// What a thread's note says when its store has left the processor's buffer.
+    pub(crate) fn say(&'static self, token: usize, slot: Option<usize>) {
+        let note = self.of_this_thread(|| token).expect("the thread has a note");
+        note.slot.store(slot.map_or(0, |slot| slot + 1), Ordering::Release);
+    }
+}

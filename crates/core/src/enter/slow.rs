@@ -1,0 +1,349 @@
+//! The whole of entering, on which the fast paths rest.
+
+use super::{Leaving, Manner, Wait};
+use crate::hold::{Popped, Resumed};
+use crate::list::{LinedUp, Taken, Waited};
+use crate::m::LAST;
+use crate::own::Own;
+use crate::port::Port;
+use crate::{EnterError, Event, M, Pool, Runtime};
+use core::time::Duration;
+
+impl<R: Runtime, P: Port> Pool<R, P> {
+    /// A deeper call on the thread's own M, or the first one with it, or with another.
+    #[inline(never)]
+    pub(crate) fn enter_otherwise(
+        &'static self,
+        manner: Manner<R, P>,
+        sp: usize,
+    ) -> Result<&'static M<R>, EnterError> {
+        if let Own::M { m, plain } = self.own() {
+            match self.come_again(m, plain) {
+                Resumed::Outermost => return self.let_in(m, manner, sp).map(|()| m),
+                Resumed::Inside => return self.nest(m, sp).map(|()| m),
+                // Revoked: `reopen` may give it back.
+                Resumed::TakenBack if plain => {}
+                Resumed::TakenBack => _ = self.set_own(Own::Nothing),
+            }
+        }
+        let (m, how) = {
+            let taking = Taking::begin(self);
+            self.retired_of_mine();
+            let (m, how) = self.obtain(manner)?;
+            self.install(m, manner, &taking);
+            (m, how)
+        };
+        self.tell(m, how);
+        self.let_in(m, manner, sp)?;
+        Ok(m)
+    }
+
+    /// A handler's call: with a spare M that is nobody's own. Nothing of the thread's changes.
+    #[inline(never)]
+    pub(crate) fn enter_detached(&'static self, manner: Manner<R, P>) -> Result<&'static M<R>, EnterError> {
+        let (m, how) = {
+            let _guest = self.list.guest::<P>();
+            let (m, how) = self.obtain(manner)?;
+            Self::note_thread(m);
+            m.call().begin_detached();
+            (m, how)
+        };
+        self.tell(m, how);
+        let sp = super::stack_pointer();
+        self.let_in(m, manner, sp)?;
+        Ok(m)
+    }
+
+    /// Tells how an M was obtained, once it is in a call: what `observe` enters is nested in that.
+    fn tell(&'static self, m: &'static M<R>, how: How) {
+        let leaving = Leaving { pool: self, m };
+        match how {
+            How::Taken => {}
+            How::Granted { taken_back } => {
+                taken_back.into_iter().for_each(|m| self.runtime.observe(Event::Returned { m }));
+                self.runtime.observe(Event::Granted { m: m.id() });
+            }
+            How::TakenBack => self.runtime.observe(Event::Returned { m: m.id() }),
+        }
+        core::mem::forget(leaving);
+    }
+
+    /// What the thread's own M is to the call that comes.
+    fn come_again(&'static self, m: &'static M<R>, plain: bool) -> Resumed {
+        if !plain {
+            return match m.hold().resume(P::thread_token()) {
+                Resumed::Outermost => {
+                    m.call().begin(true, false);
+                    Resumed::Outermost
+                }
+                // On the list, or with a handler: this thread has taken it back itself.
+                Resumed::Inside if !self.is_inside_own(m) => Resumed::TakenBack,
+                resumed => resumed,
+            };
+        }
+        if !m.call().is_outside() {
+            Resumed::Inside
+        } else if self.hold_again(m) {
+            Resumed::Outermost
+        } else {
+            Resumed::TakenBack
+        }
+    }
+
+    fn nest(&'static self, m: &'static M<R>, sp: usize) -> Result<(), EnterError> {
+        m.call().nest()?;
+        self.ask_stack(m, sp, P::stack_bounds);
+        Ok(())
+    }
+
+    /// Admits an outermost call and does what its M owes.
+    pub(crate) fn let_in(
+        &'static self,
+        m: &'static M<R>,
+        manner: Manner<R, P>,
+        sp: usize,
+    ) -> Result<(), EnterError> {
+        let ask = if manner.refill { P::stack_bounds } else { P::stack_bounds_in_signal };
+        self.ask_stack(m, sp, ask);
+        self.admit(m, manner)?;
+        if m.owes() != 0 {
+            self.pay(m, manner);
+        }
+        Ok(())
+    }
+
+    /// Asks for the stack of `sp`, if the runtime wants to know and it is another than the known one.
+    #[inline]
+    pub(crate) fn ask_stack(
+        &'static self,
+        m: &M<R>,
+        sp: usize,
+        ask: fn(usize) -> Option<core::ops::Range<usize>>,
+    ) {
+        if R::STACKS && !m.bounds().hold(sp) {
+            m.bounds().set(ask(sp).filter(|stack| stack.contains(&sp)), m.depth());
+        }
+    }
+
+    /// Makes slots usable again that `close` took from this thread.
+    fn retired_of_mine(&'static self) {
+        if self.mode.is_unshared::<P>() {
+            self.table.reclaim(P::thread_token());
+        }
+    }
+
+    /// Gets an M from the list, from an idle thread, or by waiting. The caller is a guest. The answer is
+    /// in the caller's hands: `hold` says so, should it fork.
+    fn obtain(&'static self, manner: Manner<R, P>) -> Result<(&'static M<R>, How), EnterError> {
+        let mut taken = self.list.take::<P, _>(&self.table);
+        let mut since = None;
+        let mut told = false;
+        loop {
+            match taken {
+                Taken::M { m, last } => {
+                    self.hold(m);
+                    if last {
+                        m.owe(LAST);
+                    }
+                    return Ok((m, How::Taken));
+                }
+                Taken::Closed => return Err(self.life.turned_away()),
+                Taken::Empty | Taken::Failed if manner.refill && self.adopt()? => {
+                    taken = self.list.take::<P, _>(&self.table);
+                    continue;
+                }
+                _ => {}
+            }
+            if let Some(m) = self.take_idle_back() {
+                return Ok((m, How::TakenBack));
+            }
+            let wait = match (taken, manner.wait) {
+                (Taken::Failed, _) => return Err(EnterError::CreationFailed),
+                (Taken::TooMany, _) => return Err(EnterError::TooMany),
+                (_, Wait::Never) if self.limit_reached() => return Err(EnterError::Exhausted),
+                (_, Wait::Never) => return Err(EnterError::WouldBlock),
+                (_, wait) => wait,
+            };
+            if self.is_adopter() {
+                // The one M that is being made is this thread's to make.
+                return Err(EnterError::WouldBlock);
+            }
+            if !told {
+                // Before it is counted: nothing of this thread is on its way then, whatever the hook does.
+                self.runtime.observe(Event::Waiting);
+                told = true;
+                since = manner.wait.begin();
+            }
+            taken = match self.list.line_up::<P, _>(&self.table) {
+                LinedUp::Instead(instead) => instead,
+                LinedUp::Waiting { forks } => match self.wait(forks, since, wait)? {
+                    Some(obtained) => return Ok(obtained),
+                    None => self.list.take::<P, _>(&self.table),
+                },
+            };
+        }
+    }
+
+    /// Waits as one of the counted threads; `None` if the thread is not counted any more and has to
+    /// begin anew.
+    fn wait(
+        &'static self,
+        forks: usize,
+        since: Option<Duration>,
+        wait: Wait<R, P>,
+    ) -> Result<Option<(&'static M<R>, How)>, EnterError> {
+        // It may have gone idle after we looked, and before we were counted.
+        let taken_back = self.take_idle_back().map(|m| {
+            let id = m.id();
+            self.list.give::<P, _>(&self.table, m, id);
+            // Told when the wait is over: a thread that is counted runs nothing foreign.
+            id
+        });
+        let waited = match wait {
+            Wait::For(limit, timed) => (timed.wait)(self, forks, limit, since),
+            _ => self.list.wait::<P, _>(&self.table, forks, || None),
+        };
+        let error = match waited {
+            Waited::M(id) => {
+                let m = self.table.get(id);
+                self.hold(m);
+                return Ok(Some((m, How::Granted { taken_back })));
+            }
+            Waited::Forgotten => return Ok(None),
+            Waited::TimedOut => EnterError::TimedOut,
+            Waited::Failed => EnterError::CreationFailed,
+            Waited::Closed => EnterError::Closed,
+        };
+        // The caller is a guest still, so the pool is there (Guest).
+        taken_back.into_iter().for_each(|m| self.runtime.observe(Event::Returned { m }));
+        self.runtime.observe(Event::Refused);
+        Err(error)
+    }
+
+    /// Waits as one of the counted threads, for `limit` at most since the clock said `since`.
+    fn wait_timed(&'static self, forks: usize, limit: Duration, since: Option<Duration>) -> Waited {
+        let mut waits = 0;
+        self.list.wait::<P, _>(&self.table, forks, || match (since, P::now()) {
+            (Some(since), Some(now)) => Some(limit.saturating_sub(now.saturating_sub(since))),
+            // No clock: waits of a microsecond are counted.
+            _ => {
+                waits += 1;
+                let over = Duration::from_micros(waits) > limit;
+                Some(if over { Duration::ZERO } else { Duration::from_micros(1) })
+            }
+        })
+    }
+
+    /// Takes an idle M back from its thread, if the pool does that and there is one.
+    pub(crate) fn take_idle_back(&'static self) -> Option<&'static M<R>> {
+        if !self.mode.reclaims() {
+            return None;
+        }
+        self.pop_idle()
+    }
+
+    /// Pops the stack of idle Ms until one is idle indeed.
+    pub(crate) fn pop_idle(&'static self) -> Option<&'static M<R>> {
+        loop {
+            let m = self.table.get(self.idle.pop::<P>(|id| self.table.get(id).idlelink())?);
+            if m.hold().pop_idle(P::thread_token()) == Popped::Taken {
+                return Some(m);
+            }
+        }
+    }
+
+    /// Notes that an M which was taken off a list, or is being made, is in this thread's hands.
+    pub(crate) fn hold(&'static self, m: &M<R>) {
+        if self.mode.lists_idle() {
+            m.hold().hold_listed(P::thread_token());
+        } else {
+            m.hold().hold(P::thread_token());
+        }
+    }
+
+    /// Says for observers which thread has the M, and forgets where the last one came in.
+    fn note_thread(m: &M<R>) {
+        m.set_thread_id(P::thread_id());
+        if R::STACKS {
+            m.bounds().forget();
+        }
+    }
+
+    /// Begins the outermost call of an M in this thread's hands, and makes it the thread's own unless
+    /// that has one.
+    fn install(&'static self, m: &'static M<R>, manner: Manner<R, P>, taking: &Taking<R, P>) {
+        Self::note_thread(m);
+        // With the hook, an M comes home when its thread exits.
+        let bound = taking.own && manner.bind && self.mode.binds() && P::exit_hook(&self.local);
+        let plain = bound && self.mode.is_unshared::<P>();
+        // Before `hold`: whoever revokes what `hold` says must find the call counted.
+        m.call().begin(bound, plain && m.owes() == 0);
+        if plain {
+            m.hold().bind_plainly(P::thread_token());
+        }
+        if taking.own && self.set_own(Own::M { m, plain }) {
+            return;
+        }
+        // The call works, unbound, and nested calls will not find this M.
+        if bound {
+            let _ = m.hold().unbind(P::thread_token(), true);
+        }
+        m.call().begin_detached();
+    }
+}
+
+/// How to wait with a limit. A pointer to it goes with the caller, so that a program which never does so
+/// has no clock in it.
+pub(crate) struct Timed<R: Runtime, P: Port> {
+    begin: fn() -> Option<Duration>,
+    wait: fn(&'static Pool<R, P>, usize, Duration, Option<Duration>) -> Waited,
+}
+
+impl<R: Runtime, P: Port> Timed<R, P> {
+    pub(super) const TIMED: &'static Self =
+        &Timed { begin: P::now, wait: |pool, forks, limit, since| pool.wait_timed(forks, limit, since) };
+}
+
+impl<R: Runtime, P: Port> Wait<R, P> {
+    fn begin(self) -> Option<Duration> {
+        match self {
+            Wait::For(_, timed) => (timed.begin)(),
+            _ => None,
+        }
+    }
+}
+
+/// How an M was obtained.
+enum How {
+    /// It was spare.
+    Taken,
+    /// It came to a thread that waited, and had taken this one back for those who wait.
+    Granted { taken_back: Option<u32> },
+    /// It was idle, with another thread.
+    TakenBack,
+}
+
+/// On the way to an M: a guest, with a thread-local value that says so, unless the thread has another M
+/// of its own.
+struct Taking<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    own: bool,
+    /// Last, so that it goes when nothing else is left to do.
+    _guest: crate::list::Guest<'static>,
+}
+
+impl<R: Runtime, P: Port> Taking<R, P> {
+    fn begin(pool: &'static Pool<R, P>) -> Self {
+        let guest = pool.list.guest::<P>();
+        let own = matches!(pool.own(), Own::Nothing) && pool.set_own(Own::Taking);
+        Taking { pool, own, _guest: guest }
+    }
+}
+
+impl<R: Runtime, P: Port> Drop for Taking<R, P> {
+    fn drop(&mut self) {
+        if self.own && matches!(self.pool.own(), Own::Taking) {
+            let _ = self.pool.set_own(Own::Nothing);
+        }
+    }
+}

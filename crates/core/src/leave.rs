@@ -1,0 +1,184 @@
+//! Leaving: the call that ends, and what becomes of its M when it was the last.
+
+use crate::mode::Mode;
+use crate::own::Own;
+use crate::port::Port;
+use crate::sync::{Ordering, fence};
+use crate::table::Table;
+use crate::{Event, M, Pool, Runtime};
+
+impl<R: Runtime, P: Port> Pool<R, P> {
+    /// Ends one call. The short way is a special case of
+    /// [`leave_otherwise`](Pool::leave_otherwise).
+    #[inline(always)]
+    pub(crate) fn leave_call(&'static self, m: &'static M<R>) {
+        if !m.call().leaves_shortly() || R::STACKS {
+            return self.leave_otherwise(m);
+        }
+        self.retire(m);
+        if !m.call().still_leaves_shortly() {
+            return self.leave_otherwise(m);
+        }
+        if self.mode.is_unshared::<P>() {
+            // The last access to the pool.
+            m.call().end();
+        } else {
+            self.leave_for_call(m);
+        }
+    }
+
+    /// The M of an ordinary call goes back to a pool that does not bind; a special case of
+    /// [`give_back`](Pool::give_back).
+    #[inline(always)]
+    fn leave_for_call(&'static self, m: &'static M<R>) {
+        let giving = GivingBack { pool: self, m };
+        self.runtime.observe(Event::Returned { m: m.id() });
+        core::mem::forget(giving);
+        if !m.call().still_leaves_shortly() {
+            return self.hand_over(m);
+        }
+        let _ = self.set_own(Own::Nothing);
+        m.call().end();
+        if !self.list.give_spare::<Table<R>>(m, m.id()) {
+            self.list.give::<P, _>(&self.table, m, m.id());
+        }
+    }
+
+    #[inline(never)]
+    pub(crate) fn leave_otherwise(&'static self, m: &'static M<R>) {
+        if m.depth() == 1 && m.call().is_admitted() {
+            self.retire(m);
+        }
+        self.let_go(m);
+    }
+
+    /// Lets the runtime retire the last call. If it panics, the call is over all the same.
+    #[inline(always)]
+    fn retire(&'static self, m: &'static M<R>) {
+        // A handler must not nest any more.
+        m.call().retire();
+        let letting_go = LettingGo { pool: self, m };
+        self.runtime.retire(m);
+        self.runtime.observe(Event::Left { m: m.id() });
+        core::mem::forget(letting_go);
+    }
+
+    /// A call is over. If it was the last, the M stays with its thread, idle, or goes back. Another one
+    /// may be inside that `retire` has entered and kept.
+    fn let_go(&'static self, m: &'static M<R>) {
+        if R::STACKS {
+            m.bounds().left(crate::enter::stack_pointer(), m.depth() - 1);
+        }
+        if m.depth() > 1 {
+            return m.call().less();
+        }
+        let stays = m.call().is_bound() && m.owes() == 0;
+        if stays && m.hold().is_plain() {
+            // The last access to the pool.
+            return m.call().end();
+        }
+        if stays && self.go_idle(m) {
+            return;
+        }
+        // If it is bound and owes: the duty could not be done (admission was refused, or making failed).
+        // It must not sit idle with this thread while others wait: it goes on with the M (Duty).
+        if m.hold().is_plain() {
+            // Revoked or not: `close` does not touch an M while a call is inside.
+            let _ = m.hold().unbind(P::thread_token(), true);
+        }
+        self.give_back(m);
+    }
+
+    /// Lets an M that is bound the shared way go idle, unless somebody waits or the pool is closed.
+    fn go_idle(&'static self, m: &'static M<R>) -> bool {
+        loop {
+            // Before the exchange: afterwards it may be another's.
+            m.call().end();
+            if m.hold().go_idle() {
+                return true;
+            }
+            m.call().begin(true, false);
+            // Invariant Idle.
+            m.hold().list();
+            self.idle.push(m.id(), m.idlelink());
+            // Partner of the fences in `line_up` and `List::close`: they see the M among the idle ones,
+            // and make the exchange above fail; or we see them here.
+            fence(Ordering::SeqCst);
+            let word = self.list.glance();
+            if word.closed() || (self.mode.reclaims() && word.waiting() > 0) {
+                // Off the stack again, or whoever gets it would go idle past those who wait. What is
+                // idle on the way is theirs, too.
+                while let Some(idle) = self.pop_idle() {
+                    self.list.give::<P, _>(&self.table, idle, idle.id());
+                }
+                return false;
+            }
+        }
+    }
+
+    /// Gives back an M whose last call is over, and counts still: what `observe` enters is nested in it,
+    /// and does not wait for the very M that is about to come back.
+    pub(crate) fn give_back(&'static self, m: &'static M<R>) {
+        m.call().unbind();
+        let giving = GivingBack { pool: self, m };
+        self.runtime.observe(Event::Returned { m: m.id() });
+        drop(giving);
+    }
+
+    /// The M goes to whoever waits, or onto the list; unless `observe` has entered and kept a guard.
+    fn hand_over(&'static self, m: &'static M<R>) {
+        if m.depth() > 1 {
+            return m.call().less();
+        }
+        // Before it is given: afterwards it may be another's, and the pool gone.
+        if self.is_own(m) {
+            let _ = self.set_own(Own::Nothing);
+        }
+        m.call().forget();
+        self.list.give::<P, _>(&self.table, m, m.id());
+    }
+
+    /// Gives the calling thread's M back now, if it has one and is outside; `false` if not. Inside
+    /// a call it does nothing.
+    pub fn unbind(&'static self) -> bool {
+        let Own::M { m, .. } = self.own() else { return false };
+        if self.mode.is(Mode::PerCall) || P::in_handler() {
+            return false;
+        }
+        m.call().is_outside() && self.give_idle_back(m)
+    }
+
+    /// The same for the thread's own M, which is idle; `false` if it is the thread's no more.
+    pub(crate) fn give_idle_back(&'static self, m: &'static M<R>) -> bool {
+        let unbound = m.hold().unbind(P::thread_token(), false);
+        if unbound {
+            m.call().begin(false, false);
+            self.give_back(m);
+        }
+        unbound
+    }
+}
+
+/// Lets go even if `retire` panics.
+struct LettingGo<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+}
+
+impl<R: Runtime, P: Port> Drop for LettingGo<R, P> {
+    fn drop(&mut self) {
+        self.pool.let_go(self.m);
+    }
+}
+
+/// Hands over even if `observe` panics.
+struct GivingBack<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+}
+
+impl<R: Runtime, P: Port> Drop for GivingBack<R, P> {
+    fn drop(&mut self) {
+        self.pool.hand_over(self.m);
+    }
+}

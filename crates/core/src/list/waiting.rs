@@ -1,0 +1,181 @@
+//! Waiting in line: from the count to what a token stands for. The rules are those of
+//! [`crate::list`].
+
+use super::{Links, List, Taken};
+use crate::port::Port;
+use crate::sync::{Ordering, fence};
+use core::time::Duration;
+
+/// The answer to [`List::line_up`].
+pub(crate) enum LinedUp<'a, N> {
+    /// The thread is counted, `forks` forks away from the first process: it has to [`List::wait`].
+    Waiting { forks: usize },
+    /// As from [`List::take`].
+    Instead(Taken<'a, N>),
+}
+
+/// How a wait ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// With this M.
+    M(u32),
+    /// Making an M failed.
+    Failed,
+    /// The pool was closed.
+    Closed,
+    /// The time ran out. The thread is not counted any more.
+    TimedOut,
+    /// The process is a child that a handler forked meanwhile: the thread is not counted any more.
+    Forgotten,
+}
+
+/// Invariant Guest: counted until it is dropped.
+pub(crate) struct Guest<'a> {
+    list: &'a List,
+    forks: usize,
+    port: fn() -> usize,
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        // In a forked child the count began anew.
+        if (self.port)() == self.forks {
+            // Release: partner of the acquire in `quiet`. The last access to the pool.
+            self.list.guests.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+impl List {
+    /// Comes as a guest. What the pool's word says afterwards holds for `close`, too.
+    pub(crate) fn guest<P: Port>(&self) -> Guest<'_> {
+        let forks = P::forks();
+        // Relaxed: the fence orders it (Guest).
+        self.guests.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        Guest { list: self, forks, port: P::forks }
+    }
+
+    /// Takes a spare M if one has come up, otherwise counts the calling thread as waiting, once.
+    #[cold]
+    pub(crate) fn line_up<'a, P: Port, L: Links>(&self, links: &'a L) -> LinedUp<'a, L::Node> {
+        loop {
+            match self.take::<P, L>(links) {
+                Taken::Empty => {
+                    let word = self.look();
+                    // After the look: a fork in between makes the exchange fail.
+                    let forks = P::forks();
+                    if word.has_spare() || !matches!(Self::nothing::<L::Node>(word), Taken::Empty) {
+                        continue;
+                    }
+                    let more = word.with_waiting(word.waiting() + 1);
+                    // Relaxed: the fence below orders it.
+                    if self.change(word, more, Ordering::Relaxed).is_ok() {
+                        // Partner of the fence in `Pool::go_idle`: the thread that goes idle sees
+                        // that we wait, or we find its M among the idle ones.
+                        fence(Ordering::SeqCst);
+                        return LinedUp::Waiting { forks };
+                    }
+                }
+                other => return LinedUp::Instead(other),
+            }
+        }
+    }
+
+    /// Waits as one of the counted threads. `remaining` gives the time that is left: `None` without
+    /// limit, zero when it is up.
+    #[cold]
+    pub(crate) fn wait<P: Port, L: Links>(
+        &self,
+        links: &L,
+        forks: usize,
+        mut remaining: impl FnMut() -> Option<Duration>,
+    ) -> Waited {
+        let mut patient = true;
+        loop {
+            if P::forks() != forks {
+                return Waited::Forgotten;
+            }
+            // Relaxed: a hint for the exchange that follows.
+            let tokens = self.wakeups.load(Ordering::Relaxed);
+            if tokens > 0 {
+                // Acquire: synchronises with the release in `hand`, so the pick-up finds what the
+                // token stands for (Wakeup).
+                if self
+                    .wakeups
+                    .compare_exchange_weak(tokens, tokens - 1, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+                {
+                    return self.pick_up::<P, L>(links);
+                }
+                continue;
+            }
+            let timeout = if patient { remaining() } else { None };
+            if timeout == Some(Duration::ZERO) {
+                if self.cancel() {
+                    return Waited::TimedOut;
+                }
+                // Somebody has counted us out already: the token comes without fail, and going
+                // away now would lose the M that it stands for.
+                patient = false;
+                continue;
+            }
+            P::wait(&self.wakeups, 0, timeout);
+        }
+    }
+
+    /// Stops being counted; `false` if a grant (or an error) is already on its way.
+    fn cancel(&self) -> bool {
+        let mut word = self.glance();
+        while word.waiting() > 0 {
+            // Relaxed: the count is all that changes.
+            let fewer = word.with_waiting(word.waiting() - 1);
+            match self.change(word, fewer, Ordering::Relaxed) {
+                Ok(()) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Picks up what a token stands for. By Invariant Wakeup there is an M or an error for each
+    /// thread in here. Whoever finds neither in one round has been overtaken by threads that found
+    /// theirs in that time, so this waits for nobody.
+    fn pick_up<P: Port, L: Links>(&self, links: &L) -> Waited {
+        loop {
+            if let Some(id) = self.granted.pop::<P>(|id| L::schedlink(links.node(id))) {
+                return Waited::M(id);
+            }
+            let refusals = self.refusals.load(Ordering::Relaxed);
+            if refusals == 0 {
+                continue;
+            }
+            // Relaxed: what matters came with the token.
+            let taken =
+                self.refusals.compare_exchange(refusals, refusals - 1, Ordering::Relaxed, Ordering::Relaxed);
+            if taken.is_ok() {
+                return if self.look().closed() { Waited::Closed } else { Waited::Failed };
+            }
+        }
+    }
+
+    /// Tells `count` threads, which are not counted any more, that they get no M.
+    pub(super) fn refuse<P: Port>(&self, count: u32) {
+        if count > 0 {
+            // Relaxed: `hand` publishes it.
+            self.refusals.fetch_add(count, Ordering::Relaxed);
+            self.hand::<P>(count);
+        }
+    }
+
+    /// Adds `count` tokens and wakes as many. The last access to the pool's memory is the addition:
+    /// the thread that is served may close and free the pool before the wake-up, which therefore
+    /// gets no more than an address.
+    #[cold]
+    pub(super) fn hand<P: Port>(&self, count: u32) {
+        let wakeups = &raw const self.wakeups;
+        // Release: partner of the acquire in `wait`.
+        self.wakeups.fetch_add(count, Ordering::Release);
+        P::wake(wakeups, count);
+    }
+}

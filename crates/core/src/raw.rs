@@ -1,0 +1,107 @@
+//! Calls without guards, for a face whose callers have none, such as C's.
+//!
+//! A raw call is left by hand. If its thread ends inside, the exit hook leaves it: nobody else will.
+//! In a pool these functions may be mixed with guards; what a guard holds, only that guard gives back.
+
+use crate::enter::Manner;
+use crate::own::Own;
+use crate::port::Port;
+use crate::{EnterError, Entered, LeaveError, M, Pool, Runtime};
+
+/// Makes a guard's call a raw one.
+///
+/// # Safety
+///
+/// The M is used by the calling thread alone, and only until this call is [left](leave), or the thread
+/// ends.
+#[inline]
+pub unsafe fn keep<R: Runtime, P: Port>(pool: &'static Pool<R, P>, entered: Entered<R, P>) -> &'static M<R> {
+    let m = entered.into_m();
+    m.call().make_raw();
+    if m.call().raw() == 1 && !m.call().is_bound() {
+        // So that it comes home if the thread ends inside.
+        let _ = P::tls_look(&pool.local).1 || P::exit_hook(&pool.local);
+    }
+    m
+}
+
+/// [`Pool::enter_from_signal`], but on the thread's own M where a call is inside and admitted.
+///
+/// # Errors
+///
+/// As there.
+///
+/// # Safety
+///
+/// As for [`keep`]. The call is left before the handler returns, and the context may be used by the
+/// handler while the interrupted call is using it.
+pub unsafe fn enter_from_signal<R: Runtime, P: Port>(
+    pool: &'static Pool<R, P>,
+) -> Result<&'static M<R>, EnterError> {
+    if let Own::M { m, .. } = pool.own()
+        && m.hold().token() == P::thread_token()
+        && m.call().nest_admitted()
+    {
+        m.call().make_raw();
+        pool.ask_stack(m, crate::enter::stack_pointer(), P::stack_bounds_in_signal);
+        return Ok(m);
+    }
+    let m = pool.enter_detached(Manner::HANDLER)?;
+    m.call().make_raw();
+    Ok(m)
+}
+
+/// Leaves a raw call.
+///
+/// # Errors
+///
+/// [`LeaveError::NotHeld`] if the calling thread is in no raw call with the M. Nothing has changed.
+///
+/// # Safety
+///
+/// `m` is an M of that pool. Its raw calls that are left have been entered by raw calls, and the M is
+/// not used by the one that is left.
+#[inline]
+pub unsafe fn leave<R: Runtime, P: Port>(
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+) -> Result<(), LeaveError> {
+    if !is_held::<R, P>(m) || !m.call().unmake_raw() {
+        return Err(LeaveError::NotHeld);
+    }
+    pool.leave_call(m);
+    Ok(())
+}
+
+/// The M of that number, if the calling thread is inside a call with it; for numbers that may be stale
+/// or invented.
+///
+/// # Safety
+///
+/// The M is used by the calling thread alone, while it is inside.
+#[inline]
+pub unsafe fn held<R: Runtime, P: Port>(pool: &'static Pool<R, P>, id: u32) -> Option<&'static M<R>> {
+    if !pool.table.numbers().contains(&id) {
+        return None;
+    }
+    let m = pool.table.get(id);
+    is_held::<R, P>(m).then_some(m)
+}
+
+/// Whether the calling thread is inside a call with the M, which may be any.
+#[inline]
+fn is_held<R: Runtime, P: Port>(m: &M<R>) -> bool {
+    // An M that went back still has the token of whoever had it last, so whether somebody is inside is
+    // looked at first: another holder wrote its token before it began its call (Call).
+    m.call().is_inside() && m.hold().token() == P::thread_token()
+}
+
+/// The calling thread's own M, if it is inside a call.
+///
+/// # Safety
+///
+/// As for [`held`].
+pub unsafe fn inside<R: Runtime, P: Port>(pool: &'static Pool<R, P>) -> Option<&'static M<R>> {
+    let Own::M { m, .. } = pool.own() else { return None };
+    is_held::<R, P>(m).then_some(m)
+}

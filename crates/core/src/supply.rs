@@ -1,0 +1,87 @@
+//! More spare Ms, and fewer, at the user's wish.
+
+use crate::enter::Manner;
+use crate::list::Taken;
+use crate::m::{LAST, Stage};
+use crate::port::Port;
+use crate::refill::NotMade;
+use crate::{EnterError, Entered, Pool, Runtime, StartError};
+
+impl<R: Runtime, P: Port> Pool<R, P> {
+    /// Makes Ms until `spare` of them are spare, so that as many threads at once wait for nothing.
+    /// The calling thread enters meanwhile (Ms are made by admitted threads only), and waits as
+    /// [`enter`](Pool::enter) does. Not for handlers.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::NotStarted`] if the pool is not running, [`StartError::Exhausted`] if the limit
+    /// allows no more, [`StartError::CreationFailed`]. The Ms made so far stay.
+    pub fn prewarm(&'static self, spare: u32) -> Result<(), StartError> {
+        let inside = self.enter_as(Manner::UNBOUND).map_err(|error| match error {
+            EnterError::Exhausted | EnterError::TooMany => StartError::Exhausted,
+            EnterError::CreationFailed => StartError::CreationFailed,
+            _ => StartError::NotStarted,
+        })?;
+        // The M at hand will be spare again, unless the thread was inside already.
+        let mine = u32::from(Entered::goes_back(&inside));
+        loop {
+            let missing = spare.saturating_sub(self.spare() + mine);
+            if missing == 0 {
+                return Ok(());
+            }
+            for _ in 0..missing {
+                if self.list.glance().closed() {
+                    return Err(StartError::NotStarted);
+                }
+                // A claim lets others rely on this M. Where no more can be counted, nobody does.
+                let stage = if self.list.claim_extra() { Stage::Claimed } else { Stage::Unclaimed };
+                let error = match self.make(stage) {
+                    Ok(_) => continue,
+                    Err(NotMade::Limit) => StartError::Exhausted,
+                    Err(NotMade::Failed(_)) => StartError::CreationFailed,
+                };
+                // Others may have relied on the claim, or found the limit reached while we had a slot:
+                // what is owed now is owed here (Duty).
+                self.refill(&inside);
+                return Err(error);
+            }
+        }
+    }
+
+    /// How many Ms are spare, roughly while others come and go.
+    fn spare(&'static self) -> u32 {
+        self.stats().spare
+    }
+
+    /// Drops the contexts of spare Ms until `keep` are spare (one always is: the list must not run
+    /// dry without anybody noticing). Returns how many it dropped. Stops early when a thread waits.
+    ///
+    /// Each context is moved to the caller's stack and dropped there when its M is out of use, so its
+    /// drop may call into the pool. Not for handlers.
+    pub fn trim(&'static self, keep: u32) -> u32 {
+        let surplus = self.spare().saturating_sub(keep.max(1));
+        (0..surplus).map_while(|_| self.take_surplus()).map(drop).count() as u32
+    }
+
+    /// Takes the context of a spare M, unless that is the last one. Nothing foreign runs in here.
+    ///
+    /// A thread that found the limit reached has dropped its duty; the slot that comes back here would
+    /// be nobody's to fill. So another M is held all the while, and goes back owing (Duty).
+    fn take_surplus(&'static self) -> Option<R::Context> {
+        let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
+        self.hold(anchor);
+        let surplus = match self.list.take::<P, _>(&self.table) {
+            Taken::M { m, .. } => {
+                self.hold(m);
+                // SAFETY: taken off the list, so it is ours alone (One place), with a context.
+                let context = unsafe { m.take_context() };
+                self.table.release(m.id());
+                Some(context)
+            }
+            _ => None,
+        };
+        anchor.owe(LAST);
+        self.list.give::<P, _>(&self.table, anchor, anchor.id());
+        surplus
+    }
+}
