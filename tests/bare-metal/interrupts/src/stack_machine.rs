@@ -1,7 +1,8 @@
 //! The runtime: a stack machine. Its variables are everybody's, the operands are those of an M.
 
+use core::cell::Cell;
 use core::convert::Infallible;
-use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, compiler_fence};
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use extram_core::{M, Runtime};
 
 /// What a program is made of.
@@ -35,29 +36,23 @@ pub(crate) struct StackMachine {
 
 const DEPTH: usize = 16;
 
-/// The operands of an M. A handler that interrupts a program may run another one on the same M, so
-/// it finds the operands in the middle of anything, and leaves them as they were.
+/// The operands of an M, which is one caller's: a handler that interrupts a program has another M.
 pub(crate) struct Operands {
-    cells: [AtomicI32; DEPTH],
-    used: AtomicUsize,
+    cells: [Cell<i32>; DEPTH],
+    used: Cell<usize>,
 }
 
 impl Operands {
     fn push(&self, number: i32) {
-        let place = self.used.load(Relaxed);
-        // Taken before it is filled: a handler in between pushes above it.
-        self.used.store(place + 1, Relaxed);
-        compiler_fence(SeqCst);
-        self.cells[place].store(number, Relaxed);
+        let place = self.used.get();
+        self.cells[place].set(number);
+        self.used.set(place + 1);
     }
 
     fn pop(&self) -> i32 {
-        let place = self.used.load(Relaxed) - 1;
-        // Read before it is given up.
-        let number = self.cells[place].load(Relaxed);
-        compiler_fence(SeqCst);
-        self.used.store(place, Relaxed);
-        number
+        let place = self.used.get() - 1;
+        self.used.set(place);
+        self.cells[place].get()
     }
 }
 
@@ -97,6 +92,6 @@ impl Runtime for StackMachine {
     type Error = Infallible;
 
     fn new_context(&self) -> Result<Operands, Infallible> {
-        Ok(Operands { cells: [const { AtomicI32::new(0) }; DEPTH], used: AtomicUsize::new(0) })
+        Ok(Operands { cells: [const { Cell::new(0) }; DEPTH], used: Cell::new(0) })
     }
 }

@@ -144,7 +144,11 @@ pub(crate) fn run_context() -> ! {
     let place = current();
     let (entry, arg) = critical_section::with(|cs| place.start.borrow(cs).get());
     entry(core::ptr::with_exposed_provenance_mut(arg));
-    place.block.exit();
+    // A port that is broken on purpose breaks one promise, so that the suite fails at those scenarios
+    // and comes to its end.
+    if cfg!(not(feature = "broken")) {
+        place.block.exit();
+    }
     loop {
         switch::reschedule(|_| Some(State::Leaving));
     }
@@ -241,10 +245,4 @@ pub(crate) fn next(cs: CriticalSection<'_>, core: usize, now: &Place) -> &'stati
         .unwrap_or(&room.places[core]);
     next.state.borrow(cs).set(State::Running);
     next
-}
-
-/// Not the calling context's: what a broken port returns.
-#[cfg(feature = "broken")]
-pub(crate) fn first_block() -> &'static extram_port_bare_metal::Block {
-    &setting().room.places[0].block
 }

@@ -19,13 +19,11 @@ pub struct Context(usize);
 // processor tells on Cortex-M; on the other machines handlers call `enter_from_signal` alone. Brief:
 // interrupts are masked, so the context is not preempted.
 unsafe impl System for Kernel {
+    /// With the feature `broken` it is a lie.
     const EXITS: bool = true;
 
     #[inline]
     fn block() -> &'static Block {
-        #[cfg(feature = "broken")]
-        return schedule::first_block();
-        #[cfg(not(feature = "broken"))]
         crate::switch::block()
     }
 

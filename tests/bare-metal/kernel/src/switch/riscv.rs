@@ -43,7 +43,9 @@ pub(crate) fn unmask() {
 }
 
 /// Words of a frame: ra, s0 to s11, tp, two free; then fs0 to fs11 where there are any.
-const WORDS: usize = if cfg!(target_feature = "d") { 28 } else { 16 };
+///
+/// Told by the width: compilers before 1.96 do not say that there is floating point.
+const WORDS: usize = if cfg!(target_arch = "riscv64") { 28 } else { 16 };
 
 /// Puts what `exchange` expects of a context that was switched away from on a new stack.
 ///
@@ -65,7 +67,7 @@ pub(crate) unsafe fn prepare(top: usize, block: &'static Block) -> usize {
 /// # Safety
 ///
 /// `sp` is from `prepare` or an earlier `save`, and nobody runs that context.
-#[cfg(target_feature = "d")]
+#[cfg(target_arch = "riscv64")]
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn exchange(save: *mut usize, sp: usize) {
     naked_asm!(
@@ -138,7 +140,7 @@ pub(crate) unsafe extern "C" fn exchange(save: *mut usize, sp: usize) {
 /// # Safety
 ///
 /// `sp` is from `prepare` or an earlier `save`, and nobody runs that context.
-#[cfg(not(target_feature = "d"))]
+#[cfg(target_arch = "riscv32")]
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn exchange(save: *mut usize, sp: usize) {
     naked_asm!(
