@@ -94,6 +94,8 @@ fn end(mine: *mut Words) {
             // Invariant Hook. If it is refused, they stay with the dead thread.
             let _ = key::set(mine.cast());
         } else {
+            // Words that a hook has made have a value there: no round for those.
+            let _ = key::set(core::ptr::null());
             // SAFETY: looked at by nobody.
             unsafe { words::free(mine) };
         }
