@@ -76,6 +76,9 @@ pub(crate) struct Apart {
 /// AddressSanitizer's way to find uses of a frame that is gone is to have frames elsewhere.
 const FRAMES_ON_THE_STACK: Option<&str> = Some("detect_leaks=1:detect_stack_use_after_return=0");
 
+/// What leaks on purpose counts what it leaks itself.
+const LEAKS_ON_PURPOSE: Option<&str> = Some("detect_leaks=0");
+
 const ADDRESS: Sanitizer = Sanitizer {
     name: "address",
     runtime: "asan",
@@ -87,6 +90,11 @@ const ADDRESS: Sanitizer = Sanitizer {
     options: ("ASAN_OPTIONS", "detect_leaks=1"),
     planted: &[("use_after_free", "heap-use-after-free"), ("leak", "detected memory leaks")],
     apart: &[
+        Apart {
+            name: "callee",
+            options: LEAKS_ON_PURPOSE,
+            reason: "it leaks guards, and a pool with a leaked guard can never be freed",
+        },
         Apart {
             name: "signals",
             options: FRAMES_ON_THE_STACK,
@@ -101,6 +109,11 @@ const ADDRESS: Sanitizer = Sanitizer {
             name: "system_calls",
             options: None,
             reason: "its programs are traced, and LeakSanitizer traces them itself",
+        },
+        Apart {
+            name: "unloaded",
+            options: LEAKS_ON_PURPOSE,
+            reason: "a library that goes with its pool open leaves the memory of its Ms behind",
         },
     ],
 };

@@ -45,15 +45,15 @@ extern uint32_t extram_port_frequency(void);
 extern uint64_t extram_port_ticks(void);
 
 /**
- * Supplied by the kernel. Lets another thread run. If there is none, the core may rest until
- * an event comes, but not for long.
+ * Supplied by the kernel. Lets another thread run, if there is one, and comes back by itself:
+ * never rests until an event comes, since the caller may hold what everybody else waits for.
  */
-extern void extram_port_relax(void);
+extern void extram_port_yield(void);
 
 /**
  * Supplied by the kernel. Waits until extram_port_wake is called for the word, if it holds
  * expected, or the counter reaches until (UINT64_MAX: no time limit). May return early for any
- * reason; calling extram_port_relax once is enough.
+ * reason; calling extram_port_yield once is enough.
  */
 extern void extram_port_wait(const uint32_t *word, uint32_t expected, uint64_t until);
 

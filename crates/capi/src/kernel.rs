@@ -32,13 +32,13 @@ unsafe extern "C" {
     /// Supplied by the kernel. A counter that never goes back, not even from one core to another.
     fn extram_port_ticks() -> u64;
 
-    /// Supplied by the kernel. Lets another thread run. If there is none, the core may rest until
-    /// an event comes, but not for long.
-    fn extram_port_relax();
+    /// Supplied by the kernel. Lets another thread run, if there is one, and comes back by itself:
+    /// never rests until an event comes, since the caller may hold what everybody else waits for.
+    fn extram_port_yield();
 
     /// Supplied by the kernel. Waits until extram_port_wake is called for the word, if it holds
     /// expected, or the counter reaches until (UINT64_MAX: no time limit). May return early for any
-    /// reason; calling extram_port_relax once is enough.
+    /// reason; calling extram_port_yield once is enough.
     fn extram_port_wait(word: *const u32, expected: u32, until: u64);
 
     /// Supplied by the kernel. Wakes up to count threads that wait for the word. The address may be
@@ -79,9 +79,14 @@ unsafe impl System for Kernel {
         unsafe { extram_port_ticks() }
     }
 
+    /// Not called, since `wait` is the kernel's own.
     fn relax() {
+        Self::yield_now();
+    }
+
+    fn yield_now() {
         // SAFETY: as above.
-        unsafe { extram_port_relax() }
+        unsafe { extram_port_yield() }
     }
 
     type Thread = Infallible;

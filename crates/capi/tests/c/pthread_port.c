@@ -21,7 +21,7 @@ uint64_t extram_port_ticks(void) {
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-void extram_port_relax(void) {
+void extram_port_yield(void) {
     sched_yield();
 }
 

@@ -7,6 +7,8 @@ use crate::switch;
 #[cfg(target_has_atomic = "ptr")]
 use core::sync::atomic::{AtomicU32, Ordering};
 use critical_section::RawRestoreState;
+#[cfg(target_has_atomic = "ptr")]
+use spin::mutex::SpinMutex;
 
 struct MaskAndLock;
 
@@ -17,6 +19,9 @@ const ENABLED: u8 = 1;
 /// In the state to restore: the core had the lock before.
 const NESTED: u8 = 2;
 
+/// Between the cores. To spin is right here: interrupts are masked, so whoever has it is at work.
+#[cfg(target_has_atomic = "ptr")]
+static LOCK: SpinMutex<()> = SpinMutex::new(());
 /// The number of the core that has the lock, plus one; 0 for none.
 #[cfg(target_has_atomic = "ptr")]
 static OWNER: AtomicU32 = AtomicU32::new(0);
@@ -25,7 +30,7 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 static mut INSIDE: bool = false;
 
 // SAFETY: interrupts are masked first, so this core does nothing else until `release`; other cores
-// find `OWNER` taken. The acquire and the release on it order what two cores do inside.
+// find `LOCK` taken, which orders what two cores do inside.
 unsafe impl critical_section::Impl for MaskAndLock {
     unsafe fn acquire() -> RawRestoreState {
         let enabled = switch::mask() as u8 * ENABLED;
@@ -42,13 +47,9 @@ unsafe impl critical_section::Impl for MaskAndLock {
             if OWNER.load(Ordering::Relaxed) == me {
                 return enabled | NESTED;
             }
-            // Acquire: partner of the release in `release`.
-            while OWNER.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed).is_err() {
-                // Look, and do not take the cache line away from its owner, until it seems free.
-                while OWNER.load(Ordering::Relaxed) != 0 {
-                    core::hint::spin_loop();
-                }
-            }
+            // Unlocked by `release`, maybe in another context.
+            core::mem::forget(LOCK.lock());
+            OWNER.store(me, Ordering::Relaxed);
             enabled
         }
     }
@@ -56,7 +57,11 @@ unsafe impl critical_section::Impl for MaskAndLock {
     unsafe fn release(state: RawRestoreState) {
         if state & NESTED == 0 {
             #[cfg(target_has_atomic = "ptr")]
-            OWNER.store(0, Ordering::Release);
+            {
+                OWNER.store(0, Ordering::Relaxed);
+                // SAFETY: locked by `acquire`, on this core, whose guard was forgotten.
+                unsafe { LOCK.force_unlock() };
+            }
             #[cfg(not(target_has_atomic = "ptr"))]
             // SAFETY: interrupts are masked, and there is one core.
             unsafe {
