@@ -151,6 +151,8 @@ const TESTS: &[&[&str]] = &[
     &["-p", "extram-faults", "-p", "extram-soak", "--tests"],
 ];
 
+const HOSTED: &str = "tests/hosted/tests";
+
 /// Tests of `tests/hosted` that say nothing about the programs that were built for the sanitizer.
 /// This one runs the compiler. OpenMP's regions are not among the tests, because they need gcc: its
 /// library synchronises threads in ways that ThreadSanitizer does not see.
@@ -190,7 +192,7 @@ fn hosted(tools: &Tools, sanitizer: &Sanitizer) -> Result<Summary> {
         let cargo = names.iter().fold(cargo, |cargo, name| cargo.args(["--test", name]));
         cargo_test(&cargo.args(["--", "--skip", SKIPPED]))
     };
-    let together = hosted_programs()?;
+    let together = test_programs(HOSTED)?;
     let is_apart = |name: &String| sanitizer.apart.iter().any(|apart| apart.name == name);
     let together: Vec<_> = together.into_iter().filter(|name| !is_apart(name)).collect();
     let mut summary = run(sanitizer.options.1, &together)?;
@@ -206,9 +208,9 @@ fn hosted(tools: &Tools, sanitizer: &Sanitizer) -> Result<Summary> {
     Ok(summary)
 }
 
-/// The names of the test programs.
-fn hosted_programs() -> Result<Vec<String>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hosted/tests");
+/// The names of the test programs in a folder of the workspace.
+pub(crate) fn test_programs(folder: &str) -> Result<Vec<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     let mut names = Vec::new();
     for entry in folder.read_dir().with_context(|| folder.display().to_string())? {
         let path = entry?.path();
@@ -341,7 +343,7 @@ mod tests {
 
     #[test]
     fn what_is_apart_or_skipped_exists() {
-        let programs = hosted_programs().unwrap();
+        let programs = test_programs(HOSTED).unwrap();
         assert!(programs.len() > 10);
         for apart in ADDRESS.apart.iter().chain(THREAD.apart) {
             assert!(programs.iter().any(|name| name == apart.name), "{}", apart.name);

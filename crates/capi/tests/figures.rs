@@ -38,11 +38,11 @@ unsafe extern "C-unwind" fn make(runtime: *mut c_void, context: *mut *mut c_void
 
 impl Maker {
     fn new() -> &'static Self {
-        Box::leak(Box::new(Maker {
+        face::keep(Maker {
             calls: AtomicU32::new(0),
             fails: AtomicBool::new(false),
             blocks: AtomicBool::new(false),
-        }))
+        })
     }
 
     fn config(&'static self) -> extram_config {

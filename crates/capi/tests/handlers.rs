@@ -198,6 +198,7 @@ fn in_the_middle_of_entering_and_leaving_it_has_an_m_of_its_own() {
 /// Wherever it lands, in whatever function. What it finds is right or it is turned away.
 #[test]
 fn a_storm_of_handlers() {
+    let storm = face::scaled(1000);
     for (binding, max_ms) in [(EXTRAM_BIND_THREAD, 0), (EXTRAM_BIND_CALL, 0), (EXTRAM_BIND_THREAD, 2)] {
         let (_turn, pool) = turn(extram_config { binding, max_ms, ..config() });
         STORM.store(true, SeqCst);
@@ -226,7 +227,7 @@ fn a_storm_of_handlers() {
                 }
             });
             until(|| thread.load(SeqCst) != 0);
-            for round in 1..=1000 {
+            for round in 1..=storm {
                 // SAFETY: the thread is not joined yet.
                 unsafe { libc::pthread_kill(thread.load(SeqCst) as libc::pthread_t, libc::SIGUSR1) };
                 sent.store(round, SeqCst);
@@ -241,8 +242,8 @@ fn a_storm_of_handlers() {
             // The scope alone does not wait for what the thread does when it exits.
             caller.join().expect("no assertion failed");
         });
-        assert_eq!(struck.load(SeqCst), 1000);
-        assert_eq!(RIGHT.load(SeqCst) - right, 1000, "something was not right in a handler");
+        assert_eq!(struck.load(SeqCst), storm);
+        assert_eq!(RIGHT.load(SeqCst) - right, storm, "something was not right in a handler");
         STORM.store(false, SeqCst);
         assert_eq!(stats(pool).in_use, 0);
         end(pool);

@@ -126,15 +126,25 @@ fn locked<R: Runtime>() -> *mut M<R> {
     ptr::without_provenance_mut(1)
 }
 
-/// The references' `at_exit`: before Go 1.21 nothing happened when a foreign thread exited.
-unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
-
-/// Nor after a fork.
+/// Nothing happened after a fork.
 unsafe extern "C" fn no_repair(_: *mut ()) {}
 
-static NO_HOOKS: Hooks = Hooks { at_exit: nothing, in_child: no_repair };
-
 impl<R: Runtime, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
+    const HOOKS: &'static Hooks = &Hooks { at_exit: Self::at_exit, in_child: no_repair };
+
+    /// Before Go 1.21 nothing happened when a foreign thread exited: its M is gone with it. The port may
+    /// forget the thread, though.
+    ///
+    /// # Safety
+    ///
+    /// `pool` is what was handed to `tls_open`.
+    unsafe extern "C" fn at_exit(pool: *mut (), _: *mut ()) {
+        // SAFETY: a pool that is open lives for ever.
+        let pool: &'static Self = unsafe { &*pool.cast_const().cast::<Self>() };
+        // Null is never refused.
+        let _ = P::tls_set(&pool.local, ptr::null_mut());
+    }
+
     /// A pool that makes its Ms on the heap.
     #[cfg(feature = "alloc")]
     pub const fn new(runtime: R) -> Self {
@@ -362,7 +372,7 @@ impl<R: Gate, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
             return Err(StartError::AlreadyStarted);
         }
         // Without thread-local storage every call is an outermost one.
-        let _ = P::tls_open(&self.local, ptr::null_mut(), &NO_HOOKS);
+        let _ = P::tls_open(&self.local, (&raw const *self).cast_mut().cast(), Self::HOOKS);
         match self.one_new_extra_m() {
             Ok(()) => {
                 self.stage.store(STARTED, Ordering::SeqCst);

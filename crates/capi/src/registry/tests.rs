@@ -8,13 +8,21 @@ use std::sync::atomic::AtomicU64;
 const ME: usize = 0x100;
 const OTHER: usize = 0x230;
 
+/// Keeps `value` until the process ends, and where LeakSanitizer finds it.
+fn keep<T: Sync>(value: T) -> &'static T {
+    static KEPT: std::sync::Mutex<Vec<usize>> = std::sync::Mutex::new(Vec::new());
+    let kept: &'static T = Box::leak(Box::new(value));
+    KEPT.lock().expect("no panic").push((&raw const *kept).expose_provenance());
+    kept
+}
+
 type Numbers = &'static Registry<AtomicU64>;
 
 /// A registry of its own, with or without notes, and a closed pool in it.
 fn one_pool(notes: bool) -> (Numbers, Place, &'static AtomicU64) {
-    let registry: Numbers = Box::leak(Box::new(Registry::new()));
+    let registry: Numbers = keep(Registry::new());
     registry.notes.settle(|| notes);
-    let pool = Box::leak(Box::new(AtomicU64::new(7)));
+    let pool = keep(AtomicU64::new(7));
     let place = let_to(registry, pool);
     (registry, place, pool)
 }
@@ -260,10 +268,9 @@ mod in_a_forked_child {
 fn nobody_is_at_work_on_a_pool_that_was_freed() {
     use std::time::{Duration, Instant};
     const GONE: u64 = 0;
-    let registry: Numbers = Box::leak(Box::new(Registry::new()));
+    let registry: Numbers = keep(Registry::new());
     registry.notes.settle(Native::heavy_barrier_init);
-    let pools: [&'static AtomicU64; 2] =
-        [const { AtomicU64::new(GONE) }; 2].map(|pool| &*Box::leak(Box::new(pool)));
+    let pools: [&'static AtomicU64; 2] = [const { AtomicU64::new(GONE) }; 2].map(|pool| &*keep(pool));
     let now = AtomicUsize::new(usize::MAX);
     let ended = AtomicBool::new(false);
     let place_of = |bits: usize| Place { slot: bits & (SLOTS - 1), tenant: bits / SLOTS };
