@@ -12,7 +12,7 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 extern crate std;
 
 /// A `const fn`, or a plain one where loom's types cannot be made in a constant.
@@ -51,6 +51,8 @@ mod refill;
 mod runtime;
 #[cfg(feature = "alloc")]
 mod segments;
+#[cfg(all(test, shuttle))]
+mod shuttled;
 mod slots;
 mod supply;
 #[doc(hidden)]

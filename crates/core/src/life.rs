@@ -66,10 +66,15 @@ impl Life {
         }
     }
 
-    /// What a newcomer to a list that is closed is told.
+    /// What a newcomer that found the list closed is told; `None` if it has been opened since.
     #[cold]
-    pub(crate) fn turned_away(&self) -> EnterError {
-        if self.now() & ONCE == 0 { EnterError::NotStarted } else { EnterError::Closed }
+    pub(crate) fn turned_away(&self) -> Option<EnterError> {
+        // Acquire: partner of the release that ended the switch to Open, after the list was opened.
+        match self.word.load(Ordering::Acquire) {
+            now if now & PHASE == Phase::Open as usize => None,
+            now if now & ONCE == 0 => Some(EnterError::NotStarted),
+            _ => Some(EnterError::Closed),
+        }
     }
 
     /// Begins a switch from one of these phases; `Err` with the phase if it is another.

@@ -31,7 +31,8 @@
 //!   wake one                                  granted: pop; there is one
 //! ```
 //!
-//! An error for a waiter goes the same way, with `refusals` + 1 in place of the push.
+//! An error for a waiter goes the same way, with `refusals` + 1 in place of the push, or `dismissals`
+//! + 1 where the pool was closed: it may be open again when the waiter comes to look.
 //!
 //! # Invariants
 //!
@@ -40,7 +41,7 @@
 //! - **Exact.** Threads between their `waiting + 1` and the end of their wait = `waiting`, plus the
 //!   tokens, plus the tokens about to be added. Who takes the count down by one either adds one token
 //!   (give, give up, abandon, close) or stops waiting itself (cancel).
-//! - **Wakeup.** Ms on `granted` + `refusals` ≥ `wakeups` + threads that took a token and have not
+//! - **Wakeup.** Ms on `granted` + `refusals` + `dismissals` ≥ `wakeups` + threads that took a token and have not
 //!   picked up what it stands for. The push comes before the token (release), the token before the
 //!   pick-up (acquire).
 //! - **Stable.** While the pool lives the memory of an M is never unmapped and `schedlink` is never anything else, so
@@ -117,7 +118,9 @@ pub(crate) struct List {
     granted: Numbers,
     /// Tokens. A word of 32 bits because that is what systems let threads sleep on.
     wakeups: AtomicU32,
+    /// Waiters who are still to be told that making an M failed, and that the pool was closed.
     refusals: AtomicU32,
+    dismissals: AtomicU32,
     /// See Invariant Guest.
     guests: AtomicU32,
 }
@@ -134,6 +137,7 @@ impl List {
                 granted: Numbers::new(),
                 wakeups: AtomicU32::new(0),
                 refusals: AtomicU32::new(0),
+                dismissals: AtomicU32::new(0),
                 guests: AtomicU32::new(0),
             }
         }
@@ -309,7 +313,7 @@ impl List {
                 Err(now) => word = now,
             }
         }
-        self.refuse::<P>(word.waiting());
+        self.refuse::<P>(&self.dismissals, word.waiting());
         // Invariant Guest; and partner of the fence in `Pool::go_idle`.
         fence(Ordering::SeqCst);
     }
@@ -346,6 +350,7 @@ impl List {
         // Relaxed, all of them: one thread; the caller publishes the repaired pool.
         self.wakeups.store(0, Ordering::Relaxed);
         self.refusals.store(0, Ordering::Relaxed);
+        self.dismissals.store(0, Ordering::Relaxed);
         self.guests.store(0, Ordering::Relaxed);
         self.word.0.store(word.0, Ordering::Relaxed);
     }

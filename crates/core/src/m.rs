@@ -19,7 +19,7 @@ use core::ops::Range;
 /// reader may always read `schedlink`. `repr(C)`: what the paths of entering and leaving touch
 /// comes first and shares a cache line; the payload, which no racing reader touches, comes last.
 #[repr(C)]
-#[cfg_attr(all(target_pointer_width = "64", not(loom)), repr(align(64)))]
+#[cfg_attr(all(target_pointer_width = "64", not(any(loom, shuttle))), repr(align(64)))]
 pub struct M<R: Runtime> {
     /// The next spare, granted, bare or retired M by number, 0 for none. Atomic because a thread that
     /// loses the race for this M may read it at any time; what it read then fails its compare-exchange.
@@ -64,16 +64,16 @@ pub(crate) const LAST: u32 = 1;
 /// In `needextram`: nobody has entered with it since it was made.
 pub(crate) const NEW: u32 = 2;
 
-#[cfg(all(target_pointer_width = "32", not(loom)))]
+#[cfg(all(target_pointer_width = "32", not(any(loom, shuttle))))]
 static_assertions::const_assert!(core::mem::offset_of!(M<Empty>, context) <= 64);
-#[cfg(all(target_pointer_width = "64", not(loom)))]
+#[cfg(all(target_pointer_width = "64", not(any(loom, shuttle))))]
 static_assertions::const_assert!(core::mem::offset_of!(M<Empty>, context) <= 128);
 
 /// The smallest runtime there is, to measure the header of an M.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 struct Empty;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 impl Runtime for Empty {
     type Context = ();
     type Error = ();

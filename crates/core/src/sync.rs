@@ -1,9 +1,13 @@
 //! The facade over atomics: the processor's own, software ones where a target has no
-//! compare-exchange, and loom's when the algorithm is being model-checked.
+//! compare-exchange, and loom's or shuttle's when the algorithm is being model-checked.
 //!
 //! Nothing else in this crate names `core::sync::atomic`, so a model run checks the shipped code.
 
-#[cfg(all(not(loom), target_has_atomic = "ptr"))]
+#[cfg(shuttle)]
+pub use ::shuttle::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence,
+};
+#[cfg(all(not(any(loom, shuttle)), target_has_atomic = "ptr"))]
 pub use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence,
 };
@@ -12,10 +16,12 @@ pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Orde
 #[cfg(all(not(loom), not(target_has_atomic = "ptr")))]
 pub use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence};
 
+#[cfg(shuttle)]
+pub(crate) use ::shuttle::sync::atomic::AtomicU64 as AtomicWord;
 #[cfg(all(not(loom), not(target_has_atomic = "64")))]
 pub(crate) use AtomicU32 as AtomicWord;
 /// The word of a tagged list: 64 bits where the processor exchanges 64 bits at once, else 32.
-#[cfg(all(not(loom), target_has_atomic = "64"))]
+#[cfg(all(not(any(loom, shuttle)), target_has_atomic = "64"))]
 pub(crate) use core::sync::atomic::AtomicU64 as AtomicWord;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::AtomicU64 as AtomicWord;

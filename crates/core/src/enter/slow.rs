@@ -147,7 +147,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                     }
                     return Ok((m, How::Taken));
                 }
-                Taken::Closed => return Err(self.life.turned_away()),
+                Taken::Closed => match self.life.turned_away() {
+                    Some(error) => return Err(error),
+                    None => {
+                        taken = self.list.take::<P, _>(&self.table);
+                        continue;
+                    }
+                },
                 Taken::Empty | Taken::Failed if manner.refill && self.adopt()? => {
                     taken = self.list.take::<P, _>(&self.table);
                     continue;

@@ -98,7 +98,7 @@ impl List {
             // Release: partner of the acquire in `withdraw`, for the slot that has come back.
             match self.change(word, to, Ordering::Release) {
                 Ok(()) => {
-                    self.refuse::<P>(told);
+                    self.refuse::<P>(&self.refusals, told);
                     return outcome;
                 }
                 Err(now) => word = now,

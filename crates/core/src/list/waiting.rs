@@ -3,7 +3,7 @@
 
 use super::{Links, List, Taken};
 use crate::port::Port;
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU32, Ordering, fence};
 use core::time::Duration;
 
 /// The answer to [`List::line_up`].
@@ -146,24 +146,26 @@ impl List {
             if let Some(id) = self.granted.pop::<P>(|id| L::schedlink(links.node(id))) {
                 return Waited::M(id);
             }
-            let refusals = self.refusals.load(Ordering::Relaxed);
-            if refusals == 0 {
-                continue;
+            if Self::take_one(&self.dismissals) {
+                return Waited::Closed;
             }
-            // Relaxed: what matters came with the token.
-            let taken =
-                self.refusals.compare_exchange(refusals, refusals - 1, Ordering::Relaxed, Ordering::Relaxed);
-            if taken.is_ok() {
-                return if self.look().closed() { Waited::Closed } else { Waited::Failed };
+            if Self::take_one(&self.refusals) {
+                return Waited::Failed;
             }
         }
     }
 
-    /// Tells `count` threads, which are not counted any more, that they get no M.
-    pub(super) fn refuse<P: Port>(&self, count: u32) {
+    fn take_one(count: &AtomicU32) -> bool {
+        let there = count.load(Ordering::Relaxed);
+        // Relaxed: what matters came with the token.
+        there > 0 && count.compare_exchange(there, there - 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Tells `count` threads, which are not counted any more, that they get no M, and why.
+    pub(super) fn refuse<P: Port>(&self, why: &AtomicU32, count: u32) {
         if count > 0 {
             // Relaxed: `hand` publishes it.
-            self.refusals.fetch_add(count, Ordering::Relaxed);
+            why.fetch_add(count, Ordering::Relaxed);
             self.hand::<P>(count);
         }
     }
