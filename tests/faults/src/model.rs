@@ -79,7 +79,9 @@ pub struct Model {
     /// Last in, first out.
     list: Vec<u32>,
     granted: Vec<u32>,
+    /// Those who are to be told that making an M failed, and that the pool was closed.
     refusals: u32,
+    dismissals: u32,
     tokens: u32,
     waiting: u32,
     failed: bool,
@@ -116,6 +118,7 @@ impl Model {
             list: Vec::new(),
             granted: Vec::new(),
             refusals: 0,
+            dismissals: 0,
             tokens: 0,
             waiting: 0,
             failed: false,
@@ -147,8 +150,9 @@ impl Model {
     /// nothing to bring home.
     pub fn may_exit(&self, thread: usize) -> bool {
         let thread = &self.threads[thread];
-        // What a thread has besides its own, as a handler does, is not found when it ends.
-        let own = thread.calls.iter().all(|id| Some(*id) == thread.own);
+        // What a thread has besides its own, as a handler does, is not found when it ends; nor its own
+        // former one, if a handler has taken that.
+        let own = thread.calls.iter().all(|id| Some(*id) == thread.own && !self.ms[id].with_handler);
         thread.asleep.is_none() && (thread.calls.is_empty() || (own && self.shape.hook()))
     }
 
@@ -347,8 +351,12 @@ impl Model {
             if let Some(id) = self.granted.pop() {
                 return self.install(thread, id, order);
             }
+            if self.dismissals > 0 {
+                self.dismissals -= 1;
+                return Reply::Not(EnterError::Closed);
+            }
             self.refusals -= 1;
-            return Reply::Not(if self.open { EnterError::CreationFailed } else { EnterError::Closed });
+            return Reply::Not(EnterError::CreationFailed);
         }
         if order == Order::Timed && self.time > since {
             self.waiting -= 1;
@@ -503,7 +511,7 @@ impl Model {
         }
         self.open = false;
         self.failed = false;
-        self.refusals += self.waiting;
+        self.dismissals += self.waiting;
         self.tokens += self.waiting;
         self.waiting = 0;
         if self.shape.binds_plainly() {
