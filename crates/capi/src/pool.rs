@@ -50,7 +50,7 @@ pub unsafe extern "C" fn extram_pool_new(config: *const extram_config, pool: *mu
         let place = vacant.place;
         let pool = configured(Pool::new(Foreign::new(config, place, Home::Heap)), &config);
         let made = Made(allocated()?.write(pool));
-        made.0.start()?;
+        made.start()?;
         vacant.fill(made.keep());
         // SAFETY: by the caller's promise; checked for null.
         unsafe { handle.write(place.pool()) };
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn extram_pool_init(
         let place = vacant.place;
         let pool = Pool::with_memory(Foreign::new(config, place, Home::Storage), storage.ms);
         let made = Made(storage.pool.write(configured(pool, &config)));
-        made.0.start()?;
+        made.start()?;
         vacant.fill(made.keep());
         // SAFETY: by the caller's promise; checked for null.
         unsafe { handle.write(place.pool()) };
@@ -154,11 +154,17 @@ impl Storage {
     }
 }
 
-/// A pool that ends if starting it fails, or panics.
-struct Made(&'static Pool);
+/// A pool that ends if starting it fails, or panics. A pointer, with which its memory can be freed.
+struct Made(*mut Pool);
 
 impl Made {
-    fn keep(self) -> &'static Pool {
+    fn start(&self) -> Result<(), extram_code> {
+        // SAFETY: it lives until `end`, here or in `extram_pool_free`.
+        let pool: &'static Pool = unsafe { &*self.0 };
+        Ok(pool.start()?)
+    }
+
+    fn keep(self) -> *mut Pool {
         let pool = self.0;
         core::mem::forget(self);
         pool
@@ -168,7 +174,7 @@ impl Made {
 impl Drop for Made {
     fn drop(&mut self) {
         // SAFETY: made a moment ago, and nobody has been told of it.
-        unsafe { end((&raw const *self.0).cast_mut()) };
+        unsafe { end(self.0) };
     }
 }
 

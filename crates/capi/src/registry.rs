@@ -240,12 +240,12 @@ pub(crate) struct Vacant<T: 'static = Pool> {
 }
 
 impl<T> Vacant<T> {
-    /// From now on `find` finds the pool.
-    pub(crate) fn fill(self, pool: &'static T) {
+    /// From now on `find` finds the pool, which is there until `evict` hands the pointer back.
+    pub(crate) fn fill(self, pool: *mut T) {
         // Relaxed: published by the release below.
         self.slot.closed.store(false, Ordering::Relaxed);
         // Release: partner of the acquire in `address`.
-        self.slot.pool.store((&raw const *pool).cast_mut(), Ordering::Release);
+        self.slot.pool.store(pool, Ordering::Release);
         self.slot.tenure.let_it();
         core::mem::forget(self);
     }

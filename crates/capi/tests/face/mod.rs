@@ -3,6 +3,7 @@
 
 use extram_capi::extram_code::*;
 use extram_capi::*;
+use std::any::Any;
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::Mutex;
@@ -143,11 +144,11 @@ pub fn trim(pool: *mut extram_pool, keep: u32) -> Result<u32, extram_code> {
 
 /// Waits for something that another thread does; fails by a clock of its own.
 #[track_caller]
-/// Keeps `value` until the process ends, and where LeakSanitizer finds it.
-pub fn keep<T: Send + Sync>(value: T) -> &'static T {
-    static KEPT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+/// Keeps `value` until the process ends, and where those who look for leaks find it.
+pub fn keep<T: Any + Sync>(value: T) -> &'static T {
+    static KEPT: Mutex<Vec<&'static (dyn Any + Sync)>> = Mutex::new(Vec::new());
     let kept: &'static T = Box::leak(Box::new(value));
-    KEPT.lock().expect("no panic").push((&raw const *kept).expose_provenance());
+    KEPT.lock().expect("no panic").push(kept);
     kept
 }
 
