@@ -33,6 +33,18 @@ pub(crate) enum Phase {
 }
 
 const PHASE: usize = 7;
+
+fn phase(word: usize) -> Phase {
+    match word & PHASE {
+        0 => Phase::Idle,
+        1 => Phase::Starting,
+        2 => Phase::Open,
+        3 => Phase::Closing,
+        4 => Phase::Draining,
+        _ => Phase::Ending,
+    }
+}
+
 /// The pool was open at some time.
 const ONCE: usize = 8;
 const STAMP: u32 = 4;
@@ -56,14 +68,7 @@ impl Life {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        match self.now() & PHASE {
-            0 => Phase::Idle,
-            1 => Phase::Starting,
-            2 => Phase::Open,
-            3 => Phase::Closing,
-            4 => Phase::Draining,
-            _ => Phase::Ending,
-        }
+        phase(self.now())
     }
 
     /// What a newcomer that found the list closed is told; `None` if it has been opened since.
@@ -79,17 +84,21 @@ impl Life {
 
     /// Begins a switch from one of these phases; `Err` with the phase if it is another.
     fn begin(&self, from: &[Phase], to: Phase, by: Switcher) -> Result<Switch<'_>, Phase> {
+        // Acquire, here and in the exchange: partner of the release that ended the last switch. Who is told
+        // that the pool is closed may free it.
+        let mut now = self.word.load(Ordering::Acquire);
         loop {
-            let (now, phase) = (self.now(), self.phase());
+            let phase = phase(now);
             if !from.contains(&phase) {
                 return Err(phase);
             }
             let next = to as usize | now & ONCE | by.forks << STAMP;
-            // Acquire: partner of the release that ended the last switch.
-            let begun = self.word.compare_exchange(now, next, Ordering::Acquire, Ordering::Relaxed);
-            if begun.is_ok() {
-                self.switcher.store(by.token, Ordering::Relaxed);
-                return Ok(Switch { life: self, then: phase });
+            match self.word.compare_exchange(now, next, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => {
+                    self.switcher.store(by.token, Ordering::Relaxed);
+                    return Ok(Switch { life: self, then: phase });
+                }
+                Err(other) => now = other,
             }
         }
     }
@@ -120,7 +129,8 @@ impl Life {
     /// In a forked child: takes over a switch whose thread has vanished.
     #[cold]
     pub(crate) fn take_over(&self, by: Switcher) -> Option<Switch<'_>> {
-        let (now, phase) = (self.now(), self.phase());
+        let now = self.now();
+        let phase = phase(now);
         let switching = matches!(phase, Phase::Starting | Phase::Ending);
         if !switching || now >> STAMP == by.stamp() {
             return None;
