@@ -21,9 +21,7 @@ pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(pool: *mut (), valu
     // whose it is.
     let idle = if plain { m.call().is_outside() } else { m.hold().resume(mine) == Resumed::Outermost };
     if idle {
-        if plain && !m.hold().unbind(mine, false) {
-            // Revoked: it is `close`'s.
-            m.hold().acknowledge(mine);
+        if plain && !m.hold().unbind_or_acknowledge(mine) {
             let _ = pool.set_own(Own::Nothing);
             return;
         }

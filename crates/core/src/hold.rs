@@ -226,16 +226,23 @@ impl Hold {
         self.now() & REVOKED != 0
     }
 
-    /// The thread, which is about to end, lets go of an M that is revoked: it is `close`'s.
-    pub(crate) fn acknowledge(&self, mine: usize) {
+    /// The thread of that token, which is about to end and outside, lets go of the M that it bound the
+    /// plain way: the M is in its hands if `true`. Else it is revoked, and `close`'s. One step: a `reopen`
+    /// may be taking the revocation back.
+    pub(crate) fn unbind_or_acknowledge(&self, mine: usize) -> bool {
         // Release: partner of the acquire in `retire` and `reinstate`.
-        let _ = self.change(Ordering::Release, |now| (now == mine | PLAIN | REVOKED).then_some(REVOKED));
+        let was = self.change(Ordering::Release, |now| match now & !REVOKED {
+            bound if bound != mine | PLAIN => None,
+            bound if bound == now => Some(mine | BUSY),
+            _ => Some(REVOKED),
+        });
+        was.is_ok_and(|was| was & REVOKED == 0)
     }
 
     /// `close` takes for good what it has revoked; `false` if the thread has let go of it, so that the
     /// slot can be used again at once.
     pub(crate) fn retire(&self) -> bool {
-        // Acquire: partner of the release in `acknowledge`.
+        // Acquire: partner of the release in `unbind_or_acknowledge`.
         let was = self.change(Ordering::Acquire, |now| Some(if token(now) == 0 { 0 } else { now | BUSY }));
         was.is_ok_and(|was| token(was) != 0)
     }
