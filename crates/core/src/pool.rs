@@ -1,5 +1,7 @@
 //! The pool: its configuration, and its start.
 
+#[cfg(not(loom))]
+use crate::M;
 use crate::exit::at_exit;
 use crate::fork::{in_child, no_child};
 use crate::life::Life;
@@ -8,10 +10,11 @@ use crate::mode::{Mode, Settled};
 use crate::numbers::Numbers;
 use crate::port::{Hooks, Port};
 #[cfg(not(loom))]
-use crate::slots::{FixedSlots, Slots};
+use crate::slots::FixedSlots;
+use crate::slots::Slots;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use crate::table::Table;
-use crate::{M, Runtime, StartError};
+use crate::{Runtime, StartError};
 
 /// How long an M stays with a thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -89,6 +92,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// A pool that has room for `N` Ms and needs no allocator.
     #[cfg(not(loom))]
     pub const fn with_slots<const N: usize>(runtime: R, slots: &'static Slots<R, N>) -> Self {
+        Self::over(runtime, Table::in_slots(slots.borrow()))
+    }
+
+    /// As it is without loom.
+    #[cfg(loom)]
+    pub fn with_slots<const N: usize>(runtime: R, slots: &'static Slots<R, N>) -> Self {
         Self::over(runtime, Table::in_slots(slots.borrow()))
     }
 

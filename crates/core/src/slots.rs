@@ -1,14 +1,12 @@
 //! Room for Ms that the user supplies.
 
 use crate::sync::{AtomicPtr, Ordering};
-#[cfg(not(loom))]
 use crate::word::MAX_VALUE;
 use crate::{M, Runtime};
 #[cfg(not(loom))]
 use core::mem::MaybeUninit;
 
 /// Room for `N` Ms without an allocator.
-#[cfg_attr(loom, allow(dead_code))] // no constant can hold loom's atomics
 pub struct Slots<R: Runtime, const N: usize> {
     ms: [M<R>; N],
     owner: Owner,
@@ -18,12 +16,19 @@ pub struct Slots<R: Runtime, const N: usize> {
 // the rest are atomics.
 unsafe impl<R: Runtime, const N: usize> Sync for Slots<R, N> {}
 
-#[cfg(not(loom))]
 impl<R: Runtime, const N: usize> Slots<R, N> {
     /// `N` empty slots, for a `static`.
+    #[cfg(not(loom))]
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Slots { ms: [const { M::new() }; N], owner: Owner::nobody() }
+    }
+
+    /// As it is without loom, whose atomics cannot be made in a constant.
+    #[cfg(loom)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Slots { ms: core::array::from_fn(|_| M::new()), owner: Owner::nobody() }
     }
 
     pub(crate) const fn borrow(&'static self) -> FixedSlots<R> {
@@ -62,9 +67,10 @@ impl<R: Runtime> FixedSlots<R> {
 pub(crate) struct Owner(AtomicPtr<()>);
 
 impl Owner {
-    #[cfg(not(loom))]
-    const fn nobody() -> Self {
-        Owner(AtomicPtr::new(core::ptr::null_mut()))
+    const_unless_loom! {
+        fn nobody() -> Self {
+            Owner(AtomicPtr::new(core::ptr::null_mut()))
+        }
     }
 
     /// `false` if they are another pool's. They may be this one's already, in a forked child whose

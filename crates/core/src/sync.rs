@@ -12,9 +12,11 @@ pub use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence,
 };
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+pub use loom::sync::atomic::{Ordering, fence};
 #[cfg(all(not(loom), not(target_has_atomic = "ptr")))]
 pub use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence};
+#[cfg(loom)]
+pub use watched::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize};
 
 #[cfg(shuttle)]
 pub(crate) use ::shuttle::sync::atomic::AtomicU64 as AtomicWord;
@@ -24,7 +26,7 @@ pub(crate) use AtomicU32 as AtomicWord;
 #[cfg(all(not(any(loom, shuttle)), target_has_atomic = "64"))]
 pub(crate) use core::sync::atomic::AtomicU64 as AtomicWord;
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::AtomicU64 as AtomicWord;
+pub(crate) use watched::AtomicU64 as AtomicWord;
 
 /// loom has no compiler fence. Its threads are interleaved at every atomic access, so the fence
 /// that the light side stands for is the full one.
@@ -32,3 +34,6 @@ pub(crate) use loom::sync::atomic::AtomicU64 as AtomicWord;
 pub(crate) fn compiler_fence(order: Ordering) {
     fence(order);
 }
+
+#[cfg(loom)]
+pub(crate) mod watched;

@@ -84,10 +84,11 @@ impl<R: Runtime> Table<R> {
         }
     }
 
-    #[cfg(not(loom))]
-    pub(crate) const fn in_slots(fixed: FixedSlots<R>) -> Self {
-        let back = Back::Fixed { owner: fixed.owner, _of: core::marker::PhantomData };
-        Self::over(fixed.first.cast_mut(), fixed.count, back)
+    const_unless_loom! {
+        pub(crate) fn in_slots(fixed: FixedSlots<R>) -> Self {
+            let back = Back::Fixed { owner: fixed.owner, _of: core::marker::PhantomData };
+            Self::over(fixed.first.cast_mut(), fixed.count, back)
+        }
     }
 
     const_unless_loom! {

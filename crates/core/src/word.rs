@@ -33,7 +33,7 @@
 //! changes need no version: they depend on the word alone, and the same word asks for the same.
 
 use crate::port::Port;
-#[cfg(not(shuttle))]
+#[cfg(not(any(loom, shuttle)))]
 use crate::sync::AtomicWord;
 
 #[cfg(any(loom, target_has_atomic = "64"))]
@@ -60,7 +60,7 @@ const RETURNING: Bits = CLOSED << 1;
 const VERSION_ONE: Bits = RETURNING << 1;
 
 static_assertions::const_assert_eq!(VERSION_ONE.trailing_zeros() * 2, Bits::BITS);
-#[cfg(not(shuttle))]
+#[cfg(not(any(loom, shuttle)))]
 static_assertions::assert_eq_size!(Bits, AtomicWord);
 
 /// Runs the three accesses of a pop (see "ABA").

@@ -1,15 +1,15 @@
 //! Closing: against waiters, against threads that come back, against threads that exit.
 
-use crate::models::model;
 use crate::models::pool::{ModelPool, work};
 use crate::models::port::spawn;
+use crate::models::{model, model_loads};
 use crate::{Binding, Busy, EnterError, StartError};
 
 const UNLIMITED: u32 = u32::MAX;
 
 #[test]
 fn close_turns_a_waiter_away_and_succeeds_once_the_m_is_back() {
-    model(3, || {
+    model_loads(3, || {
         let pool = ModelPool::<false>::new(Binding::Call, 1);
         let shared = pool.get();
         let inside = shared.enter().expect("the first M is spare");
@@ -25,7 +25,7 @@ fn close_turns_a_waiter_away_and_succeeds_once_the_m_is_back() {
 
 #[test]
 fn close_against_a_thread_that_enters_and_leaves() {
-    model(3, || {
+    model_loads(3, || {
         let pool = ModelPool::<false>::new(Binding::Call, UNLIMITED);
         let shared = pool.get();
         let other = spawn(move || shared.callback(work));
@@ -41,7 +41,7 @@ fn close_against_a_thread_that_enters_and_leaves() {
 /// The context of a bound M must not be dropped under a callback: loom would see two accesses that
 /// are not ordered.
 fn a_bound_thread_re_enters<const BARRIER: bool>() {
-    model(3, || {
+    model_loads(3, || {
         let pool = ModelPool::<BARRIER>::new(Binding::Thread, UNLIMITED);
         let shared = pool.get();
         shared.callback(work).expect("the pool is open");
@@ -92,7 +92,7 @@ fn close_against_the_exit_of_a_thread_bound_the_shared_way() {
 /// `unbind` and `close` both want the idle M.
 #[test]
 fn close_against_unbinding() {
-    model(3, || {
+    model_loads(3, || {
         let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
         let shared = pool.get();
         shared.callback(work).expect("the pool is open");
@@ -107,7 +107,7 @@ fn close_against_unbinding() {
 /// Close has to wait for the one who is inside, and a newcomer does not get the M that is spare.
 #[test]
 fn a_pool_that_is_being_closed_gives_out_no_spare_m() {
-    model(3, || {
+    model_loads(3, || {
         let pool = ModelPool::<false>::new(Binding::Call, 2);
         let shared = pool.get();
         shared.prewarm(2).unwrap();
@@ -136,7 +136,7 @@ fn close_against_one_call(pool: ModelPool<true>) {
 /// first time.
 #[test]
 fn close_against_a_first_call_that_owes_nothing() {
-    model(3, || {
+    model_loads(3, || {
         let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
         pool.get().callback(work).expect("the pool is open");
         assert!(pool.get().unbind());
@@ -147,14 +147,14 @@ fn close_against_a_first_call_that_owes_nothing() {
 /// The thread leaves with a duty that could not be done, on an M that is revoked meanwhile.
 #[test]
 fn close_against_a_call_whose_refill_failed() {
-    model(3, || close_against_one_call(ModelPool::failing(Binding::Thread, UNLIMITED, 1..3)));
+    model_loads(2, || close_against_one_call(ModelPool::failing(Binding::Thread, UNLIMITED, 1..3)));
 }
 
 /// Of two closers one may be told that the other is at it; contexts are dropped once, and the pool is
 /// closed in the end.
 #[test]
 fn two_closers() {
-    model(3, || {
+    model_loads(3, || {
         let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
         let shared = pool.get();
         shared.callback(work).expect("the pool is open");
@@ -169,7 +169,7 @@ fn two_closers() {
 
 #[test]
 fn a_close_against_a_start() {
-    model(2, || {
+    model_loads(2, || {
         let pool = ModelPool::<false>::new(Binding::Call, UNLIMITED);
         let shared = pool.get();
         let other = spawn(move || shared.close());
@@ -190,7 +190,7 @@ fn a_close_against_a_start() {
 
 #[test]
 fn of_two_starts_one_is_refused() {
-    model(2, || {
+    model_loads(2, || {
         let pool = ModelPool::<false>::new(Binding::Call, UNLIMITED);
         let shared = pool.get();
         assert_eq!(shared.close(), Ok(()));
@@ -205,7 +205,7 @@ fn of_two_starts_one_is_refused() {
 }
 
 fn reopening_against_a_call<const BARRIER: bool>() {
-    model(2, || {
+    model_loads(2, || {
         let pool = ModelPool::<BARRIER>::new(Binding::Thread, UNLIMITED);
         let shared = pool.get();
         shared.callback(work).expect("the pool is open");
@@ -235,7 +235,7 @@ fn reopening_against_re_entry_of_an_m_bound_the_shared_way() {
 /// A slot that `close` took from a thread is used again only when that thread has come the slow way.
 #[test]
 fn a_thread_that_is_late_in_coming_back_meets_no_m_of_the_next_start() {
-    model(2, || {
+    model_loads(1, || {
         let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
         let shared = pool.get();
         let other = loom::thread::spawn(move || {

@@ -2,13 +2,26 @@
 
 use crate::models::port::ModelPort;
 use crate::sync::{AtomicU32, Ordering};
-use crate::{Binding, M, Observed, Pool, Runtime};
+use crate::{Binding, Event, M, Observed, Pool, Runtime, Slots};
 use core::ops::Range;
 use loom::cell::UnsafeCell;
 use std::boxed::Box;
+use std::sync::Arc;
+
+/// What a model may do while a function of the runtime runs.
+pub(super) type Foreign = Arc<dyn Fn(Moment) + Send + Sync>;
+
+/// Which function that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    Observing(Event),
+    Making,
+    Dropping,
+}
 
 /// Makes contexts; those of the attempts `failing` cannot be made (the first M's is attempt 0).
 pub(super) struct ModelRuntime {
+    foreign: Option<Foreign>,
     failing: Range<u32>,
     /// loom's, because which thread's attempt fails depends on it.
     attempts: AtomicU32,
@@ -17,7 +30,17 @@ pub(super) struct ModelRuntime {
 }
 
 /// loom reports two accesses that are not ordered.
-pub(super) struct Context(UnsafeCell<u32>);
+pub(super) struct Context(UnsafeCell<u32>, Option<Foreign>);
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: the model's question, as in `work`.
+        self.0.with_mut(|payload| unsafe { *payload = 0 });
+        if let Some(foreign) = &self.1 {
+            foreign(Moment::Dropping);
+        }
+    }
+}
 
 // SAFETY: loom's cell is a pointer to what it guards, and goes where the M goes.
 unsafe impl Send for Context {}
@@ -27,6 +50,9 @@ impl Runtime for ModelRuntime {
     type Error = ();
 
     fn new_context(&self) -> Result<Context, ()> {
+        if let Some(foreign) = &self.foreign {
+            foreign(Moment::Making);
+        }
         if !self.failing.is_empty() {
             // Relaxed: a number.
             let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
@@ -39,7 +65,24 @@ impl Runtime for ModelRuntime {
         // A write that loom keeps in mind: it has to happen before every read.
         // SAFETY: nobody else knows it yet.
         payload.with_mut(|payload| unsafe { *payload = 1 });
-        Ok(Context(payload))
+        Ok(Context(payload, self.foreign.clone()))
+    }
+
+    fn observe(&self, event: Event) {
+        if let Some(foreign) = &self.foreign {
+            foreign(Moment::Observing(event));
+        }
+    }
+}
+
+impl ModelRuntime {
+    pub(super) fn new() -> Self {
+        Self {
+            foreign: None,
+            failing: 0..0,
+            attempts: AtomicU32::new(0),
+            made: std::sync::atomic::AtomicU32::new(0),
+        }
     }
 }
 
@@ -68,16 +111,34 @@ impl<const BARRIER: bool> ModelPool<BARRIER> {
 
     /// The attempts `failing` to make an M fail.
     pub(super) fn failing(binding: Binding, limit: u32, failing: Range<u32>) -> Self {
-        let runtime =
-            ModelRuntime { failing, attempts: AtomicU32::new(0), made: std::sync::atomic::AtomicU32::new(0) };
-        let pool = Box::new(Pool::new(runtime).binding(binding).limit(limit));
-        let model = ModelPool(Box::into_raw(pool));
+        Self::started(
+            Pool::new(ModelRuntime { failing, ..ModelRuntime::new() }).binding(binding).limit(limit),
+        )
+    }
+
+    /// `foreign` runs in the functions of the runtime.
+    pub(super) fn with(
+        binding: Binding,
+        limit: u32,
+        foreign: impl Fn(Moment) + Send + Sync + 'static,
+    ) -> Self {
+        let runtime = ModelRuntime { foreign: Some(Arc::new(foreign)), ..ModelRuntime::new() };
+        Self::started(Pool::new(runtime).binding(binding).limit(limit))
+    }
+
+    /// In slots, which may be another pool's by now: not started.
+    pub(super) fn in_slots<const N: usize>(binding: Binding, slots: &'static Slots<ModelRuntime, N>) -> Self {
+        ModelPool(Box::into_raw(Box::new(Pool::with_slots(ModelRuntime::new(), slots).binding(binding))))
+    }
+
+    fn started(pool: Pool<ModelRuntime, ModelPort<BARRIER>>) -> Self {
+        let model = ModelPool(Box::into_raw(Box::new(pool)));
         model.get().start().expect("the first M can be made");
         model
     }
 
     pub(super) fn get(&self) -> &'static Pool<ModelRuntime, ModelPort<BARRIER>> {
-        // SAFETY: freed by `end` alone, when all threads of the model have ended.
+        // SAFETY: freed by `end` alone.
         unsafe { &*self.0 }
     }
 
@@ -86,9 +147,10 @@ impl<const BARRIER: bool> ModelPool<BARRIER> {
         self.get().runtime().made.load(Ordering::Relaxed)
     }
 
-    /// Frees the pool, when all threads of the model have ended.
+    /// Frees the pool, when all threads of the model have ended, or by the leave of `close`. loom reports
+    /// an access to a word of it that is not ordered before.
     pub(super) fn end(self) {
-        // SAFETY: made in `failing`; every thread has been joined.
+        // SAFETY: it came from a box; the rest is the model's question.
         drop(unsafe { Box::from_raw(self.0) });
     }
 

@@ -17,8 +17,24 @@ pub(super) struct ModelPort<const BARRIER: bool>;
 /// Bound Ms are bound the shared way, see [`crate::hold`].
 pub(super) type Shared = ModelPort<false>;
 
+/// Where a pool's value lives: known by its address.
+pub(super) struct Place {
+    _place: u8,
+}
+
+/// A pool that is open.
+#[derive(Clone, Copy)]
+struct Opening {
+    place: *const Place,
+    /// One more each time: a value from before an opening is none of its.
+    number: usize,
+    pool: *mut (),
+    hooks: &'static Hooks,
+}
+
 loom::thread_local! {
-    static VALUE: Cell<*mut ()> = Cell::new(null_mut());
+    /// By the number of the opening; null is not kept.
+    static VALUES: RefCell<Vec<(usize, *mut ())>> = RefCell::new(Vec::new());
     static HOOKED: Cell<bool> = Cell::new(false);
     static TOKEN: usize = next_token();
 }
@@ -31,7 +47,8 @@ loom::lazy_static! {
 std::thread_local! {
     /// Threads that sleep, and on which word; first come, first woken.
     static SLEEPERS: RefCell<Vec<(*const AtomicU32, loom::thread::Thread)>> = const { RefCell::new(Vec::new()) };
-    static HOOKS: Cell<Option<(*mut (), &'static Hooks)>> = const { Cell::new(None) };
+    static OPEN: RefCell<Vec<Opening>> = const { RefCell::new(Vec::new()) };
+    static OPENINGS: Cell<usize> = const { Cell::new(0) };
     static TOKENS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -43,7 +60,8 @@ fn next_token() -> usize {
 /// Before each interleaving: the one before may have ended in a panic.
 pub(super) fn reset() {
     SLEEPERS.with_borrow_mut(Vec::clear);
-    HOOKS.set(None);
+    OPEN.with_borrow_mut(Vec::clear);
+    OPENINGS.set(0);
     TOKENS.set(0);
 }
 
@@ -56,18 +74,23 @@ pub(super) fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> loom::thread
     })
 }
 
-/// Runs the exit hook of the calling thread.
+/// Runs the exit hooks of the calling thread.
 fn exit_thread() {
-    let value = VALUE.with(Cell::take);
-    if value.is_null() {
-        return;
+    let numbers: Vec<usize> = VALUES.with(|values| values.borrow().iter().map(|own| own.0).collect());
+    for number in numbers {
+        let _in_hook = IN_HOOK.lock();
+        let opening = OPEN.with_borrow(|open| open.iter().find(|opening| opening.number == number).copied());
+        let value = VALUES.with(|values| values.borrow().iter().find(|own| own.0 == number).copied());
+        if let (Some(opening), Some((_, value))) = (opening, value) {
+            // SAFETY: the thread stored `value`, and the pool has not been closed (OPEN).
+            unsafe { (opening.hooks.at_exit)(opening.pool, value) };
+        }
     }
-    let _in_hook = IN_HOOK.lock();
-    if let Some((pool, hooks)) = HOOKS.get() {
-        VALUE.with(|own| own.set(value));
-        // SAFETY: the thread stored `value`, and the pool has not been closed (HOOKS).
-        unsafe { (hooks.at_exit)(pool, value) };
-    }
+}
+
+/// The number of the opening, if the pool is open.
+fn opening(place: *const Place) -> Option<usize> {
+    OPEN.with_borrow(|open| open.iter().find(|opening| opening.place == place).map(|opening| opening.number))
 }
 
 // SAFETY: Own thread and Token by `loom::thread_local`. Exit hook: `spawn` runs it, and
@@ -82,38 +105,51 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
         loom::thread::yield_now();
     }
 
-    type Local = ();
-    const LOCAL: () = ();
+    type Local = Place;
+    const LOCAL: Place = Place { _place: 0 };
 
-    fn tls_open(_local: &'static (), pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
-        HOOKS.set(Some((pool, hooks)));
+    fn tls_open(place: &'static Place, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        let number = OPENINGS.get() + 1;
+        OPENINGS.set(number);
+        OPEN.with_borrow_mut(|open| {
+            open.retain(|opening| !core::ptr::eq(opening.place, place));
+            open.push(Opening { place, number, pool, hooks });
+        });
         Ok(())
     }
 
-    fn tls_close(_local: &'static ()) -> bool {
+    fn tls_close(place: &'static Place) -> bool {
         let Ok(_in_hook) = IN_HOOK.try_lock() else { return false };
-        HOOKS.set(None);
+        OPEN.with_borrow_mut(|open| open.retain(|opening| !core::ptr::eq(opening.place, place)));
         true
     }
 
-    fn tls_get(_local: &'static ()) -> *mut () {
-        // A model opens its pool once, so a value from before `tls_open` does not exist.
-        if HOOKS.get().is_some() { VALUE.with(Cell::get) } else { null_mut() }
+    fn tls_get(place: &'static Place) -> *mut () {
+        let Some(number) = opening(place) else { return null_mut() };
+        VALUES
+            .with(|values| values.borrow().iter().find(|own| own.0 == number).map_or(null_mut(), |own| own.1))
     }
 
-    fn tls_set(_local: &'static (), value: *mut ()) -> Result<(), Refused> {
-        VALUE.with(|own| own.set(value));
+    fn tls_set(place: &'static Place, value: *mut ()) -> Result<(), Refused> {
+        let Some(number) = opening(place) else { return if value.is_null() { Ok(()) } else { Err(Refused) } };
+        VALUES.with(|values| {
+            let mut values = values.borrow_mut();
+            values.retain(|own| own.0 != number);
+            if !value.is_null() {
+                values.push((number, value));
+            }
+        });
         Ok(())
     }
 
-    fn exit_hook(_local: &'static ()) -> bool {
+    fn exit_hook(_place: &'static Place) -> bool {
         HOOKED.with(|hooked| hooked.set(true));
         true
     }
 
     /// A thread that has been in once is known to have its hook, which leads it the short way.
-    fn tls_look(local: &'static ()) -> (*mut (), bool) {
-        (Self::tls_get(local), HOOKED.with(Cell::get))
+    fn tls_look(place: &'static Place) -> (*mut (), bool) {
+        (Self::tls_get(place), HOOKED.with(Cell::get))
     }
 
     fn thread_token() -> usize {
