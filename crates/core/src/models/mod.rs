@@ -27,11 +27,16 @@
 mod calls;
 mod close;
 mod duty;
+mod foreign;
 mod idle;
+mod life;
 mod list;
 mod nodes;
 mod pool;
 mod port;
+mod refused;
+mod slots;
+mod table;
 mod trim;
 mod waiting;
 mod walk;

@@ -1,0 +1,173 @@
+//! The life of a pool: closing, starting and reopening against each other, and against threads that
+//! end and handlers that come.
+
+use crate::life::Phase;
+use crate::models::pool::{ModelPool, read, work};
+use crate::models::port::spawn;
+use crate::models::{model, model_loads};
+use crate::{Binding, Busy, EnterError, StartError};
+
+const UNLIMITED: u32 = u32::MAX;
+
+/// Once with all orders of loads, once with more preemptions.
+fn both(f: fn()) {
+    model_loads(1, f);
+    model(2, f);
+}
+
+/// A thread is bound and ends, while the pool is closed and started again. The next owner of its M meets
+/// nothing of it, and the exit hook nothing of the next start.
+fn a_bound_thread_exits_while_the_pool_starts_again<const BARRIER: bool>(limit: u32) {
+    let pool = ModelPool::<BARRIER>::new(Binding::Thread, limit);
+    let shared = pool.get();
+    let other = spawn(move || shared.callback(work));
+    if shared.close().is_ok() {
+        shared.start().expect("it is closed");
+        shared.callback(work).expect("it is open");
+    }
+    let called = other.join().unwrap();
+    assert!(called.is_ok() || called == Err(EnterError::Closed), "{called:?}");
+    let _ = shared.reopen();
+    shared.callback(work).expect("it is open, and nobody else is there");
+    assert!(shared.unbind());
+    let stats = shared.stats();
+    assert_eq!(stats.bound_idle, 0, "the other one has ended: {stats:?}");
+    pool.end_at_rest();
+}
+
+#[test]
+fn the_exit_of_a_thread_bound_the_plain_way_against_close_and_start() {
+    both(|| a_bound_thread_exits_while_the_pool_starts_again::<true>(UNLIMITED));
+}
+
+#[test]
+fn the_exit_of_a_thread_bound_the_shared_way_against_close_and_start() {
+    both(|| a_bound_thread_exits_while_the_pool_starts_again::<false>(UNLIMITED));
+}
+
+#[test]
+fn the_exit_of_a_thread_whose_m_may_be_taken_back_against_close_and_start() {
+    both(|| a_bound_thread_exits_while_the_pool_starts_again::<false>(1));
+}
+
+/// The pool is reopened while a thread ends whose M `close` had revoked: the M comes home.
+#[test]
+fn the_exit_of_a_bound_thread_against_reopening() {
+    both(|| {
+        let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
+        let shared = pool.get();
+        shared.prewarm(2).unwrap();
+        let inside = shared.enter_from_signal().unwrap();
+        let other = spawn(move || shared.callback(work));
+        assert_eq!(shared.close(), Err(Busy));
+        assert_eq!(shared.reopen(), Ok(()));
+        let called = other.join().unwrap();
+        assert!(called.is_ok() || called == Err(EnterError::Closed), "{called:?}");
+        let stats = shared.stats();
+        assert_eq!(stats.bound_idle, 0, "its thread has ended: {stats:?}");
+        drop(inside);
+        pool.end_at_rest();
+    });
+}
+
+/// A start meets a close, a start and a close that is refused. What it looked at first comes back.
+#[test]
+fn a_start_against_one_who_closes_starts_and_closes() {
+    model_loads(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, UNLIMITED);
+        let shared = pool.get();
+        let inside = shared.enter().unwrap();
+        assert_eq!(shared.close(), Err(Busy));
+        drop(inside);
+        let other = spawn(move || shared.start());
+        let closed = shared.close();
+        let inside = shared.start().is_ok().then(|| shared.enter().unwrap());
+        let again = shared.close();
+        let started = other.join().unwrap();
+        assert!(started.is_ok() || started == Err(StartError::AlreadyStarted), "{started:?}");
+        assert!(closed.is_ok() || started.is_ok(), "busy, and nobody was inside");
+        if let Some(inside) = inside {
+            assert_eq!((again, started), (Err(Busy), Err(StartError::AlreadyStarted)));
+            work(&inside);
+        }
+        assert_eq!(shared.close(), Ok(()));
+        assert_eq!(shared.stats().created, 0);
+        pool.end();
+    });
+}
+
+/// Another thread's close is seen to be over: the pool may go, though that one has not said so yet.
+#[test]
+fn a_second_closer_may_free_the_pool() {
+    model_loads(3, || {
+        let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
+        let shared = pool.get();
+        let other = spawn(move || shared.close());
+        // Once the other one's call has begun.
+        while matches!(shared.life.phase(), Phase::Open) {
+            loom::thread::yield_now();
+        }
+        if shared.close().is_ok() {
+            pool.end();
+            assert_eq!(other.join().unwrap(), Ok(()));
+        } else {
+            // The other one was at it still.
+            assert_eq!(other.join().unwrap(), Ok(()));
+            pool.end();
+        }
+    });
+}
+
+fn a_handler_calls<const BARRIER: bool>(binding: Binding) {
+    let pool = ModelPool::<BARRIER>::new(binding, UNLIMITED);
+    let shared = pool.get();
+    let other = spawn(move || {
+        let inside = shared.enter_from_signal()?;
+        work(&inside);
+        Ok(())
+    });
+    let closed = shared.close();
+    let called = other.join().unwrap();
+    assert!(called.is_ok() || called == Err(EnterError::Closed), "{called:?}");
+    assert!(closed == Ok(()) || shared.close() == Ok(()));
+    assert_eq!(shared.stats().created, 0);
+    pool.end();
+}
+
+#[test]
+fn close_against_a_handler_where_ms_are_bound_the_plain_way() {
+    model_loads(3, || a_handler_calls::<true>(Binding::Thread));
+}
+
+#[test]
+fn close_against_a_handler_where_ms_are_bound_the_shared_way() {
+    model_loads(3, || a_handler_calls::<false>(Binding::Thread));
+}
+
+#[test]
+fn close_against_a_handler_where_ms_are_not_bound() {
+    model_loads(3, || a_handler_calls::<false>(Binding::Call));
+}
+
+/// The guard outlives its handler, and the thread too.
+#[test]
+fn a_guard_that_a_handler_leaks_keeps_its_m_from_close() {
+    model_loads(3, || {
+        let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
+        let shared = pool.get();
+        let other = spawn(move || {
+            let inside = shared.enter_from_signal().ok()?;
+            Some(core::mem::ManuallyDrop::new(inside).id())
+        });
+        let closed = shared.close();
+        let leaked = other.join().unwrap();
+        if leaked.is_some() {
+            assert_eq!((closed, shared.close()), (Err(Busy), Err(Busy)));
+            shared.ms().filter(|m| m.depth > 0).for_each(|m| read(&m));
+            assert_eq!(shared.stats().in_use, 1);
+        } else {
+            assert_eq!(shared.close(), Ok(()));
+        }
+        pool.end();
+    });
+}

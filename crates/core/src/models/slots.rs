@@ -1,0 +1,119 @@
+//! Slots that go from one pool to another.
+
+use crate::models::model_loads;
+use crate::models::pool::{ModelPool, ModelRuntime, work};
+use crate::models::port::spawn;
+use crate::{Binding, EnterError, Slots, StartError};
+use std::boxed::Box;
+
+/// Slots for two pools.
+struct Room<const N: usize>(*mut Slots<ModelRuntime, N>);
+
+impl<const N: usize> Room<N> {
+    fn new() -> Self {
+        Room(Box::into_raw(Box::new(Slots::new())))
+    }
+
+    fn pool(&self, binding: Binding) -> ModelPool<false> {
+        // SAFETY: freed by `end` alone.
+        ModelPool::in_slots(binding, unsafe { &*self.0 })
+    }
+
+    /// When both pools are gone.
+    fn end(self) {
+        // SAFETY: made in `new`; nobody uses it any more.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+}
+
+/// A thread of the first pool is late: on its way in, or back to the M that it had bound, while the slots
+/// change owners under it.
+fn a_late_thread_of_the_first_pool(binding: Binding, calls: usize) {
+    let room = Room::<1>::new();
+    let (first, second) = (room.pool(binding), room.pool(binding));
+    let (old, new) = (first.get(), second.get());
+    old.start().unwrap();
+    let late = spawn(move || {
+        for _ in 0..calls {
+            let called = old.callback(work);
+            assert!(called.is_ok() || called == Err(EnterError::Closed), "{called:?}");
+        }
+    });
+    // It may be inside, or being turned away, or ending.
+    let closed = old.close().is_ok();
+    assert_eq!(new.start(), if closed { Ok(()) } else { Err(StartError::SlotsInUse) });
+    if closed {
+        new.callback(work).expect("it is open");
+        let stats = new.stats();
+        assert_eq!((stats.created, stats.in_use), (1, 0), "{stats:?}");
+    }
+    late.join().unwrap();
+    if closed {
+        second.end_at_rest();
+    } else {
+        second.end();
+    }
+    first.end_at_rest();
+    room.end();
+}
+
+#[test]
+fn slots_change_owners_under_a_thread_that_comes_late() {
+    model_loads(3, || a_late_thread_of_the_first_pool(Binding::Call, 1));
+}
+
+#[test]
+fn slots_change_owners_under_a_thread_that_comes_back_late() {
+    model_loads(2, || a_late_thread_of_the_first_pool(Binding::Thread, 2));
+}
+
+/// The same, and in the new pool the slot is bound and idle when the late thread looks at it.
+#[test]
+fn a_late_thread_does_not_take_back_an_idle_m_of_the_next_pool() {
+    model_loads(2, || {
+        let room = Room::<1>::new();
+        let (first, second) = (room.pool(Binding::Thread), room.pool(Binding::Thread));
+        let (old, new) = (first.get(), second.get());
+        old.start().unwrap();
+        old.callback(work).unwrap();
+        let late = spawn(move || match old.try_enter() {
+            Ok(inside) => work(&inside),
+            Err(error) => assert!(matches!(error, EnterError::Closed | EnterError::Exhausted), "{error:?}"),
+        });
+        if old.close().is_ok() {
+            new.start().unwrap();
+            new.callback(work).unwrap();
+            let stats = new.stats();
+            assert_eq!((stats.created, stats.bound_idle), (1, 1), "{stats:?}");
+        }
+        late.join().unwrap();
+        if old.close().is_ok() && new.close().is_ok() {
+            assert_eq!((old.stats().created, new.stats().created), (0, 0));
+        }
+        second.end();
+        first.end();
+        room.end();
+    });
+}
+
+/// What the last owner did with the slots comes before what the next one does.
+#[test]
+fn a_close_against_the_start_of_the_next_owner() {
+    model_loads(3, || {
+        let room = Room::<2>::new();
+        let (first, second) = (room.pool(Binding::Call), room.pool(Binding::Call));
+        let (old, new) = (first.get(), second.get());
+        old.start().unwrap();
+        old.callback(work).unwrap();
+        let closer = spawn(move || old.close());
+        while let Err(refused) = new.start() {
+            assert_eq!(refused, StartError::SlotsInUse);
+            loom::thread::yield_now();
+        }
+        new.callback(work).unwrap();
+        assert_eq!(closer.join().unwrap(), Ok(()));
+        second.end_at_rest();
+        first.end_at_rest();
+        room.end();
+    });
+}

@@ -1,0 +1,88 @@
+//! The table: taking slots into use and out of it, and growing.
+
+use crate::m::Stage;
+use crate::models::model_loads;
+use crate::models::pool::{ModelPool, ModelRuntime, SharedPool, read};
+use crate::models::port::{Shared, spawn};
+use crate::{Binding, Runtime, Slots};
+use std::boxed::Box;
+use std::vec::Vec;
+
+/// Takes a slot into use, makes its M and takes it apart again; `None` if all are in use.
+fn use_one(pool: &'static SharedPool, limit: u32) -> Option<u32> {
+    let id = pool.table.reserve::<Shared>(limit).ok()?;
+    let m = pool.table.get(id);
+    // SAFETY: the model's question: the number is this thread's alone, and bare. loom watches the context.
+    unsafe { m.put_context(pool.runtime().new_context().unwrap()) };
+    // SAFETY: it is there.
+    drop(unsafe { m.take_context() });
+    pool.table.release(id);
+    Some(id)
+}
+
+/// Two threads, one slot that both want.
+fn reserving_against_releasing(pool: ModelPool<false>, limit: u32) {
+    let shared = pool.get();
+    let twice = move || [use_one(shared, limit), use_one(shared, limit)];
+    let other = spawn(twice);
+    let used = [twice(), other.join().unwrap()].concat();
+    assert!(used.iter().any(Option::is_some), "whoever has the slot gives it back");
+    assert_eq!(shared.table.live(), 1);
+    // The slot is there for whoever comes next (Room).
+    assert!(use_one(shared, limit).is_some());
+    pool.end_at_rest();
+}
+
+#[test]
+fn whoever_has_a_permit_finds_a_slot() {
+    model_loads(3, || {
+        let slots = Box::into_raw(Box::new(Slots::<ModelRuntime, 2>::new()));
+        // SAFETY: freed below, after the pool.
+        let pool = ModelPool::in_slots(Binding::Call, unsafe { &*slots });
+        pool.get().start().unwrap();
+        reserving_against_releasing(pool, u32::MAX);
+        // SAFETY: made above.
+        drop(unsafe { Box::from_raw(slots) });
+    });
+}
+
+#[test]
+fn what_one_user_of_a_slot_did_happens_before_the_next() {
+    model_loads(3, || reserving_against_releasing(ModelPool::new(Binding::Call, 2), 2));
+}
+
+/// The first segment has two slots, the second four.
+#[test]
+fn two_growers_get_slots_of_their_own() {
+    model_loads(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, u32::MAX);
+        let shared = pool.get();
+        let make = |m: &crate::M<ModelRuntime>| {
+            // SAFETY: the model's question, as in `use_one`.
+            unsafe { m.put_context(shared.runtime().new_context().unwrap()) };
+            m.set_stage(Stage::Made);
+        };
+        let two = move || {
+            [(); 2].map(|()| {
+                let Ok(id) = shared.table.reserve::<Shared>(u32::MAX) else { panic!("memory for all") };
+                make(shared.table.get(id));
+                id
+            })
+        };
+        let other = spawn(two);
+        let mine = two();
+        // Whatever the table shows is there already.
+        shared.ms().for_each(|m| read(&m));
+        let mut ids: Vec<u32> = mine.into_iter().chain(other.join().unwrap()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [2, 3, 4, 5]);
+        for id in ids {
+            let m = shared.table.get(id);
+            assert_eq!(m.id(), id);
+            // SAFETY: made above.
+            drop(unsafe { m.take_context() });
+            shared.table.release(id);
+        }
+        pool.end_at_rest();
+    });
+}
