@@ -7,6 +7,7 @@ use crate::{Binding, Busy, EnterError, StartError};
 
 const UNLIMITED: u32 = u32::MAX;
 
+/// Edge: waiting x close.
 #[test]
 fn close_turns_a_waiter_away_and_succeeds_once_the_m_is_back() {
     model_loads(3, || {
@@ -56,11 +57,13 @@ fn a_bound_thread_re_enters<const BARRIER: bool>() {
     });
 }
 
+/// Edge: enter x close, close x enter.
 #[test]
 fn close_against_re_entry_of_an_m_bound_the_plain_way() {
     a_bound_thread_re_enters::<true>();
 }
 
+/// Edge: enter x no barrier.
 #[test]
 fn close_against_re_entry_of_an_m_bound_the_shared_way() {
     a_bound_thread_re_enters::<false>();
@@ -90,6 +93,8 @@ fn close_against_the_exit_of_a_thread_bound_the_shared_way() {
 }
 
 /// `unbind` and `close` both want the idle M.
+///
+/// Edge: unbind x close, close x leave.
 #[test]
 fn close_against_unbinding() {
     model_loads(3, || {
@@ -134,6 +139,8 @@ fn close_against_one_call(pool: ModelPool<true>) {
 
 /// A thread that came in with an M that owed nothing has bound it the plain way, and leaves for the
 /// first time.
+///
+/// Edge: leaving x close.
 #[test]
 fn close_against_a_first_call_that_owes_nothing() {
     model_loads(3, || {
@@ -145,6 +152,8 @@ fn close_against_a_first_call_that_owes_nothing() {
 }
 
 /// The thread leaves with a duty that could not be done, on an M that is revoked meanwhile.
+///
+/// Edge: making x close.
 #[test]
 fn close_against_a_call_whose_refill_failed() {
     model_loads(2, || close_against_one_call(ModelPool::failing(Binding::Thread, UNLIMITED, 1..3)));
@@ -152,6 +161,8 @@ fn close_against_a_call_whose_refill_failed() {
 
 /// Of two closers one may be told that the other is at it; contexts are dropped once, and the pool is
 /// closed in the end.
+///
+/// Edge: close x close.
 #[test]
 fn two_closers() {
     model_loads(3, || {
@@ -167,6 +178,7 @@ fn two_closers() {
     });
 }
 
+/// Edge: start x close, close x start.
 #[test]
 fn a_close_against_a_start() {
     model_loads(2, || {
@@ -188,6 +200,7 @@ fn a_close_against_a_start() {
     });
 }
 
+/// Edge: start x start.
 #[test]
 fn of_two_starts_one_is_refused() {
     model_loads(2, || {
@@ -222,6 +235,7 @@ fn reopening_against_a_call<const BARRIER: bool>() {
     });
 }
 
+/// Edge: reopen x enter.
 #[test]
 fn reopening_against_re_entry_of_an_m_bound_the_plain_way() {
     reopening_against_a_call::<true>();
@@ -233,6 +247,8 @@ fn reopening_against_re_entry_of_an_m_bound_the_shared_way() {
 }
 
 /// A slot that `close` took from a thread is used again only when that thread has come the slow way.
+///
+/// Edge: enter x start again.
 #[test]
 fn a_thread_that_is_late_in_coming_back_meets_no_m_of_the_next_start() {
     model_loads(1, || {

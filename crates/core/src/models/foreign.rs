@@ -48,6 +48,7 @@ fn a_context_that_trim_drops_calls_in_against_a_newcomer_under_a_limit() {
     model_loads(1, || trim_against_a_newcomer(2, |pool| pool.callback(work).unwrap()));
 }
 
+/// Edge: trim x enter, enter x trim, enter x in drop.
 #[test]
 fn a_context_that_trim_drops_calls_in_against_a_newcomer() {
     model_loads(1, || trim_against_a_newcomer(UNLIMITED, |pool| pool.callback(work).unwrap()));
@@ -66,6 +67,8 @@ fn one_m_is_on_the_list_while_trim_drops_a_context() {
 
 /// A thread that has to make an M for two who wait, and unwinds: both are told, or served by the M that
 /// comes back; nobody waits for ever, and nothing is counted any more.
+///
+/// Edge: waiting x new_context panics.
 #[test]
 fn a_creation_that_unwinds_ends_the_waits_of_two() {
     model_loads(1, || {
@@ -160,12 +163,15 @@ fn two_callers(binding: Binding, limit: u32) {
     pool.end_at_rest();
 }
 
+/// Edge: making x new_context panics, enter x new_context panics.
 #[test]
 fn two_callers_and_a_creation_that_unwinds() {
     model_loads(2, || two_callers(Binding::Call, UNLIMITED));
 }
 
 /// Two wait when it unwinds.
+///
+/// Edge: prewarm x new_context panics, waiting x new_context panics.
 #[test]
 fn two_waiters_and_a_creation_that_unwinds() {
     model_loads(1, || {
@@ -194,6 +200,8 @@ fn two_bound_callers_and_a_creation_that_unwinds_under_a_limit() {
 }
 
 /// `prewarm` has claimed an M on which others rely.
+///
+/// Edge: prewarm x new_context panics.
 #[test]
 fn a_prewarm_that_unwinds_against_a_caller() {
     model_loads(2, || {

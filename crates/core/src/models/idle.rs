@@ -20,6 +20,8 @@ fn an_idle_m_is_taken_back_for_a_waiter() {
 }
 
 /// Invariant Idle: the holder goes idle just when the other one is counted.
+///
+/// Edge: going idle x enter, waiting x leave.
 #[test]
 fn no_m_goes_idle_past_a_waiter() {
     model(3, || {
@@ -35,6 +37,8 @@ fn no_m_goes_idle_past_a_waiter() {
 }
 
 /// The same with a thread that comes back to its idle M while another one wants it.
+///
+/// Edge: enter x enter, thread exit x enter.
 #[test]
 fn a_thread_that_comes_back_and_a_waiter_are_both_served() {
     model(2, || {
@@ -83,6 +87,7 @@ fn a_new_m_does_not_go_idle_past_a_waiter() {
     });
 }
 
+/// Edge: unbind x enter.
 #[test]
 fn unbinding_and_taking_back_do_not_both_give_the_m() {
     model(3, || {

@@ -35,22 +35,27 @@ fn a_bound_thread_exits_while_the_pool_starts_again<const BARRIER: bool>(limit: 
     pool.end_at_rest();
 }
 
+/// Edge: thread exit x start/close/start again, close x leave/start again.
 #[test]
 fn the_exit_of_a_thread_bound_the_plain_way_against_close_and_start() {
     both(|| a_bound_thread_exits_while_the_pool_starts_again::<true>(UNLIMITED));
 }
 
+/// Edge: thread exit x no barrier/start again.
 #[test]
 fn the_exit_of_a_thread_bound_the_shared_way_against_close_and_start() {
     both(|| a_bound_thread_exits_while_the_pool_starts_again::<false>(UNLIMITED));
 }
 
+/// Edge: thread exit x close.
 #[test]
 fn the_exit_of_a_thread_whose_m_may_be_taken_back_against_close_and_start() {
     both(|| a_bound_thread_exits_while_the_pool_starts_again::<false>(1));
 }
 
 /// The pool is reopened while a thread ends whose M `close` had revoked: the M comes home.
+///
+/// Edge: reopen x leave, thread exit x close.
 #[test]
 fn the_exit_of_a_bound_thread_against_reopening() {
     both(|| {
@@ -71,6 +76,8 @@ fn the_exit_of_a_bound_thread_against_reopening() {
 }
 
 /// A start meets a close, a start and a close that is refused. What it looked at first comes back.
+///
+/// Edge: start x start/close/start again, close x start/start again.
 #[test]
 fn a_start_against_one_who_closes_starts_and_closes() {
     model_loads(3, || {
@@ -97,6 +104,8 @@ fn a_start_against_one_who_closes_starts_and_closes() {
 }
 
 /// Another thread's close is seen to be over: the pool may go, though that one has not said so yet.
+///
+/// Edge: close x close.
 #[test]
 fn a_second_closer_may_free_the_pool() {
     model_loads(3, || {
@@ -134,6 +143,7 @@ fn a_handler_calls<const BARRIER: bool>(binding: Binding) {
     pool.end();
 }
 
+/// Edge: close x handler, enter_from_signal x close.
 #[test]
 fn close_against_a_handler_where_ms_are_bound_the_plain_way() {
     model_loads(3, || a_handler_calls::<true>(Binding::Thread));
@@ -150,6 +160,8 @@ fn close_against_a_handler_where_ms_are_not_bound() {
 }
 
 /// The guard outlives its handler, and the thread too.
+///
+/// Edge: close x guard forgotten, enter_from_signal x guard forgotten.
 #[test]
 fn a_guard_that_a_handler_leaks_keeps_its_m_from_close() {
     model_loads(3, || {

@@ -2,7 +2,8 @@
 //! through every value that a relaxed or acquire load may return.
 //!
 //! One property to a test, named as a sentence; one file to a group. The models of [`list`] and
-//! [`waiting`] (and some of [`foreign`]) work on a bare [`List`](crate::list::List), the others on a whole pool.
+//! [`waiting`], and some of [`foreign`], work on a bare [`List`](crate::list::List), the others on a
+//! whole pool.
 //!
 //! # What is bounded
 //!
@@ -10,8 +11,8 @@
 //! argument): two or three times, and once in those that would otherwise take too long
 //! to be run each time. Switches at a wait, a yield or the end of a thread are not counted.
 //! `LOOM_MAX_PREEMPTIONS` overrides all of them. [`model`] may miss an order of two accesses to a word of
-//! which one is a load; [`model_loads`] does not, and takes ten times as long. loom remembers the last seven stores to
-//! an atomic, and does not make a weak compare-exchange fail spuriously.
+//! which one is a load; [`model_loads`] does not, and takes ten times as long. loom remembers the last
+//! seven stores to an atomic, and does not make a weak compare-exchange fail spuriously.
 //!
 //! # What is modelled, not run
 //!

@@ -69,12 +69,14 @@ fn patient(pool: &'static SharedPool) -> Result<(), EnterError> {
     pool.callback(work)
 }
 
+/// Edge: enter_timeout x close, close x time-out.
 #[test]
 fn a_wait_that_times_out() {
     let hasty = |pool: &'static SharedPool| pool.enter_timeout(Duration::ZERO).map(|inside| work(&inside));
     a_wait_against_close(hasty, |_| {}, &[Ok(()), Err(EnterError::TimedOut), Err(EnterError::Closed)]);
 }
 
+/// Edge: waiting x close, close x enter.
 #[test]
 fn a_wait_that_close_ends() {
     let close = |pool: &'static SharedPool| assert_eq!(pool.close(), Err(Busy));
@@ -82,6 +84,8 @@ fn a_wait_that_close_ends() {
 }
 
 /// It was turned away, whatever the pool is when it hears of that.
+///
+/// Edge: reopen x enter.
 #[test]
 fn a_wait_that_close_ends_before_the_pool_is_opened_again() {
     let close_and_reopen = |pool: &'static SharedPool| {

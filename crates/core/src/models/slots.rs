@@ -57,17 +57,21 @@ fn a_late_thread_of_the_first_pool(binding: Binding, calls: usize) {
     room.end();
 }
 
+/// Edge: first entry x close/start again.
 #[test]
 fn slots_change_owners_under_a_thread_that_comes_late() {
     model_loads(3, || a_late_thread_of_the_first_pool(Binding::Call, 1));
 }
 
+/// Edge: enter x start again.
 #[test]
 fn slots_change_owners_under_a_thread_that_comes_back_late() {
     model_loads(2, || a_late_thread_of_the_first_pool(Binding::Thread, 2));
 }
 
 /// The same, and in the new pool the slot is bound and idle when the late thread looks at it.
+///
+/// Edge: try_enter x start again.
 #[test]
 fn a_late_thread_does_not_take_back_an_idle_m_of_the_next_pool() {
     model_loads(2, || {
@@ -97,6 +101,8 @@ fn a_late_thread_does_not_take_back_an_idle_m_of_the_next_pool() {
 }
 
 /// What the last owner did with the slots comes before what the next one does.
+///
+/// Edge: close x start.
 #[test]
 fn a_close_against_the_start_of_the_next_owner() {
     model_loads(3, || {

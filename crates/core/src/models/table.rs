@@ -52,6 +52,8 @@ fn what_one_user_of_a_slot_did_happens_before_the_next() {
 }
 
 /// The first segment has two slots, the second four.
+///
+/// Edge: making x enter, walk x enter.
 #[test]
 fn two_growers_get_slots_of_their_own() {
     model_loads(2, || {

@@ -5,6 +5,7 @@ use crate::models::model;
 use crate::models::pool::{ModelPool, work};
 use crate::models::port::spawn;
 
+/// Edge: trim x enter/leave.
 #[test]
 fn no_context_is_used_after_trim_dropped_it() {
     model(3, || {
@@ -20,6 +21,7 @@ fn no_context_is_used_after_trim_dropped_it() {
     });
 }
 
+/// Edge: trim x trim.
 #[test]
 fn two_trims_leave_what_both_of_them_keep() {
     model(2, || {

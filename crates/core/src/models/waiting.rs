@@ -80,6 +80,7 @@ fn two_givers_serve_two_waiters() {
     });
 }
 
+/// Edge: waiting x leave, enter_timeout x leave.
 #[test]
 fn a_cancelled_wait_neither_loses_a_grant_nor_stays_counted() {
     model(3, || {

@@ -8,6 +8,8 @@ use crate::models::port::spawn;
 const UNLIMITED: u32 = u32::MAX;
 
 /// loom would see a read that is not ordered after the making of the context.
+///
+/// Edge: walk x enter, making x walk.
 #[test]
 fn a_context_that_an_observer_finds_is_complete() {
     model(3, || {
