@@ -421,13 +421,16 @@ fn functions_of_the_runtime_that_panic() {
     all(&[Deed::Panics]);
 }
 
-/// Edge: start/entering/waiting/making/admitting/leaving/unbind/trim/prewarm/close/reopen/drop x from within.
+/// Edge: start/entering/waiting/making/admitting/leaving/unbind/trim/prewarm/close/reopen/drop x from within,
+/// inside x from within, going idle x in observe/in drop.
 #[test]
 fn functions_of_the_runtime_that_call_in() {
     all(&[Deed::Enters, Deed::Tries, Deed::EntersAsAHandler]);
 }
 
-/// Edge: start/entering/waiting/making/admitting/leaving/unbind/trim/prewarm/close/reopen/drop x guard kept/guard forgotten.
+/// Those that are kept are dropped when the calls around them have been left: in another order.
+///
+/// Edge: start/entering/waiting/making/admitting/leaving/unbind/trim/prewarm/close/reopen/drop x guards.
 #[test]
 #[cfg_attr(extram_tsan, ignore = "ThreadSanitizer has forgotten a thread that keeps one to its last moments")]
 fn functions_of_the_runtime_that_keep_a_guard() {
@@ -446,7 +449,8 @@ fn functions_of_the_runtime_that_switch_the_pool() {
     all(&[Deed::Closes, Deed::Starts, Deed::Reopens]);
 }
 
-/// Edge: start/entering/waiting/making/admitting/leaving/unbind/trim/prewarm/close/reopen/drop x from within.
+/// Edge: start/entering/waiting/making/admitting/leaving/unbind/trim/prewarm/close/reopen/drop x from within,
+/// walk x from within.
 #[test]
 fn functions_of_the_runtime_that_use_the_pool() {
     all(&[Deed::Trims, Deed::Prewarms, Deed::Unbinds, Deed::Walks]);

@@ -206,16 +206,6 @@ pub(super) const RULES: &[Rule] = &[
         "drop panics",
         Works("it unwinds; each context is dropped once, and the pool goes on or can be closed again"),
     ),
-    (
-        "leaving/unbind",
-        "drop panics",
-        Works("of a context discarded or above spare_max: it unwinds, and no M is lost"),
-    ),
-    (
-        "thread exit",
-        "drop panics",
-        Error("the process ends with a message, since nobody could catch it; nothing hangs"),
-    ),
     ("inside", "drop panics", Works("of a trim inside; the call goes on when it is caught")),
     // Failures.
     ("*", "failures", Impossible("that function is not called there")),
@@ -361,4 +351,51 @@ pub(super) const SHOWN: &[(&str, &str)] = &[
         "extram::pool::each_failure_is_one_callers_and_the_rest_are_served",
         "enter/waiting/making x new_context fails",
     ),
+    ("extram::pool::closing_takes_bound_ms_from_threads_that_live_on", "enter x close/start again"),
+    ("extram::pool::a_thread_that_was_inside_at_the_close_does_not_come_in_again", "inside x close"),
+    (
+        "extram::pool::a_limit_holds_and_idle_ms_are_taken_back_for_those_who_wait",
+        "enter/going idle x enter/leave",
+    ),
+    ("hosted::nesting::an_idle_m_can_be_unbound_and_one_in_use_cannot", "unbind x guard late"),
+    (
+        "hosted::fork::a_fork_in_the_middle_of_everything_leaves_the_child_a_pool_that_works",
+        "enter_timeout/leaving/unbind/trim x other fork",
+    ),
+    ("hosted::exits::destructors_that_enter_in_every_round_leak_nothing", "thread exit x leave"),
+    ("conformance::pool::closing", "making/inside/waiting x close, close x enter"),
+    ("conformance::pool::walk", "walk x enter/leave"),
+    ("conformance::pool::dropped_once", "trim x enter/leave, drop x enter/leave"),
+    // Any order of any steps of several threads, under any of the system's refusals, against a model.
+    (
+        "faults::machine::a_pool_in_a_world_that_fails_answers_as_the_model_does",
+        "waiting/inside x start/enter/leave/trim/close, waiting x time-out, \
+         start/first entry/enter/leaving/going idle/thread exit/unbind x no barrier",
+    ),
+    (
+        "faults::unreliable::a_new_m_does_not_go_idle_past_a_thread_that_waited_while_it_was_made",
+        "making/going idle x enter",
+    ),
+    ("capi::memory::a_pool_that_finds_no_memory_is_not_made_and_nothing_is_lost", "start/close x no memory"),
+    (
+        "capi::memory::a_pool_goes_on_without_memory",
+        "first entry/raw entry/try_enter/making/prewarm/trim/leaving/unbind x no memory",
+    ),
+    ("capi::memory::a_handler_allocates_nothing", "enter_from_signal x no memory"),
+    (
+        "capi::handlers::in_the_middle_of_entering_and_leaving_it_has_an_m_of_its_own",
+        "raw entry/admitting/leaving x handler",
+    ),
+    ("capi::handlers::inside_it_is_a_nested_call", "raw entry x handler"),
+    ("capi::figures::nested_calls_are_left_in_any_order", "raw entry x guard late"),
+    (
+        "capi::figures::a_time_out_is_neither_early_nor_twice_as_late",
+        "raw entry/first entry/waiting x time-out",
+    ),
+    ("capi::figures::a_close_that_came_to_nothing_is_taken_back", "inside/reopen x close, raw entry x close"),
+    ("capi::figures::a_thread_that_ends_inside_is_left_for", "inside x thread end"),
+    ("capi::panics::in_new_context", "raw entry/start/prewarm x new_context panics"),
+    ("capi::panics::in_admit", "raw entry x admit panics"),
+    ("capi::panics::in_retire", "raw entry x retire panics"),
+    ("capi::panics::in_free_context", "trim/close/drop x drop panics"),
 ];
