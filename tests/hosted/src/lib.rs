@@ -7,6 +7,7 @@ mod face;
 mod foreign;
 mod plugin;
 mod scale;
+pub mod stage;
 mod tapped;
 mod witness;
 

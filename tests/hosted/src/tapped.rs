@@ -20,6 +20,9 @@ type AtExit = unsafe extern "C" fn(*mut (), *mut ());
 
 static AT_EXIT: Mutex<Option<AtExit>> = Mutex::new(None);
 static STRIKING: AtomicBool = AtomicBool::new(false);
+/// No heavy barrier for pools that start, and none for those that have one.
+static NO_BARRIER: AtomicBool = AtomicBool::new(false);
+static REFUSES_BARRIERS: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// Handlers look at it, so it has nothing to drop, and no destructor to be registered.
@@ -39,6 +42,16 @@ impl Tapped {
     /// From now on the system does not know the bounds of any stack.
     pub fn silence(silent: bool) {
         SILENT.store(silent, SeqCst);
+    }
+
+    /// Whether pools that are started from now on have a heavy barrier.
+    pub fn has_barrier(has: bool) {
+        NO_BARRIER.store(!has, SeqCst);
+    }
+
+    /// From now on the system refuses the barrier that pools have, or does not any more.
+    pub fn refuse_barriers(refuses: bool) {
+        REFUSES_BARRIERS.store(refuses, SeqCst);
     }
 
     /// From now on a thread of a [`storm`](crate::storm) strikes itself inside of calls to the
@@ -136,10 +149,10 @@ unsafe impl Port for Tapped {
         Self::around(Native::now)
     }
     fn heavy_barrier_init() -> bool {
-        Native::heavy_barrier_init()
+        !NO_BARRIER.load(SeqCst) && Native::heavy_barrier_init()
     }
     fn heavy_barrier() -> bool {
-        Native::heavy_barrier()
+        !REFUSES_BARRIERS.load(SeqCst) && Native::heavy_barrier()
     }
     fn forks() -> usize {
         Native::forks()
