@@ -16,7 +16,7 @@ use std::path::Path;
 use table::{COLUMN_GROUPS, COLUMNS, ROW_GROUPS, ROWS, RULES, SHOWN};
 
 /// So many edges are promised by the rules, and shown by no test yet. May only become fewer.
-const UNSHOWN: usize = 185;
+const UNSHOWN: usize = 55;
 
 const PAGE: &str = "tests/EDGES.md";
 const BEGIN: &str = "<!-- edges: cargo xtask test --list-edges --write -->\n";

@@ -272,7 +272,7 @@ fn nobody_is_at_work_on_a_pool_that_was_freed() {
     const GONE: u64 = 0;
     let registry: Numbers = keep(Registry::new());
     registry.notes.settle(Native::heavy_barrier_init);
-    let pools: [&'static AtomicU64; 2] = [const { AtomicU64::new(GONE) }; 2].map(|pool| &*keep(pool));
+    let pools: [&'static AtomicU64; 2] = [const { AtomicU64::new(GONE) }; 2].map(keep);
     let now = AtomicUsize::new(usize::MAX);
     let ended = AtomicBool::new(false);
     let place_of = |bits: usize| Place { slot: bits & (SLOTS - 1), tenant: bits / SLOTS };

@@ -61,7 +61,7 @@ fn exit_thread() {
             })
         };
         let Some((pool, hooks)) = gate(1) else { continue };
-        // SAFETY: the thread stored `value` for that opening, which is not closed (Gate).
+        // SAFETY: the thread stored `value` for that opening, which `gate` found open.
         unsafe { (hooks.at_exit)(pool, value) };
         gate(-1);
     }
