@@ -124,7 +124,9 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         board!("aarch64", "aarch64-unknown-none"),
         board!("cortex-m33", "thumbv8m.main-none-eabi"),
         ("valgrind", args.sanitizers.valgrind || args.all, &crate::interpreters::valgrind),
-        ("miri", args.sanitizers.miri || args.all, &|| crate::interpreters::miri(args.miri_seeds)),
+        ("miri", args.sanitizers.miri || args.all, &|| {
+            crate::interpreters::miri(args.miri_seeds, args.sanitizers.miri)
+        }),
         ("fuzz", args.sanitizers.fuzz || args.all, &crate::fuzz::lane),
         ("freebsd", of("x86_64-unknown-freebsd"), &freebsd::x86_64),
         ("freebsd-arm", of("aarch64-unknown-freebsd"), &freebsd::aarch64),

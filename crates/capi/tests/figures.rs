@@ -125,6 +125,7 @@ fn shortest(what: impl Fn()) -> Duration {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "its time is not ours")]
 fn a_time_out_is_neither_early_nor_twice_as_late() {
     let pool = new(&extram_config { max_ms: 1, binding: EXTRAM_BIND_CALL, ..config() });
     let m = enter(pool).expect("in");

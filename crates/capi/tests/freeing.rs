@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Once it is gone, it is gone: nobody finds a pool that he has missed before.
 #[test]
+#[cfg_attr(miri, ignore = "its time is not ours")]
 fn a_pool_that_is_not_freed_is_missed_by_nobody() {
     let until = Instant::now() + Duration::from_secs(2);
     let busy = AtomicU64::new(0);
