@@ -39,7 +39,7 @@ macro_rules! also {
 
 pub(crate) use also;
 
-const FEW_THREADS: Verdict = Verdict::Skipped("newosproc: no so many threads at once");
+const FEW_THREADS: Verdict = Verdict::Skipped("newosproc: cannot start that many threads at once");
 
 /// Scenario 1.
 pub(crate) fn starts<S: Subject>(config: &Config) -> Verdict {

@@ -36,7 +36,7 @@ pub enum Binding {
 /// static POOL: Pool<MyRuntime> = Pool::new(MyRuntime);
 ///
 /// POOL.start()?;
-/// // on any thread, created by whomever:
+/// // on any thread, whoever created it:
 /// let sum = POOL.callback(|m| m.context().add(1, 2))?;
 /// ```
 ///
