@@ -57,3 +57,30 @@ int hosted_cancel_inside(const struct hosted_pool *pool, unsigned depth)
 {
     return run(pool, depth, 1);
 }
+
+struct cancelled {
+    hosted_body body;
+    void *arg;
+    int done;
+};
+
+static void *cancelled(void *arg)
+{
+    struct cancelled *cancelled = arg;
+    pthread_cancel(pthread_self());
+    cancelled->body(cancelled->arg, 0);
+    cancelled->done = 1;
+    pthread_testcancel();
+    return NULL;
+}
+
+int hosted_cancelled(hosted_body body, void *arg)
+{
+    struct cancelled state = { .body = body, .arg = arg };
+    pthread_t id;
+    void *result;
+    if (pthread_create(&id, NULL, cancelled, &state) != 0)
+        return -1;
+    pthread_join(id, &result);
+    return state.done && result == PTHREAD_CANCELED ? 0 : -1;
+}

@@ -25,6 +25,10 @@ int hosted_exit_inside(const struct hosted_pool *pool, unsigned depth);
 /* The same, and is cancelled there. */
 int hosted_cancel_inside(const struct hosted_pool *pool, unsigned depth);
 
+/* A thread with a cancellation pending calls `body`, in which there is no cancellation point: 0 = it came to
+ * the end of that, and was cancelled afterwards. */
+int hosted_cancelled(hosted_body body, void *arg);
+
 /* destructors.c: a thread-specific key, and threads whose destructor for it enters. */
 int hosted_key(unsigned *key);
 int hosted_key_delete(unsigned key);

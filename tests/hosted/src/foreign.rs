@@ -18,6 +18,7 @@ unsafe extern "C" {
     fn hosted_in_turn(count: c_uint, stack: usize, body: Body, arg: *mut c_void) -> c_uint;
     fn hosted_exit_inside(pool: *const CPool, depth: c_uint) -> c_int;
     fn hosted_cancel_inside(pool: *const CPool, depth: c_uint) -> c_int;
+    fn hosted_cancelled(body: Body, arg: *mut c_void) -> c_int;
     fn hosted_key(key: *mut c_uint) -> c_int;
     fn hosted_key_delete(key: c_uint) -> c_int;
     fn hosted_destructor(pool: *const CPool, key: c_uint, first: c_uint, last: c_uint) -> c_int;
@@ -85,6 +86,14 @@ pub fn exit_inside(pool: &CPool, depth: u32) {
 pub fn cancel_inside(pool: &CPool, depth: u32) {
     // SAFETY: as above.
     assert_eq!(unsafe { hosted_cancel_inside(pool, depth) }, 0);
+}
+
+/// Runs `body` on a thread that has a cancellation pending, and is cancelled when it has come to the end.
+/// A cancellation point in `body` ends the process: the frames of Rust cannot be unwound.
+pub fn cancelled(body: impl Fn() + Sync) {
+    let body = |_| body();
+    // SAFETY: C joins the thread before it returns.
+    assert_eq!(Work::run(&body, |work, arg| unsafe { hosted_cancelled(work, arg) }), 0);
 }
 
 /// More than any system lets a process have.

@@ -15,7 +15,7 @@ pub use face::CPool;
 #[cfg(openmp)]
 pub use foreign::openmp;
 pub use foreign::{
-    JobQueue, Key, cancel_inside, crew, exit_inside, in_turn, on_other_stack, preserved, storm,
+    JobQueue, Key, cancel_inside, cancelled, crew, exit_inside, in_turn, on_other_stack, preserved, storm,
 };
 #[cfg(target_os = "freebsd")]
 pub use foreign::{trace, traced};
