@@ -145,7 +145,16 @@ pub(super) const RULES: &[Rule] = &[
         Impossible("the outermost call stands, so its M does not go idle"),
     ),
     ("leaving", "from within", Works("a nested call is left; the call that was being served goes on")),
-    ("thread exit", "from within", Works("raw calls are taken back, the M of a guard stays with the guard")),
+    (
+        "thread exit",
+        "in new_context/in admit/in drop",
+        Impossible("no exit hook calls it, and no thread may end in it: that would be through frames of Rust"),
+    ),
+    (
+        "thread exit",
+        "in retire/in observe",
+        Works("of the exit hook: what they enter is nested, and left before the M goes; or a guard keeps it"),
+    ),
     ("unbind", "in new_context/in admit/in retire", Works("false: the M is in use")),
     ("prewarm", "in new_context", Works("claims of its own; NotStarted in start's")),
     ("close", "in new_context/in admit/in retire", Error("Busy: the caller holds an M")),
