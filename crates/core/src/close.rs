@@ -75,7 +75,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let mut any = false;
         for m in self.table.iter() {
             m.hold().revoke();
-            any |= m.hold().is_revoked();
+            any |= m.hold().may_come_back();
         }
         // A thread that enters from now on finds its M revoked: it writes `call` before it looks, and
         // the barrier lies between our mark and our look at `call`.

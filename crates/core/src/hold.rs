@@ -226,6 +226,13 @@ impl Hold {
         self.now() & REVOKED != 0
     }
 
+    /// Whether it is revoked and the thread of its token may be about to come back to it: not if that has
+    /// let go of it, or lost it for good. Relaxed: the barrier orders it.
+    pub(crate) fn may_come_back(&self) -> bool {
+        let now = self.now();
+        now & (REVOKED | BUSY) == REVOKED && token(now) != 0
+    }
+
     /// The thread of that token, which is about to end and outside, lets go of the M that it bound the
     /// plain way: the M is in its hands if `true`. Else it is revoked, and `close`'s. One step: a `reopen`
     /// may be taking the revocation back.
