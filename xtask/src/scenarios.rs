@@ -15,8 +15,13 @@ use std::path::Path;
 const HOSTED: &[&str] = &["linux", "freebsd"];
 const HOSTED_FOLDERS: &[&str] = &["tests/hosted", "tests/faults", "tests/soak"];
 
-/// Tests of those folders that need what only Linux has: strace, gcc's OpenMP.
-const LINUX_ONLY: &[&str] = &["hosted::system_calls::", "hosted::foreign_threads::openmp_"];
+/// Tests of those folders that need what only Linux has: strace, gcc's OpenMP, seccomp, pinned threads.
+const LINUX_ONLY: &[&str] = &[
+    "hosted::system_calls::",
+    "hosted::foreign_threads::openmp_",
+    "hosted::constrained::a_process_that_has_put_itself_into_a_sandbox_gets_answers",
+    "hosted::constrained::threads_of_fixed_priorities_on_one_core_keep_going",
+];
 
 const BEGIN: &str = "<!-- scenarios: cargo xtask test --list-scenarios --write -->\n";
 const END: &str = "<!-- end of scenarios -->\n";

@@ -46,7 +46,7 @@ fn there_are_as_many_places_as_the_header_says() {
     }
 }
 
-/// A thread that is in all of them at once has one M in each, a nested call shares it, and the thread
+/// Scenario 39. A thread that is in all of them at once has one M in each, a nested call shares it, and the thread
 /// may end inside.
 #[test]
 fn a_pool_among_many_is_a_pool() {

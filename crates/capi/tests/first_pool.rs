@@ -31,6 +31,7 @@ fn one_try(delay: Duration) -> bool {
     in_a_child(works) && first.join().expect("no panic")
 }
 
+/// Scenario 38.
 #[test]
 fn a_fork_while_the_first_pool_is_made_hangs_nobody() {
     for step in 0..u64::from(face::scaled(120)) {

@@ -195,6 +195,7 @@ use libc::__error as errno;
 /// The tests count what is alive.
 static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
+/// Scenario 41.
 #[test]
 fn a_pool_that_finds_no_memory_is_not_made_and_nothing_is_lost() {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -228,7 +229,7 @@ fn a_pool_that_finds_no_memory_is_not_made_and_nothing_is_lost() {
     }
 }
 
-/// On a thread that has not called in before.
+/// Scenario 41. On a thread that has not called in before.
 #[test]
 fn a_pool_goes_on_without_memory() {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -35,7 +35,7 @@ const fn host(number: u32, title: &'static str) -> Scenario {
 }
 
 /// The list, by number.
-pub const CATALOGUE: [Scenario; 36] = [
+pub const CATALOGUE: [Scenario; 45] = [
     core(1, "a pool that was not started says so, a started one holds one spare M"),
     core(2, "threads one after another make two Ms at most"),
     core(3, "a herd that is all inside makes one M each and one spare, two per callback at most"),
@@ -72,6 +72,15 @@ pub const CATALOGUE: [Scenario; 36] = [
     host(34, "the bounds of the stack are right on every kind of stack"),
     host(35, "a long mix of everything keeps the pool whole"),
     host(36, "threads made by others enter like any"),
+    host(37, "a finalizer that calls in gets an M or an error, and nobody waits for it"),
+    host(38, "a process forks while its first pool is made, started or closed"),
+    host(39, "with more pools than there are short ways for, or no keys, each is like the first"),
+    host(40, "an entry is no cancellation point, on whatever stack"),
+    host(41, "memory that runs out is a code, never the end of the process"),
+    host(42, "a library is unloaded with its pool open, and its threads exit"),
+    host(43, "a process that forbids itself system calls gets answers"),
+    host(44, "coroutines that call in turn cost what a call costs"),
+    host(45, "no thread of a pool spins while one of lower priority has to go on"),
 ];
 
 /// A list with a gap would name the wrong scenario.

@@ -15,6 +15,8 @@ use std::sync::atomic::AtomicBool;
 pub enum Tapped {}
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
+/// How often the core gave way, or slept for a while.
+static YIELDS: AtomicU32 = AtomicU32::new(0);
 static SILENT: AtomicBool = AtomicBool::new(false);
 type AtExit = unsafe extern "C" fn(*mut (), *mut ());
 
@@ -37,6 +39,11 @@ impl Tapped {
     /// How often the system was asked for the bounds of a stack, handlers apart.
     pub fn asked() -> u32 {
         ASKED.load(SeqCst)
+    }
+
+    /// How often the core gave way, or slept for a while: what it does in place of waiting for somebody.
+    pub fn yields() -> u32 {
+        YIELDS.load(SeqCst)
     }
 
     /// From now on the system does not know the bounds of any stack.
@@ -88,9 +95,11 @@ impl Tapped {
 // SAFETY: all that matters for memory safety is passed on as it is.
 unsafe impl Port for Tapped {
     fn usleep(micros: u32) {
+        YIELDS.fetch_add(1, SeqCst);
         Self::around(|| Native::usleep(micros));
     }
     fn osyield() {
+        YIELDS.fetch_add(1, SeqCst);
         Self::around(Native::osyield);
     }
     type Local = <Native as Port>::Local;

@@ -8,6 +8,7 @@
 #![cfg(unix)]
 
 use extram::{Binding, EnterError, Event, M, Native, Pool, Port as _, Runtime};
+use extram_core::raw;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
@@ -63,6 +64,7 @@ enum Deed {
     Enters,
     Tries,
     EntersAsAHandler,
+    EntersRaw,
     KeepsAGuard,
     LeaksAGuard,
     Forks,
@@ -128,6 +130,7 @@ impl Callee {
             Deed::Enters => _ = pool.enter_timeout(Duration::from_secs(1)).map(|m| alone(&m)),
             Deed::Tries => _ = pool.try_enter().map(|m| alone(&m)),
             Deed::EntersAsAHandler => _ = pool.enter_from_signal().map(|m| alone(&m)),
+            Deed::EntersRaw => raw_call(pool),
             Deed::KeepsAGuard => {
                 if let Ok(guard) = pool.try_enter() {
                     // In the exit hook it is gone, and the guard with it.
@@ -257,6 +260,16 @@ fn child(pool: ThisPool) -> ! {
     unsafe { libc::_exit(if lives.is_ok() { 0 } else { 1 }) }
 }
 
+/// As C calls.
+fn raw_call(pool: ThisPool) {
+    let Ok(m) = pool.enter_timeout(Duration::from_secs(1)) else { return };
+    // SAFETY: used by this thread, and left below.
+    let m = unsafe { raw::keep(pool, m) };
+    alone(m);
+    // SAFETY: as above.
+    unsafe { raw::leave(pool, m) }.expect("it is inside");
+}
+
 fn call(pool: ThisPool) {
     step(pool, || match pool.enter_timeout(Duration::from_secs(5)) {
         Ok(m) => {
@@ -283,6 +296,7 @@ fn life(pool: ThisPool) {
     let _ = pool.start();
     // An M goes back here for the first time: a panic in the exit hook would end the process.
     call(pool);
+    step(pool, || raw_call(pool));
     step(pool, || pool.unbind());
     std::thread::scope(|scope| {
         // First entries, at once, and the making of Ms; one of them fails.
@@ -421,11 +435,13 @@ fn functions_of_the_runtime_that_panic() {
     all(&[Deed::Panics]);
 }
 
+/// Scenario 37. The drop of a context is one of the functions: a finalizer gets an M, or an error.
+///
 /// Edge: start/entering/waiting/making/admitting/leaving/unbind/trim/prewarm/close/reopen/drop x from within,
 /// inside x from within, going idle x in observe/in drop.
 #[test]
 fn functions_of_the_runtime_that_call_in() {
-    all(&[Deed::Enters, Deed::Tries, Deed::EntersAsAHandler]);
+    all(&[Deed::Enters, Deed::Tries, Deed::EntersAsAHandler, Deed::EntersRaw]);
 }
 
 /// Those that are kept are dropped when the calls around them have been left: in another order.

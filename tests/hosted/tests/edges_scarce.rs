@@ -112,7 +112,7 @@ fn who_cannot_make_what_it_owes_goes_on() {
     }
 }
 
-/// What has been made once needs no more memory: entering again, within a call, leaving, going idle,
+/// Scenario 41. What has been made once needs no more memory: entering again, within a call, leaving, going idle,
 /// unbinding, ending, walking, dropping contexts.
 ///
 /// Edge: enter/enter_from_signal/inside/leaving/going idle/thread exit/unbind/walk/trim/close/drop x no memory.
@@ -237,7 +237,7 @@ fn warming_up_opening_again_and_starting_say_so() {
     }
 }
 
-/// A program that forbids itself system calls after the start: the barrier that revokes idle Ms is gone.
+/// Scenario 43. A program that forbids itself system calls after the start: the barrier that revokes idle Ms is gone.
 /// They come back by their threads' own hands.
 ///
 /// Edge: close x no barrier.

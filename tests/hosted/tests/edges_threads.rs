@@ -10,7 +10,7 @@ use extram_hosted::stage::{
     Held, Kind, LONG, Outcome, Play, Point, Point::*, Turn, alone_with, board, ends_well, in_child, lives_on,
     play, raise, turn, visit,
 };
-use extram_hosted::until;
+use extram_hosted::{Tapped, until};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
@@ -340,6 +340,8 @@ fn trim_and_prewarm(meeting: &mut Meeting, _: &Held<Outcome>) {
     let dropped = has_trimmed.recv_timeout(LONG).expect("trim waits for nobody");
     if !open {
         assert_eq!(dropped, 0, "{}", meeting.what);
+        let (.., prewarm) = meeting.later.last().expect("it is there");
+        until("it is refused at once", || prewarm.is_finished());
     }
 }
 
@@ -444,6 +446,9 @@ fn start_again(meeting: &mut Meeting, _: &Held<Outcome>) {
     assert_eq!(pool.close(), Err(Busy), "{what}");
 }
 
+/// More than all others together give way, for a moment each, to those who bring Ms back.
+const PATIENCE: u32 = 200;
+
 /// One row, one point, one kind, one column.
 fn meet(row: &Row, at: Point, kind: Kind, name: &str, column: Column) {
     let what = format!("{} at {at:?} in {kind:?} x {name}", row.name);
@@ -478,7 +483,11 @@ fn meet(row: &Row, at: Point, kind: Kind, name: &str, column: Column) {
     } else {
         Held::new(&meeting.what, board(pool), move || does(pool, at))
     };
+    // Nobody spins on the progress of the one that stands.
+    let yields = Tapped::yields();
     column(&mut meeting, &first);
+    let yields = Tapped::yields() - yields;
+    assert!(yields < PATIENCE, "{}: {yields} times in place of waiting", meeting.what);
     meeting.guards.clear();
     let outcome = first.end();
     let what = meeting.what;
@@ -519,6 +528,9 @@ fn another_thread_starts_the_pool() {
     all(&turn(), "start", start, &[]);
 }
 
+/// Scenario 45. Whoever comes waits in the system, or goes on: a thread of a higher priority would keep the
+/// core from the one that stands.
+///
 /// Edge: * x enter.
 #[test]
 fn another_thread_enters() {

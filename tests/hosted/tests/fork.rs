@@ -49,13 +49,13 @@ fn the_child_of_a_child_works() {
     forked("twice");
 }
 
-/// Scenario 30.
+/// Scenarios 30 and 38.
 #[test]
 fn while_another_thread_starts_the_pool_the_child_starts_it_itself() {
     forked("while-another-starts");
 }
 
-/// Scenario 30.
+/// Scenarios 30 and 38.
 #[test]
 fn while_another_thread_closes_the_pool_the_child_closes_it_itself() {
     forked("while-another-closes");

@@ -5,7 +5,7 @@
 use extram::Pool;
 use extram_hosted::{Witness, close, in_turn, rest, started};
 
-/// Scenario 24.
+/// Scenarios 24 and 39.
 #[test]
 fn when_the_system_has_no_keys_left_calls_nest_and_ms_come_home_in_every_pool() {
     let mut keys = Vec::new();

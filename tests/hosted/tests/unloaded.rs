@@ -5,7 +5,7 @@
 use extram_hosted::{Plugin, crew};
 use std::sync::{Barrier, Mutex};
 
-/// Scenario 31. The host knows nothing of pools, so nobody closes this one. Threads are bound to its
+/// Scenarios 31 and 42. The host knows nothing of pools, so nobody closes this one. Threads are bound to its
 /// Ms and outside when it goes; they exit afterwards, and so does one that never called in.
 #[test]
 fn a_library_is_unloaded_with_its_pool_open_and_then_its_bound_threads_exit() {

@@ -148,7 +148,9 @@ pub(super) const RULES: &[Rule] = &[
     (
         "thread exit",
         "in new_context/in admit/in drop",
-        Impossible("no exit hook calls it, and no thread may end in it: that would be through frames of Rust"),
+        Impossible(
+            "no exit hook calls it, and no thread may end in it: that would be through frames of Rust",
+        ),
     ),
     (
         "thread exit",

@@ -1,0 +1,317 @@
+//! Threads and processes under constraints: a cancellation that is pending on whatever stack, coroutines,
+//! a sandbox that was entered late, fixed priorities on one core.
+#![cfg(unix)]
+
+use extram::{Native, Pool};
+use extram_hosted::stage::{Kind, alone_with, ends_well, play, turn};
+use extram_hosted::{Tapped, Witness, cancelled, close, in_turn, on_other_stack, rest, scaled, started_on};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
+
+/// What asks for the bounds of stacks.
+type Scanned = &'static Pool<Witness<true>, Native>;
+
+static SCANNED: OnceLock<Scanned> = OnceLock::new();
+static HANDLED: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn handler(_: libc::c_int) {
+    let pool = SCANNED.get().expect("it is started");
+    if pool.enter_from_signal().is_ok() {
+        HANDLED.fetch_add(1, SeqCst);
+    }
+}
+
+/// Lets the handler come down on this thread, on `stack`.
+fn interrupt_on(stack: &mut [u8]) {
+    // SAFETY: the stack outlives its use, and the handler is async-signal-safe.
+    unsafe {
+        let mut alternate: libc::stack_t = core::mem::zeroed();
+        let mut action: libc::sigaction = core::mem::zeroed();
+        let mut before = core::mem::zeroed();
+        alternate.ss_sp = stack.as_mut_ptr().cast();
+        alternate.ss_size = stack.len();
+        action.sa_sigaction = handler as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_ONSTACK;
+        assert_eq!(libc::sigaltstack(&alternate, &mut before), 0);
+        assert_eq!(libc::sigaction(libc::SIGURG, &action, core::ptr::null_mut()), 0);
+        assert_eq!(libc::raise(libc::SIGURG), 0);
+        assert_eq!(libc::sigaltstack(&before, core::ptr::null_mut()), 0);
+    }
+}
+
+/// Scenario 40. Where the system tells the bounds of a stack by a file, reading it would be a cancellation
+/// point: the thread would end in the middle of an entry.
+#[test]
+fn asking_for_a_stack_is_no_cancellation_point() {
+    let _turn = turn();
+    let pool = started_on::<Native, true>(Pool::new(Witness::default()));
+    assert!(SCANNED.set(pool).is_ok());
+    pool.prewarm(3).expect("three can be made");
+    let call = || pool.callback(|m| m.stack().is_some()).expect("let in");
+    // The thread's own stack first, a coroutine's, an alternate one.
+    let does: [&(dyn Fn() + Sync); 3] = [
+        &|| assert!(call()),
+        &|| {
+            let mut stack = vec![0; 256 << 10];
+            on_other_stack(&mut stack, || _ = call());
+            assert!(call());
+        },
+        &|| {
+            let mut stack = vec![0; 256 << 10];
+            interrupt_on(&mut stack);
+            pool.callback(|_| interrupt_on(&mut stack)).expect("let in");
+        },
+    ];
+    for does in does {
+        for unbound in [false, true] {
+            cancelled(|| {
+                does();
+                if unbound {
+                    pool.unbind();
+                }
+                does();
+            });
+        }
+    }
+    assert_eq!(HANDLED.load(SeqCst), 8);
+    rest(pool, 0);
+    close(pool);
+}
+
+/// Scenario 44. Nothing is asked for a runtime that does not want to know of stacks, and the M that a
+/// thread has is the one that all of its coroutines find.
+#[test]
+fn coroutines_that_call_in_turn_cost_what_a_call_costs() {
+    let turn = turn();
+    for kind in Kind::all() {
+        turn.go_on();
+        let pool = play(*kind);
+        pool.start().expect("starts");
+        let asked = Tapped::asked();
+        in_turn(1, 0, |_| {
+            let mut stacks = [(); 3].map(|()| vec![0; 128 << 10]);
+            let own = pool.callback(|m| m.id()).expect("let in");
+            let made = pool.stats().created;
+            for round in 0..scaled(200) {
+                let stack = &mut stacks[round as usize % 3];
+                on_other_stack(stack, || {
+                    pool.callback(|m| {
+                        assert_eq!((m.id(), m.depth(), m.stack()), (own, 1, None));
+                        alone_with(m, || ());
+                    })
+                    .expect("let in");
+                });
+            }
+            // One in the other, the thread's own stack outermost.
+            let [one, two, _] = &mut stacks;
+            pool.callback(|_| {
+                on_other_stack(one, || {
+                    pool.callback(|m| assert_eq!((m.id(), m.depth()), (own, 2))).expect("nested");
+                });
+                on_other_stack(two, || {
+                    pool.callback(|m| assert_eq!((m.id(), m.depth()), (own, 2))).expect("nested");
+                });
+            })
+            .expect("let in");
+            assert_eq!(pool.stats().created, made);
+        });
+        assert_eq!(Tapped::asked(), asked, "{kind:?}: nobody wants to know");
+        ends_well(&format!("{kind:?}"), pool);
+    }
+}
+
+/// Scenario 43. A process that forbids itself system calls when it is set up: the barrier, the thread's
+/// number, giving way, and opening files. Linux's way; what else there is to be said of a barrier that is
+/// refused is in `edges_scarce.rs`.
+#[cfg(target_os = "linux")]
+mod sandboxed {
+    use super::*;
+    use extram::{Busy, EnterError};
+    use extram_hosted::stage::{LONG, in_child, visit};
+    use std::sync::mpsc::channel;
+    use std::thread::spawn;
+    use std::time::Duration;
+
+    fn forbid(calls: &[libc::c_long]) {
+        let statement = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
+        let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0)];
+        for call in calls {
+            let equal = statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, *call as u32);
+            program.push(libc::sock_filter { jf: 1, ..equal });
+            let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+            program.push(statement(libc::BPF_RET | libc::BPF_K, refused));
+        }
+        program.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW));
+        let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+        // SAFETY: a program that is alive; for all threads of the process.
+        unsafe {
+            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+            let (mode, all) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_TSYNC);
+            assert_eq!(libc::syscall(libc::SYS_seccomp, mode, all, &raw const filter), 0);
+        }
+    }
+
+    /// Scenario 43.
+    #[test]
+    fn a_process_that_has_put_itself_into_a_sandbox_gets_answers() {
+        let turn = turn();
+        for kind in [Kind::Bound, Kind::PerCall, Kind::Limited] {
+            turn.go_on();
+            in_child(&format!("{kind:?}"), || {
+                let pool = play(kind);
+                pool.start().expect("starts");
+                let others: Vec<_> = (0..3)
+                    .map(|_| {
+                        let (go, may_go) = channel::<()>();
+                        let (did, done) = channel();
+                        let thread = spawn(move || {
+                            visit(pool).expect("let in");
+                            did.send(()).unwrap();
+                            while may_go.recv().is_ok() {
+                                visit(pool).expect("let in again");
+                                did.send(()).unwrap();
+                            }
+                        });
+                        done.recv_timeout(LONG).expect("it comes");
+                        (go, done, thread)
+                    })
+                    .collect();
+                forbid(&[libc::SYS_membarrier, libc::SYS_gettid, libc::SYS_sched_yield, libc::SYS_openat]);
+                for (go, done, _) in &others {
+                    go.send(()).unwrap();
+                    done.recv_timeout(LONG).expect("it comes again");
+                }
+                assert_eq!(visit(pool), Ok(()));
+                assert_eq!(spawn(move || visit(pool)).join().unwrap(), Ok(()));
+                pool.prewarm(3).expect("three can be made");
+                // Waiting, and its end.
+                let mut inside = Vec::new();
+                while let Ok(m) = pool.enter_from_signal() {
+                    inside.push(m);
+                }
+                pool.unbind();
+                let timed_out = spawn(move || pool.enter_timeout(Duration::from_millis(2)).map(drop));
+                let outcome = timed_out.join().unwrap();
+                assert!([Ok(()), Err(EnterError::TimedOut)].contains(&outcome), "{outcome:?}");
+                drop(inside);
+                // Threads have idle Ms that nobody can revoke any more, where they are bound the plain way.
+                let closed = pool.close();
+                if kind == Kind::Bound {
+                    assert_eq!(closed, Err(Busy));
+                }
+                if closed.is_err() {
+                    pool.reopen().expect("it is not closed to the end");
+                } else {
+                    pool.start().expect("it is closed");
+                }
+                for (go, _, thread) in others {
+                    drop(go);
+                    thread.join().unwrap();
+                }
+                ends_well("in the sandbox", pool);
+            });
+        }
+    }
+}
+
+/// Scenario 45. Two threads of fixed priorities, pinned to one core, on one pool: whoever has the higher one
+/// never waits for the other by keeping the core from it. A process of its own, with a clock of its own;
+/// skipped where the system gives nobody such a priority.
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_of_fixed_priorities_on_one_core_keep_going() {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+    const CASE: &str = "EXTRAM_PRIORITIES";
+    const NAME: &str = "threads_of_fixed_priorities_on_one_core_keep_going";
+    const REFUSED: i32 = 77;
+    const STUCK: i32 = 78;
+
+    /// The calling thread is pinned to the first core that the process may use, and runs before all others
+    /// of lower priority; `false` if the system does not allow that.
+    fn pinned(priority: i32) -> bool {
+        // SAFETY: sets and parameters that are alive, for the calling thread.
+        unsafe {
+            let mut cores: libc::cpu_set_t = core::mem::zeroed();
+            let size = size_of::<libc::cpu_set_t>();
+            if libc::sched_getaffinity(0, size, &raw mut cores) != 0 {
+                return false;
+            }
+            let last = (0..libc::CPU_SETSIZE as usize).rev().find(|core| libc::CPU_ISSET(*core, &cores));
+            let mut one: libc::cpu_set_t = core::mem::zeroed();
+            libc::CPU_SET(last.expect("it runs somewhere"), &mut one);
+            let parameter = libc::sched_param { sched_priority: priority };
+            libc::sched_setaffinity(0, size, &raw const one) == 0
+                && libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) == 0
+        }
+    }
+
+    static ENTERED: AtomicU32 = AtomicU32::new(0);
+
+    fn work(pool: extram_hosted::stage::Play) {
+        let _ = pool.prewarm(6);
+        pool.trim(0);
+        // Unless it is closed under its feet.
+        if let Ok(m) = pool.enter() {
+            alone_with(&m, || _ = ENTERED.fetch_add(1, SeqCst));
+        }
+        pool.unbind();
+        // The two of them close it under each other's feet.
+        if pool.close().is_ok() {
+            let _ = pool.start();
+        } else {
+            let _ = pool.reopen();
+        }
+    }
+
+    fn case() -> i32 {
+        static ROUNDS: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
+        const MANY: u32 = 300;
+        for kind in [Kind::Bound, Kind::Limited, Kind::PerCall, Kind::Shared] {
+            let pool = play(kind);
+            pool.start().expect("starts");
+            ROUNDS.iter().for_each(|rounds| rounds.store(0, SeqCst));
+            let threads = [(1, 0), (3, 1)].map(|(priority, which)| {
+                std::thread::spawn(move || {
+                    if !pinned(priority) {
+                        // SAFETY: ends the process.
+                        unsafe { libc::_exit(REFUSED) };
+                    }
+                    while ROUNDS[which].load(SeqCst) < MANY {
+                        if which == 1 {
+                            std::thread::sleep(Duration::from_micros(100));
+                        }
+                        work(pool);
+                        ROUNDS[which].fetch_add(1, SeqCst);
+                    }
+                })
+            });
+            let end = Instant::now() + Duration::from_secs(30);
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                if Instant::now() > end {
+                    return STUCK;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            threads.into_iter().for_each(|thread| thread.join().expect("no assertion failed"));
+            assert!(ENTERED.swap(0, SeqCst) > 0, "somebody was let in");
+            ends_well(&format!("{kind:?}"), pool);
+        }
+        0
+    }
+
+    if std::env::var(CASE).is_ok() {
+        let status = std::panic::catch_unwind(case).unwrap_or(1);
+        // SAFETY: ends the process, whatever its threads do.
+        unsafe { libc::_exit(status) };
+    }
+    let this = std::env::current_exe().expect("a program");
+    let output =
+        Command::new(this).args([NAME, "--exact", "--nocapture"]).env(CASE, "1").output().expect("it runs");
+    match output.status.code() {
+        Some(0) => println!("done"),
+        Some(REFUSED) => println!("skipped: the system gives nobody a fixed priority"),
+        other => panic!("{other:?}: {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
