@@ -57,9 +57,10 @@ impl Call {
         self.calls.load(Ordering::Relaxed)
     }
 
+    /// Release: partner of the acquire in `is_inside`, which may see any of the values of a call.
     #[inline(always)]
     fn set(&self, calls: u32) {
-        self.calls.store(calls, Ordering::Relaxed);
+        self.calls.store(calls, Ordering::Release);
     }
 
     /// How many calls are inside.
@@ -74,7 +75,8 @@ impl Call {
         self.calls.load(Ordering::Acquire) == 0
     }
 
-    /// Whether somebody is inside. Acquire: partner of the release in `begin`; who it is is in `hold`.
+    /// Whether somebody is inside. Acquire: partner of the release in `set`; who it is is in
+    /// `hold`.
     pub(crate) fn is_inside(&self) -> bool {
         self.calls.load(Ordering::Acquire) & COUNT != 0
     }
@@ -89,8 +91,8 @@ impl Call {
     #[inline(always)]
     pub(crate) fn begin(&self, bound: bool, short: bool) {
         self.raw.store(if bound { BOUND } else { 0 }, Ordering::Relaxed);
-        // Release: partner of the acquire in `is_inside`; the holder's token is in `hold` (Call).
-        self.calls.store(if short { 1 | SHORT } else { 1 }, Ordering::Release);
+        // The holder's token is in `hold` (Call).
+        self.set(if short { 1 | SHORT } else { 1 });
     }
 
     /// The first call, with an M that does not become the thread's own.

@@ -38,8 +38,9 @@ pub unsafe fn keep<R: Runtime, P: Port>(pool: &'static Pool<R, P>, entered: Ente
 pub unsafe fn enter_from_signal<R: Runtime, P: Port>(
     pool: &'static Pool<R, P>,
 ) -> Result<&'static M<R>, EnterError> {
+    // First whether the thread is inside: an idle M may be another's by now, with a call of its own.
     if let Own::M { m, .. } = pool.own()
-        && m.hold().token() == P::thread_token()
+        && pool.is_inside_own(m)
         && m.call().nest_admitted()
     {
         m.call().make_raw();

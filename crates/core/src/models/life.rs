@@ -2,7 +2,7 @@
 //! end and handlers that come.
 
 use crate::life::Phase;
-use crate::models::pool::{ModelPool, read, work};
+use crate::models::pool::{ModelPool, Room, read, work};
 use crate::models::port::spawn;
 use crate::models::{model, model_loads};
 use crate::{Binding, Busy, EnterError, StartError};
@@ -100,6 +100,33 @@ fn a_start_against_one_who_closes_starts_and_closes() {
         assert_eq!(shared.close(), Ok(()));
         assert_eq!(shared.stats().created, 0);
         pool.end();
+    });
+}
+
+/// Whoever was let in knows that the pool was started: from then on it is closed, if anything.
+///
+/// Edge: start x enter, first entry x start, close x enter.
+#[test]
+fn a_thread_that_was_let_in_is_not_told_that_the_pool_never_started() {
+    model(2, || {
+        let room = Room::<1>::new();
+        let pool = room.pool(Binding::Call);
+        let shared = pool.get();
+        let other = spawn(move || {
+            let called = [(); 2].map(|()| shared.callback(work));
+            let ends = [Ok(()), Err(EnterError::Closed)];
+            match called[0] {
+                Err(EnterError::NotStarted) => {}
+                Ok(()) | Err(EnterError::Closed) => assert!(ends.contains(&called[1]), "{called:?}"),
+                _ => panic!("{called:?}"),
+            }
+        });
+        shared.start().unwrap();
+        let _ = shared.close();
+        other.join().unwrap();
+        assert_eq!(shared.close(), Ok(()));
+        pool.end();
+        room.end();
     });
 }
 

@@ -25,6 +25,7 @@
 //!   (`sync/watched.rs`); a model that frees a pool right after `close` so shows who is late.
 //! - **Time.** A time-out of zero gives up at the first look, and loom puts that look anywhere.
 
+mod bounds;
 mod calls;
 mod close;
 mod duty;
@@ -33,8 +34,10 @@ mod idle;
 mod life;
 mod list;
 mod nodes;
+mod numbers;
 mod pool;
 mod port;
+mod raw;
 mod refused;
 mod slots;
 mod table;

@@ -126,11 +126,6 @@ impl<const BARRIER: bool> ModelPool<BARRIER> {
         Self::started(Pool::new(runtime).binding(binding).limit(limit))
     }
 
-    /// In slots, which may be another pool's by now: not started.
-    pub(super) fn in_slots<const N: usize>(binding: Binding, slots: &'static Slots<ModelRuntime, N>) -> Self {
-        ModelPool(Box::into_raw(Box::new(Pool::with_slots(ModelRuntime::new(), slots).binding(binding))))
-    }
-
     fn started(pool: Pool<ModelRuntime, ModelPort<BARRIER>>) -> Self {
         let model = ModelPool(Box::into_raw(Box::new(pool)));
         model.get().start().expect("the first M can be made");
@@ -161,5 +156,27 @@ impl<const BARRIER: bool> ModelPool<BARRIER> {
         assert_eq!(stats.created, stats.spare + stats.bound_idle, "{stats:?}");
         assert_eq!(self.get().close(), Ok(()), "{stats:?}");
         self.end();
+    }
+}
+
+/// Slots for pools one after the other.
+pub(super) struct Room<const N: usize>(*mut Slots<ModelRuntime, N>);
+
+impl<const N: usize> Room<N> {
+    pub(super) fn new() -> Self {
+        Room(Box::into_raw(Box::new(Slots::new())))
+    }
+
+    /// A pool that is not started.
+    pub(super) fn pool(&self, binding: Binding) -> ModelPool<false> {
+        // SAFETY: freed by `end` alone.
+        let slots = unsafe { &*self.0 };
+        ModelPool(Box::into_raw(Box::new(Pool::with_slots(ModelRuntime::new(), slots).binding(binding))))
+    }
+
+    /// When the pools are gone.
+    pub(super) fn end(self) {
+        // SAFETY: made in `new`; nobody uses it any more.
+        drop(unsafe { Box::from_raw(self.0) });
     }
 }

@@ -1,30 +1,9 @@
 //! Slots that go from one pool to another.
 
 use crate::models::model_loads;
-use crate::models::pool::{ModelPool, ModelRuntime, work};
+use crate::models::pool::{Room, work};
 use crate::models::port::spawn;
-use crate::{Binding, EnterError, Slots, StartError};
-use std::boxed::Box;
-
-/// Slots for two pools.
-struct Room<const N: usize>(*mut Slots<ModelRuntime, N>);
-
-impl<const N: usize> Room<N> {
-    fn new() -> Self {
-        Room(Box::into_raw(Box::new(Slots::new())))
-    }
-
-    fn pool(&self, binding: Binding) -> ModelPool<false> {
-        // SAFETY: freed by `end` alone.
-        ModelPool::in_slots(binding, unsafe { &*self.0 })
-    }
-
-    /// When both pools are gone.
-    fn end(self) {
-        // SAFETY: made in `new`; nobody uses it any more.
-        drop(unsafe { Box::from_raw(self.0) });
-    }
-}
+use crate::{Binding, EnterError, StartError};
 
 /// A thread of the first pool is late: on its way in, or back to the M that it had bound, while the slots
 /// change owners under it.

@@ -2,10 +2,9 @@
 
 use crate::m::Stage;
 use crate::models::model_loads;
-use crate::models::pool::{ModelPool, ModelRuntime, SharedPool, read};
+use crate::models::pool::{ModelPool, ModelRuntime, Room, SharedPool, read};
 use crate::models::port::{Shared, spawn};
-use crate::{Binding, Runtime, Slots};
-use std::boxed::Box;
+use crate::{Binding, Runtime};
 use std::vec::Vec;
 
 /// Takes a slot into use, makes its M and takes it apart again; `None` if all are in use.
@@ -36,13 +35,11 @@ fn reserving_against_releasing(pool: ModelPool<false>, limit: u32) {
 #[test]
 fn whoever_has_a_permit_finds_a_slot() {
     model_loads(3, || {
-        let slots = Box::into_raw(Box::new(Slots::<ModelRuntime, 2>::new()));
-        // SAFETY: freed below, after the pool.
-        let pool = ModelPool::in_slots(Binding::Call, unsafe { &*slots });
+        let room = Room::<2>::new();
+        let pool = room.pool(Binding::Call);
         pool.get().start().unwrap();
         reserving_against_releasing(pool, u32::MAX);
-        // SAFETY: made above.
-        drop(unsafe { Box::from_raw(slots) });
+        room.end();
     });
 }
 

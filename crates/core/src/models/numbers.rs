@@ -1,0 +1,112 @@
+//! The stacks of numbers.
+
+use crate::models::model_loads;
+use crate::models::port::Shared;
+use crate::numbers::Numbers;
+use crate::sync::{AtomicU32, Ordering};
+use loom::cell::UnsafeCell;
+use loom::thread;
+use std::rc::Rc;
+use std::vec::Vec;
+
+/// A stack of three, number 1 first, and what each number stands for.
+struct Stack {
+    numbers: Numbers,
+    links: [AtomicU32; 3],
+    payloads: [UnsafeCell<u32>; 3],
+}
+
+impl Stack {
+    fn new() -> Rc<Self> {
+        let stack = Stack {
+            numbers: Numbers::new(),
+            links: core::array::from_fn(|_| AtomicU32::new(0)),
+            payloads: core::array::from_fn(|_| UnsafeCell::new(0)),
+        };
+        (1..=3).rev().for_each(|id| stack.push(id));
+        Rc::new(stack)
+    }
+
+    fn link(&self, id: u32) -> &AtomicU32 {
+        &self.links[id as usize - 1]
+    }
+
+    /// Only who has a number works on what it stands for.
+    fn work(&self, id: u32) {
+        // SAFETY: the model's question; loom panics if the answer is no.
+        self.payloads[id as usize - 1].with_mut(|payload| unsafe { *payload += 1 });
+    }
+
+    fn push(&self, id: u32) {
+        self.work(id);
+        self.numbers.push(id, self.link(id));
+    }
+
+    fn pop(&self) -> Option<u32> {
+        let id = self.numbers.pop::<Shared>(|id| self.link(id));
+        id.inspect(|id| self.work(*id))
+    }
+
+    fn take_all(&self) -> Vec<u32> {
+        let first = self.numbers.take_all();
+        let some = |id| (id != 0).then_some(id);
+        let next = |id: &u32| some(self.link(*id).load(Ordering::Relaxed));
+        let ids: Vec<u32> = core::iter::successors(some(first), next).collect();
+        ids.iter().for_each(|id| self.work(*id));
+        ids
+    }
+
+    fn assert_each_once(&self, ids: impl IntoIterator<Item = u32>) {
+        let mut ids: Vec<u32> = ids.into_iter().chain(core::iter::from_fn(|| self.pop())).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 3]);
+    }
+}
+
+/// One thread has read the link of 1; the other pops 1 and 2 and pushes 1 again.
+#[test]
+fn a_number_that_comes_back_does_not_revive_its_old_link() {
+    model_loads(3, || {
+        let stack = Stack::new();
+        let other = {
+            let stack = Rc::clone(&stack);
+            thread::spawn(move || stack.pop())
+        };
+        let (first, second) = (stack.pop(), stack.pop());
+        first.into_iter().for_each(|id| stack.push(id));
+        let theirs = other.join().unwrap();
+        stack.assert_each_once(second.into_iter().chain(theirs));
+    });
+}
+
+/// The same with a popper that sees all of it taken, and pushed again but for 2.
+#[test]
+fn a_stack_that_was_taken_at_once_does_not_revive_its_old_links() {
+    model_loads(3, || {
+        let stack = Stack::new();
+        let other = {
+            let stack = Rc::clone(&stack);
+            thread::spawn(move || stack.pop())
+        };
+        let (taken, kept): (Vec<u32>, Vec<u32>) = stack.take_all().into_iter().partition(|id| *id != 2);
+        taken.into_iter().rev().for_each(|id| stack.push(id));
+        let theirs = other.join().unwrap();
+        stack.assert_each_once(kept.into_iter().chain(theirs));
+    });
+}
+
+/// 1 is pushed where 1 was, and by somebody else.
+#[test]
+fn a_taker_of_all_has_what_the_pushers_did() {
+    model_loads(3, || {
+        let stack = Stack::new();
+        let pusher = {
+            let stack = Rc::clone(&stack);
+            let id = stack.pop().unwrap();
+            thread::spawn(move || stack.push(id))
+        };
+        let taken = stack.take_all();
+        pusher.join().unwrap();
+        stack.assert_each_once(taken);
+    });
+}
