@@ -136,7 +136,8 @@ impl Life {
             return None;
         }
         let next = phase as usize | now & ONCE | by.forks << STAMP;
-        self.word.compare_exchange(now, next, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        // Relaxed: the last switch was before the fork, which orders it.
+        self.word.compare_exchange(now, next, Ordering::Relaxed, Ordering::Relaxed).ok()?;
         self.switcher.store(by.token, Ordering::Relaxed);
         Some(Switch { life: self, then: Phase::Idle })
     }

@@ -296,8 +296,8 @@ impl List {
     /// Lets newcomers in.
     pub(crate) fn open(&self) {
         let mut word = self.glance();
-        // Release: what `start` set up happens before what the first newcomer does.
-        while let Err(now) = self.change(word, word.with_closed(false), Ordering::Release) {
+        // Relaxed: this goes on with the release of the first M, which was given after all else was set up.
+        while let Err(now) = self.change(word, word.with_closed(false), Ordering::Relaxed) {
             word = now;
         }
     }
@@ -308,7 +308,8 @@ impl List {
         let mut word = self.look();
         loop {
             let to = word.nobody_waiting().with_closed(true).with_failed(false);
-            match self.change(word, to, Ordering::AcqRel) {
+            // Release: whoever is turned away knows that the pool was open once. (The fence below acquires.)
+            match self.change(word, to, Ordering::Release) {
                 Ok(()) => break,
                 Err(now) => word = now,
             }

@@ -195,7 +195,8 @@ impl<R: Runtime> Table<R> {
         let bare = self.bare.pop::<P>(|id| self.get(id).schedlink());
         let found = bare.map_or_else(|| self.fresh(), Ok);
         if found.is_err() {
-            self.live.fetch_sub(1, Ordering::Release);
+            // Relaxed: no number goes with it.
+            self.live.fetch_sub(1, Ordering::Relaxed);
         }
         found
     }
@@ -243,7 +244,8 @@ impl<R: Runtime> Table<R> {
     /// Takes a slot out of use that is used again only when its thread comes (see [`crate::hold`]).
     pub(crate) fn retire(&self, id: u32) {
         self.retired.push(id, self.get(id).schedlink());
-        self.live.fetch_sub(1, Ordering::Release);
+        // Relaxed: the number does not go with it.
+        self.live.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Makes the retired slots of that thread bare, which has come the slow way: it is not between

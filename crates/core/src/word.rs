@@ -33,8 +33,6 @@
 //! changes need no version: they depend on the word alone, and the same word asks for the same.
 
 use crate::port::Port;
-#[cfg(not(any(loom, shuttle)))]
-use crate::sync::AtomicWord;
 
 #[cfg(any(loom, target_has_atomic = "64"))]
 pub(crate) type Bits = u64;
@@ -61,7 +59,7 @@ const VERSION_ONE: Bits = RETURNING << 1;
 
 static_assertions::const_assert_eq!(VERSION_ONE.trailing_zeros() * 2, Bits::BITS);
 #[cfg(not(any(loom, shuttle)))]
-static_assertions::assert_eq_size!(Bits, AtomicWord);
+static_assertions::assert_eq_size!(Bits, crate::sync::AtomicWord);
 
 /// Runs the three accesses of a pop (see "ABA").
 #[inline(always)]
