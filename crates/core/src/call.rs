@@ -12,6 +12,7 @@
 //! - **Raw.** At most as many calls are raw as are inside. The others are guards', and only they end
 //!   them.
 
+use crate::port::Port;
 use crate::sync::{AtomicU32, Ordering};
 
 /// Admitted: a raw handler may nest.
@@ -181,8 +182,9 @@ impl Call {
     }
 
     /// Whether the M stays with its thread.
-    pub(crate) fn is_bound(&self) -> bool {
-        self.raw.load(Ordering::Relaxed) & BOUND != 0
+    #[inline(always)]
+    pub(crate) fn is_bound<P: Port>(&self) -> bool {
+        P::HAS_EXIT_HOOK && self.raw.load(Ordering::Relaxed) & BOUND != 0
     }
 
     /// The M does not stay with its thread.
@@ -271,7 +273,7 @@ mod tests {
         call.nest().unwrap();
         assert!(!call.drop_raw(), "the second one is a guard's");
         assert_eq!((call.count(), call.raw()), (1, 0));
-        assert!(call.is_bound());
+        assert_ne!(call.raw.load(Ordering::Relaxed) & BOUND, 0, "it stays bound");
         call.make_raw();
         assert!(call.drop_raw());
         assert_eq!(call.count(), 1, "to be ended by the caller");

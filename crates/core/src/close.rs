@@ -63,7 +63,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Takes every idle bound M away from its thread. `false` if the system refuses to say which are.
     fn recall(&'static self) -> bool {
-        if self.mode.lists_idle() {
+        if self.mode.lists_idle::<P>() {
             // What is inside looks at the closed list before it goes idle (Invariant Idle).
             while let Some(m) = self.pop_idle() {
                 self.list.give::<P, _>(&self.table, m, m.id());
@@ -145,7 +145,7 @@ struct Ended<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for Ended<R, P> {
     fn drop(&mut self) {
-        if self.pool.mode.lists_idle() {
+        if self.pool.mode.lists_idle::<P>() {
             self.pool.idle.forget();
             self.pool.table.iter().for_each(|m| m.hold().unlist());
         }

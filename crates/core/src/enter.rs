@@ -22,7 +22,6 @@
 
 use crate::call::TooMany;
 use crate::m::LAST;
-use crate::mode::Mode;
 use crate::own::{self, Own};
 use crate::port::Port;
 use crate::sync::{Ordering, compiler_fence};
@@ -106,7 +105,7 @@ impl<R: Runtime, P: Port> Entered<R, P> {
 
     /// Whether the M goes back to the list when this call is left.
     pub(crate) fn goes_back(entered: &Self) -> bool {
-        entered.m.depth() == 1 && !entered.m.call().is_bound()
+        entered.m.depth() == 1 && !entered.m.call().is_bound::<P>()
     }
 }
 
@@ -236,7 +235,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 self.admit(m, manner)?;
                 return Ok(self.guard(m));
             }
-        } else if value.is_null() && manner.bind && self.mode.is(Mode::PerCall) && !R::STACKS {
+        } else if value.is_null() && manner.bind && !self.mode.binds::<P>() && !R::STACKS {
             return Ok(self.guard(self.enter_for_call(manner, sp)?));
         }
         Ok(self.guard(self.enter_otherwise(manner, sp)?))

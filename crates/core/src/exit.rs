@@ -5,6 +5,9 @@ use crate::own::Own;
 use crate::port::Port;
 use crate::{Pool, Runtime};
 
+/// The hook where no thread has one.
+pub(crate) unsafe extern "C" fn no_exit(_: *mut (), _: *mut ()) {}
+
 /// The exit hook.
 ///
 /// # Safety

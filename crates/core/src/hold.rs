@@ -64,6 +64,7 @@
 //! - **Retired.** A retired M is written by nobody but the thread of its token, which writes `call`
 //!   and then finds it revoked.
 
+use crate::port::Port;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// In use, or nobody's; without it a token means idle.
@@ -133,8 +134,9 @@ impl Hold {
     }
 
     /// Whether it is bound the plain way.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.now() & PLAIN != 0
+    #[inline(always)]
+    pub(crate) fn is_plain<P: Port>(&self) -> bool {
+        P::HAS_HEAVY_BARRIER && self.now() & PLAIN != 0
     }
 
     /// Changes the word by `f` until it holds. Relaxed, unless the caller's fences say otherwise.

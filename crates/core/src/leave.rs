@@ -1,6 +1,5 @@
 //! Leaving: the call that ends, and what becomes of its M when it was the last.
 
-use crate::mode::Mode;
 use crate::own::Own;
 use crate::port::Port;
 use crate::sync::{Ordering, fence};
@@ -72,8 +71,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if m.depth() > 1 {
             return m.call().less();
         }
-        let stays = m.call().is_bound() && m.owes() == 0;
-        if stays && m.hold().is_plain() {
+        let stays = m.call().is_bound::<P>() && m.owes() == 0;
+        if stays && m.hold().is_plain::<P>() {
             // The last access to the pool.
             return m.call().end();
         }
@@ -82,7 +81,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         // If it is bound and owes: the duty could not be done (admission was refused, or making failed).
         // It must not sit idle with this thread while others wait: it goes on with the M (Duty).
-        if m.hold().is_plain() {
+        if m.hold().is_plain::<P>() {
             // Revoked or not: `close` does not touch an M while a call is inside.
             let _ = m.hold().unbind(P::thread_token(), true);
         }
@@ -105,7 +104,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             // and make the exchange above fail; or we see them here.
             fence(Ordering::SeqCst);
             let word = self.list.glance();
-            if word.closed() || (self.mode.reclaims() && word.waiting() > 0) {
+            if word.closed() || (self.mode.reclaims::<P>() && word.waiting() > 0) {
                 // Off the stack again, or whoever gets it would go idle past those who wait. What is
                 // idle on the way is theirs, too.
                 while let Some(idle) = self.pop_idle() {
@@ -142,7 +141,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// a call it does nothing.
     pub fn unbind(&'static self) -> bool {
         let Own::M { m, .. } = self.own() else { return false };
-        if self.mode.is(Mode::PerCall) || P::in_handler() {
+        if !self.mode.binds::<P>() || P::in_handler() {
             return false;
         }
         m.call().is_outside() && self.give_idle_back(m)

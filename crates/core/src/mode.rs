@@ -42,6 +42,7 @@ impl Mode {
     pub(crate) fn settle<P: Port>(binding: Binding, unlimited: bool) -> Mode {
         match binding {
             Binding::Call => Mode::PerCall,
+            Binding::Thread if !P::HAS_EXIT_HOOK => Mode::PerCall,
             Binding::Thread if !unlimited => Mode::Reclaimed,
             Binding::Thread if P::HAS_HEAVY_BARRIER && P::heavy_barrier_init() => Mode::Unshared,
             Binding::Thread => Mode::Shared,
@@ -64,32 +65,34 @@ impl Settled {
         self.0.store(mode as u32, Ordering::Relaxed);
     }
 
+    /// A [`Mode`], as a number. What a port cannot have is known without a look, so that the code for it
+    /// takes no room.
     #[inline(always)]
-    pub(crate) fn is(&self, mode: Mode) -> bool {
-        self.0.load(Ordering::Relaxed) == mode as u32
+    fn now<P: Port>(&self) -> u32 {
+        if P::HAS_EXIT_HOOK { self.0.load(Ordering::Relaxed) } else { Mode::PerCall as u32 }
     }
 
     /// An M stays with its thread.
-    #[inline]
-    pub(crate) fn binds(&self) -> bool {
-        !self.is(Mode::PerCall)
+    #[inline(always)]
+    pub(crate) fn binds<P: Port>(&self) -> bool {
+        self.now::<P>() != Mode::PerCall as u32
     }
 
     /// The plain way.
     #[inline(always)]
     pub(crate) fn is_unshared<P: Port>(&self) -> bool {
-        P::HAS_HEAVY_BARRIER && self.is(Mode::Unshared)
+        P::HAS_HEAVY_BARRIER && self.now::<P>() == Mode::Unshared as u32
     }
 
     /// Idle Ms can be taken back, so there is a stack of them.
-    #[inline]
-    pub(crate) fn lists_idle(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= Mode::Shared as u32
+    #[inline(always)]
+    pub(crate) fn lists_idle<P: Port>(&self) -> bool {
+        self.now::<P>() >= Mode::Shared as u32
     }
 
     /// Idle Ms are taken back for those who wait.
-    #[inline]
-    pub(crate) fn reclaims(&self) -> bool {
-        self.is(Mode::Reclaimed)
+    #[inline(always)]
+    pub(crate) fn reclaims<P: Port>(&self) -> bool {
+        self.now::<P>() == Mode::Reclaimed as u32
     }
 }

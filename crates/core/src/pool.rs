@@ -2,7 +2,7 @@
 
 #[cfg(not(loom))]
 use crate::M;
-use crate::exit::at_exit;
+use crate::exit::{at_exit, no_exit};
 use crate::fork::{in_child, no_child};
 use crate::life::Life;
 use crate::list::List;
@@ -145,8 +145,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// What the port is to tell this pool of.
     const HOOKS: &'static Hooks = &Hooks {
-        at_exit: at_exit::<R, P>,
         // What is not called takes no room.
+        at_exit: if P::HAS_EXIT_HOOK { at_exit::<R, P> } else { no_exit },
         in_child: if P::FORKS { in_child::<R, P> } else { no_child },
     };
 

@@ -97,6 +97,10 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// refused. Never called from a handler.
     fn tls_set(local: &'static Self::Local, value: *mut ()) -> Result<(), Refused>;
 
+    /// Whether there can be an exit hook. If not, no M stays with a thread, what that takes has no room,
+    /// and neither `exit_hook` nor [`Hooks::at_exit`] is called.
+    const HAS_EXIT_HOOK: bool = true;
+
     /// Makes sure that the exit hook runs for the calling thread; `true` if it will. `false` once it
     /// has run for any pool: what the thread enters with from then on goes back at the end of the
     /// call. Called again and again by the same thread, so the second call is to be cheap. Never

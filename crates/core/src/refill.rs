@@ -86,7 +86,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             }
         }
         m.owe(if duty { LAST } else { 0 });
-        if m.hold().is_plain() {
+        if m.hold().is_plain::<P>() {
             m.call().leave_shortly(!duty);
         }
     }

@@ -79,6 +79,8 @@ unsafe impl<S: System> Port for BareMetal<S> {
         local.set(S::block(), value)
     }
 
+    const HAS_EXIT_HOOK: bool = S::EXITS;
+
     fn exit_hook(local: &'static Local) -> bool {
         S::EXITS && local.is_open() && !S::block().is_exiting()
     }

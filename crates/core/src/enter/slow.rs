@@ -242,7 +242,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Takes an idle M back from its thread, if the pool does that and there is one.
     pub(crate) fn take_idle_back(&'static self) -> Option<&'static M<R>> {
-        if !self.mode.reclaims() {
+        if !self.mode.reclaims::<P>() {
             return None;
         }
         self.pop_idle()
@@ -260,7 +260,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Notes that an M which was taken off a list, or is being made, is in this thread's hands.
     pub(crate) fn hold(&'static self, m: &M<R>) {
-        if self.mode.lists_idle() {
+        if self.mode.lists_idle::<P>() {
             m.hold().hold_listed(P::thread_token());
         } else {
             m.hold().hold(P::thread_token());
@@ -280,7 +280,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn install(&'static self, m: &'static M<R>, manner: Manner<R, P>, taking: &Taking<R, P>) {
         Self::note_thread(m);
         // With the hook, an M comes home when its thread exits.
-        let bound = taking.own && manner.bind && self.mode.binds() && P::exit_hook(&self.local);
+        let bound = taking.own && manner.bind && self.mode.binds::<P>() && P::exit_hook(&self.local);
         let plain = bound && self.mode.is_unshared::<P>();
         // Before `hold`: whoever revokes what `hold` says must find the call counted.
         m.call().begin(bound, plain && m.owes() == 0);
