@@ -21,58 +21,49 @@
 //! of the thread's changes, so it does not matter where the thread was, nor when the guard goes.
 
 use crate::call::TooMany;
+use crate::list::Waited;
 use crate::m::LAST;
 use crate::own::{self, Own};
 use crate::port::Port;
 use crate::sync::{Ordering, compiler_fence};
 use crate::table::Table;
 use crate::{EnterError, Event, M, Pool, Runtime};
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::time::Duration;
 
 mod slow;
 
 /// What the caller puts up with.
-pub(crate) struct Manner<R: Runtime, P: Port> {
-    pub(crate) wait: Wait<R, P>,
+pub(crate) struct Manner<'a, R: Runtime, P: Port> {
+    pub(crate) wait: Wait<'a, R, P>,
     /// Whether the M may stay with the thread.
     pub(crate) bind: bool,
-    /// Whether the caller makes what the M owes.
-    pub(crate) refill: bool,
+    /// A handler's call changes nothing of the thread's, and makes nothing.
+    pub(crate) handler: bool,
 }
 
 /// How long a caller waits for an M.
-pub(crate) enum Wait<R: Runtime + 'static, P: Port> {
+pub(crate) enum Wait<'a, R: Runtime, P: Port> {
     Forever,
-    For(Duration, &'static slow::Timed<R, P>),
+    /// As long as this takes, which waits as one of the counted threads. Called through a pointer, so
+    /// that a program which never waits with a limit has no clock in it.
+    For(&'a Timed<'a, R, P>),
     Never,
 }
 
-impl<R: Runtime, P: Port> Clone for Manner<R, P> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
+/// Told how many forks the thread was away from the first process when it was counted.
+type Timed<'a, R, P> = dyn Fn(&'static Pool<R, P>, usize) -> Waited + 'a;
 
-impl<R: Runtime, P: Port> Copy for Manner<R, P> {}
-
-impl<R: Runtime, P: Port> Clone for Wait<R, P> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R: Runtime, P: Port> Copy for Wait<R, P> {}
-
-impl<R: Runtime, P: Port> Manner<R, P> {
-    const fn thread(wait: Wait<R, P>) -> Self {
-        Manner { wait, bind: true, refill: true }
+impl<'a, R: Runtime, P: Port> Manner<'a, R, P> {
+    const fn thread(wait: Wait<'a, R, P>) -> Self {
+        Manner { wait, bind: true, handler: false }
     }
 
     /// For the end of the call only.
-    pub(crate) const UNBOUND: Self = Manner { wait: Wait::Forever, bind: false, refill: true };
+    pub(crate) const UNBOUND: Self = Manner { wait: Wait::Forever, bind: false, handler: false };
 
-    pub(crate) const HANDLER: Self = Manner { wait: Wait::Never, bind: false, refill: false };
+    pub(crate) const HANDLER: Self = Manner { wait: Wait::Never, bind: false, handler: true };
 }
 
 /// A call that is inside, with the M it runs on. Leaves on drop.
@@ -160,7 +151,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[doc(alias = "cgocallback")]
     #[inline]
     pub fn enter(&'static self) -> Result<Entered<R, P>, EnterError> {
-        self.enter_as(Manner::thread(Wait::Forever))
+        self.enter_as(&Manner::thread(Wait::Forever))
     }
 
     /// The same, and never waits for an M. It may still make one for others, if it owes that.
@@ -173,7 +164,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[doc(alias = "nilokay")]
     #[inline]
     pub fn try_enter(&'static self) -> Result<Entered<R, P>, EnterError> {
-        self.enter_as(Manner::thread(Wait::Never))
+        self.enter_as(&Manner::thread(Wait::Never))
     }
 
     /// The same, waiting for `limit` at most. Admission is not counted.
@@ -183,7 +174,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// As [`enter`](Pool::enter), and [`TimedOut`](EnterError::TimedOut).
     #[inline]
     pub fn enter_timeout(&'static self, limit: Duration) -> Result<Entered<R, P>, EnterError> {
-        self.enter_as(Manner::thread(Wait::For(limit, slow::Timed::TIMED)))
+        let since = Cell::new(None);
+        self.enter_as(&Manner::thread(Wait::For(&|pool, forks| pool.wait_timed(forks, limit, &since))))
     }
 
     /// The same for a signal or interrupt handler: async-signal-safe as long as
@@ -201,7 +193,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// As [`try_enter`](Pool::try_enter).
     #[inline]
     pub fn enter_from_signal(&'static self) -> Result<Entered<R, P>, EnterError> {
-        self.enter_detached(Manner::HANDLER).map(|m| self.guard(m))
+        self.enter_anew(&Manner::HANDLER, stack_pointer()).map(|m| self.guard(m))
     }
 
     /// Enters, runs `f` with the M and leaves. If `f` panics, the M is left while unwinding.
@@ -218,7 +210,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// All there is to a call after the first in a pool without a limit; the rest is in
     /// [`enter_otherwise`](Pool::enter_otherwise), of which this is a special case.
     #[inline(always)]
-    pub(crate) fn enter_as(&'static self, manner: Manner<R, P>) -> Result<Entered<R, P>, EnterError> {
+    pub(crate) fn enter_as(&'static self, manner: &Manner<'_, R, P>) -> Result<Entered<R, P>, EnterError> {
         if P::in_handler() {
             return self.enter_from_signal();
         }
@@ -266,7 +258,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// With a spare M, for this call only: the ordinary call of a pool with
     /// [`Binding::Call`](crate::Binding::Call); a special case of `obtain` and `install`.
     #[inline(always)]
-    fn enter_for_call(&'static self, manner: Manner<R, P>, sp: usize) -> Result<&'static M<R>, EnterError> {
+    fn enter_for_call(
+        &'static self,
+        manner: &Manner<'_, R, P>,
+        sp: usize,
+    ) -> Result<&'static M<R>, EnterError> {
         // Refused: the slow way finds out.
         let _ = self.set_own(Own::Taking);
         let Some((m, last)) = self.list.take_spare::<P, Table<R>>(&self.table) else {
@@ -284,14 +280,18 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         self.admit(m, manner)?;
         if m.owes() != 0 {
-            self.pay(m, manner);
+            self.pay(m);
         }
         Ok(m)
     }
 
     /// Lets the runtime admit an outermost call; if it refuses or panics, the call is over.
     #[inline(always)]
-    pub(crate) fn admit(&'static self, m: &'static M<R>, manner: Manner<R, P>) -> Result<(), EnterError> {
+    pub(crate) fn admit(
+        &'static self,
+        m: &'static M<R>,
+        manner: &Manner<'_, R, P>,
+    ) -> Result<(), EnterError> {
         let leaving = Leaving { pool: self, m };
         if !matches!(manner.wait, Wait::Never) {
             self.runtime.admit(m);
@@ -306,13 +306,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Makes what an M owes, once its call has been admitted.
     #[cold]
-    pub(crate) fn pay(&'static self, m: &'static M<R>, manner: Manner<R, P>) {
-        if manner.refill {
-            // A panic in here leaves, too, and the M goes back owing.
-            let leaving = Leaving { pool: self, m };
-            self.refill(m);
-            core::mem::forget(leaving);
-        }
+    pub(crate) fn pay(&'static self, m: &'static M<R>) {
+        // A panic in here leaves, too, and the M goes back owing.
+        let leaving = Leaving { pool: self, m };
+        self.refill(m);
+        core::mem::forget(leaving);
     }
 }
 

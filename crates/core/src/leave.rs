@@ -100,7 +100,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             // Invariant Idle.
             m.hold().list();
             self.idle.push(m.id(), m.idlelink());
-            // Partner of the fences in `line_up` and `List::close`: they see the M among the idle ones,
+            // Partner of the fences in `List::count` and `List::close`: they see the M among the idle ones,
             // and make the exchange above fail; or we see them here.
             fence(Ordering::SeqCst);
             let word = self.list.glance();

@@ -75,7 +75,7 @@ use crate::word::{MAX_VALUE, Word, brief};
 mod making;
 mod waiting;
 pub(crate) use making::GaveUp;
-pub(crate) use waiting::{Guest, LinedUp, Waited};
+pub(crate) use waiting::{Guest, Waited};
 
 /// Where the list finds Ms and their links.
 pub(crate) trait Links {
@@ -95,12 +95,15 @@ pub(crate) trait Links {
     }
 }
 
-/// The answer to [`List::take`].
+/// The answer to [`List::take`] and [`List::take_or`].
 pub(crate) enum Taken<'a, N> {
     /// This M, and whether it was the last one.
     M { m: &'a N, last: bool },
     /// None is spare.
     Empty,
+    /// None is spare, and the thread is counted, `forks` forks away from the first process: it has to
+    /// [`List::wait`].
+    Waiting { forks: usize },
     /// None is spare, and the attempt to make one failed.
     Failed,
     /// Newcomers are turned away.
@@ -176,19 +179,36 @@ impl List {
     /// Takes a spare M, or says why not. Never waits.
     #[doc(alias = "lockextra")]
     pub(crate) fn take<'a, P: Port, L: Links>(&self, links: &'a L) -> Taken<'a, L::Node> {
+        self.take_or::<P, L>(links, false)
+    }
+
+    /// Takes a spare M, or says why not. If that is no more than that none is spare, and the caller lines
+    /// up, it is counted as waiting, once.
+    #[inline(never)]
+    pub(crate) fn take_or<'a, P: Port, L: Links>(&self, links: &'a L, lines_up: bool) -> Taken<'a, L::Node> {
         loop {
-            if let Some((m, last)) = self.take_spare::<P, L>(links) {
-                return Taken::M { m, last };
-            }
             let word = self.look();
-            if !word.has_spare() || word.closed() {
-                return Self::nothing(word);
+            if word.has_spare() && !word.closed() {
+                match self.pop::<P, L>(links, word) {
+                    Ok((m, last)) => return Taken::M { m, last },
+                    Err(_) => continue,
+                }
+            }
+            let nothing = Self::nothing(word);
+            if !lines_up || !matches!(nothing, Taken::Empty) {
+                return nothing;
+            }
+            // After the look: a fork in between makes the exchange fail.
+            let forks = P::forks();
+            if self.count(word) {
+                return Taken::Waiting { forks };
             }
         }
     }
 
-    /// Takes a spare M, and says whether it was the last one.
-    #[inline(always)]
+    /// Takes a spare M, and says whether it was the last one: a special case of
+    /// [`take`](List::take).
+    #[inline]
     pub(crate) fn take_spare<'a, P: Port, L: Links>(&self, links: &'a L) -> Option<(&'a L::Node, bool)> {
         let mut word = self.look();
         while word.has_spare() && !word.closed() {

@@ -47,7 +47,7 @@ pub unsafe fn enter_from_signal<R: Runtime, P: Port>(
         pool.ask_stack(m, crate::enter::stack_pointer(), P::stack_bounds_in_signal);
         return Ok(m);
     }
-    let m = pool.enter_detached(Manner::HANDLER)?;
+    let m = pool.enter_anew(&Manner::HANDLER, crate::enter::stack_pointer())?;
     m.call().make_raw();
     Ok(m)
 }

@@ -2,11 +2,12 @@
 
 use super::{Leaving, Manner, Wait};
 use crate::hold::{Popped, Resumed};
-use crate::list::{LinedUp, Taken, Waited};
+use crate::list::{Taken, Waited};
 use crate::m::LAST;
 use crate::own::Own;
 use crate::port::Port;
 use crate::{EnterError, Event, M, Pool, Runtime};
+use core::cell::Cell;
 use core::time::Duration;
 
 impl<R: Runtime, P: Port> Pool<R, P> {
@@ -14,7 +15,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[inline(never)]
     pub(crate) fn enter_otherwise(
         &'static self,
-        manner: Manner<R, P>,
+        manner: &Manner<'_, R, P>,
         sp: usize,
     ) -> Result<&'static M<R>, EnterError> {
         if let Own::M { m, plain } = self.own() {
@@ -26,44 +27,37 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 Resumed::TakenBack => _ = self.set_own(Own::Nothing),
             }
         }
-        let (m, how) = {
-            let taking = Taking::begin(self);
-            self.retired_of_mine();
-            let (m, how) = self.obtain(manner)?;
-            self.install(m, manner, &taking);
-            (m, how)
-        };
-        self.tell(m, how);
-        self.let_in(m, manner, sp)?;
-        Ok(m)
+        self.enter_anew(manner, sp)
     }
 
-    /// A handler's call: with a spare M that is nobody's own. Nothing of the thread's changes.
+    /// The first call with an M; a handler's with one that is nobody's own.
     #[inline(never)]
-    pub(crate) fn enter_detached(&'static self, manner: Manner<R, P>) -> Result<&'static M<R>, EnterError> {
-        let (m, how) = {
-            let _guest = self.list.guest::<P>();
-            let (m, how) = self.obtain(manner)?;
-            Self::note_thread(m);
-            m.call().begin_detached();
-            (m, how)
-        };
-        self.tell(m, how);
-        let sp = super::stack_pointer();
+    pub(crate) fn enter_anew(
+        &'static self,
+        manner: &Manner<'_, R, P>,
+        sp: usize,
+    ) -> Result<&'static M<R>, EnterError> {
+        let taking = Taking::begin(self, manner);
+        if !manner.handler {
+            self.retired_of_mine();
+        }
+        let obtained = self.obtain(manner)?;
+        let m = obtained.m;
+        self.install(m, manner, &taking);
+        drop(taking);
+        self.tell(&obtained);
         self.let_in(m, manner, sp)?;
         Ok(m)
     }
 
     /// Tells how an M was obtained, once it is in a call: what `observe` enters is nested in that.
-    fn tell(&'static self, m: &'static M<R>, how: How) {
-        let leaving = Leaving { pool: self, m };
-        match how {
-            How::Taken => {}
-            How::Granted { taken_back } => {
-                taken_back.into_iter().for_each(|m| self.runtime.observe(Event::Returned { m }));
-                self.runtime.observe(Event::Granted { m: m.id() });
-            }
-            How::TakenBack => self.runtime.observe(Event::Returned { m: m.id() }),
+    fn tell(&'static self, obtained: &Obtained<R>) {
+        let leaving = Leaving { pool: self, m: obtained.m };
+        if obtained.returned != 0 {
+            self.runtime.observe(Event::Returned { m: obtained.returned });
+        }
+        if obtained.granted {
+            self.runtime.observe(Event::Granted { m: obtained.m.id() });
         }
         core::mem::forget(leaving);
     }
@@ -100,14 +94,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     pub(crate) fn let_in(
         &'static self,
         m: &'static M<R>,
-        manner: Manner<R, P>,
+        manner: &Manner<'_, R, P>,
         sp: usize,
     ) -> Result<(), EnterError> {
-        let ask = if manner.refill { P::stack_bounds } else { P::stack_bounds_in_signal };
+        let ask = if manner.handler { P::stack_bounds_in_signal } else { P::stack_bounds };
         self.ask_stack(m, sp, ask);
         self.admit(m, manner)?;
-        if m.owes() != 0 {
-            self.pay(m, manner);
+        if m.owes() != 0 && !manner.handler {
+            self.pay(m);
         }
         Ok(())
     }
@@ -134,42 +128,43 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Gets an M from the list, from an idle thread, or by waiting. The caller is a guest. The answer is
     /// in the caller's hands: `hold` says so, should it fork.
-    fn obtain(&'static self, manner: Manner<R, P>) -> Result<(&'static M<R>, How), EnterError> {
-        let mut taken = self.list.take::<P, _>(&self.table);
-        let mut since = None;
+    fn obtain(&'static self, manner: &Manner<'_, R, P>) -> Result<Obtained<R>, EnterError> {
+        let mut lines_up = false;
         let mut told = false;
         loop {
+            let taken = self.list.take_or::<P, _>(&self.table, lines_up);
+            lines_up = false;
             match taken {
                 Taken::M { m, last } => {
                     self.hold(m);
                     if last {
                         m.owe(LAST);
                     }
-                    return Ok((m, How::Taken));
+                    return Ok(Obtained { m, returned: 0, granted: false });
                 }
+                Taken::Waiting { forks } => match self.wait(forks, manner)? {
+                    Some(obtained) => return Ok(obtained),
+                    None => continue,
+                },
                 Taken::Closed => match self.life.turned_away() {
                     Some(error) => return Err(error),
-                    None => {
-                        taken = self.list.take::<P, _>(&self.table);
-                        continue;
-                    }
+                    None => continue,
                 },
-                Taken::Empty | Taken::Failed if manner.refill && self.adopt()? => {
-                    taken = self.list.take::<P, _>(&self.table);
-                    continue;
-                }
+                Taken::Empty | Taken::Failed if P::FORKS && !manner.handler && self.adopt()? => continue,
                 _ => {}
             }
             if let Some(m) = self.take_idle_back() {
-                return Ok((m, How::TakenBack));
+                return Ok(Obtained { m, returned: m.id(), granted: false });
             }
-            let wait = match (taken, manner.wait) {
-                (Taken::Failed, _) => return Err(EnterError::CreationFailed),
-                (Taken::TooMany, _) => return Err(EnterError::TooMany),
-                (_, Wait::Never) if self.limit_reached() => return Err(EnterError::Exhausted),
-                (_, Wait::Never) => return Err(EnterError::WouldBlock),
-                (_, wait) => wait,
-            };
+            match taken {
+                Taken::Failed => return Err(EnterError::CreationFailed),
+                Taken::TooMany => return Err(EnterError::TooMany),
+                _ => {}
+            }
+            if matches!(manner.wait, Wait::Never) {
+                let exhausted = self.limit_reached();
+                return Err(if exhausted { EnterError::Exhausted } else { EnterError::WouldBlock });
+            }
             if self.is_adopter() {
                 // The one M that is being made is this thread's to make.
                 return Err(EnterError::WouldBlock);
@@ -178,15 +173,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 // Before it is counted: nothing of this thread is on its way then, whatever the hook does.
                 self.runtime.observe(Event::Waiting);
                 told = true;
-                since = manner.wait.begin();
             }
-            taken = match self.list.line_up::<P, _>(&self.table) {
-                LinedUp::Instead(instead) => instead,
-                LinedUp::Waiting { forks } => match self.wait(forks, since, wait)? {
-                    Some(obtained) => return Ok(obtained),
-                    None => self.list.take::<P, _>(&self.table),
-                },
-            };
+            lines_up = true;
         }
     }
 
@@ -195,25 +183,24 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn wait(
         &'static self,
         forks: usize,
-        since: Option<Duration>,
-        wait: Wait<R, P>,
-    ) -> Result<Option<(&'static M<R>, How)>, EnterError> {
+        manner: &Manner<'_, R, P>,
+    ) -> Result<Option<Obtained<R>>, EnterError> {
+        let mut returned = 0;
         // It may have gone idle after we looked, and before we were counted.
-        let taken_back = self.take_idle_back().map(|m| {
-            let id = m.id();
-            self.list.give::<P, _>(&self.table, m, id);
+        if let Some(m) = self.take_idle_back() {
             // Told when the wait is over: a thread that is counted runs nothing foreign.
-            id
-        });
-        let waited = match wait {
-            Wait::For(limit, timed) => (timed.wait)(self, forks, limit, since),
+            returned = m.id();
+            self.list.give::<P, _>(&self.table, m, returned);
+        }
+        let waited = match manner.wait {
+            Wait::For(timed) => timed(self, forks),
             _ => self.list.wait::<P, _>(&self.table, forks, || None),
         };
         let error = match waited {
             Waited::M(id) => {
                 let m = self.table.get(id);
                 self.hold(m);
-                return Ok(Some((m, How::Granted { taken_back })));
+                return Ok(Some(Obtained { m, returned, granted: true }));
             }
             Waited::Forgotten => return Ok(None),
             Waited::TimedOut => EnterError::TimedOut,
@@ -221,15 +208,24 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             Waited::Closed => EnterError::Closed,
         };
         // The caller is a guest still, so the pool is there (Guest).
-        taken_back.into_iter().for_each(|m| self.runtime.observe(Event::Returned { m }));
+        if returned != 0 {
+            self.runtime.observe(Event::Returned { m: returned });
+        }
         self.runtime.observe(Event::Refused);
         Err(error)
     }
 
     /// Waits as one of the counted threads, for `limit` at most since the clock said `since`.
-    fn wait_timed(&'static self, forks: usize, limit: Duration, since: Option<Duration>) -> Waited {
+    pub(super) fn wait_timed(
+        &'static self,
+        forks: usize,
+        limit: Duration,
+        since: &Cell<Option<Duration>>,
+    ) -> Waited {
+        // A thread that was forgotten in a forked child, and waits once more, began then.
+        since.set(since.get().or_else(P::now));
         let mut waits = 0;
-        self.list.wait::<P, _>(&self.table, forks, || match (since, P::now()) {
+        self.list.wait::<P, _>(&self.table, forks, || match (since.get(), P::now()) {
             (Some(since), Some(now)) => Some(limit.saturating_sub(now.saturating_sub(since))),
             // No clock: waits of a microsecond are counted.
             _ => {
@@ -277,7 +273,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Begins the outermost call of an M in this thread's hands, and makes it the thread's own unless
     /// that has one.
-    fn install(&'static self, m: &'static M<R>, manner: Manner<R, P>, taking: &Taking<R, P>) {
+    fn install(&'static self, m: &'static M<R>, manner: &Manner<'_, R, P>, taking: &Taking<R, P>) {
         Self::note_thread(m);
         // With the hook, an M comes home when its thread exits.
         let bound = taking.own && manner.bind && self.mode.binds::<P>() && P::exit_hook(&self.local);
@@ -298,35 +294,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 }
 
-/// How to wait with a limit. A pointer to it goes with the caller, so that a program which never does so
-/// has no clock in it.
-pub(crate) struct Timed<R: Runtime, P: Port> {
-    begin: fn() -> Option<Duration>,
-    wait: fn(&'static Pool<R, P>, usize, Duration, Option<Duration>) -> Waited,
-}
-
-impl<R: Runtime, P: Port> Timed<R, P> {
-    pub(super) const TIMED: &'static Self =
-        &Timed { begin: P::now, wait: |pool, forks, limit, since| pool.wait_timed(forks, limit, since) };
-}
-
-impl<R: Runtime, P: Port> Wait<R, P> {
-    fn begin(self) -> Option<Duration> {
-        match self {
-            Wait::For(_, timed) => (timed.begin)(),
-            _ => None,
-        }
-    }
-}
-
-/// How an M was obtained.
-enum How {
-    /// It was spare.
-    Taken,
-    /// It came to a thread that waited, and had taken this one back for those who wait.
-    Granted { taken_back: Option<u32> },
-    /// It was idle, with another thread.
-    TakenBack,
+/// An M in the caller's hands, and what is to be told of it.
+struct Obtained<R: Runtime> {
+    m: &'static M<R>,
+    /// An M that was idle and has been taken back: this one, or one for those who wait; 0 for none.
+    returned: u32,
+    /// It came to a thread that waited.
+    granted: bool,
 }
 
 /// On the way to an M: a guest, with a thread-local value that says so, unless the thread has another M
@@ -339,9 +313,9 @@ struct Taking<R: Runtime, P: Port> {
 }
 
 impl<R: Runtime, P: Port> Taking<R, P> {
-    fn begin(pool: &'static Pool<R, P>) -> Self {
+    fn begin(pool: &'static Pool<R, P>, manner: &Manner<'_, R, P>) -> Self {
         let guest = pool.list.guest::<P>();
-        let own = matches!(pool.own(), Own::Nothing) && pool.set_own(Own::Taking);
+        let own = !manner.handler && matches!(pool.own(), Own::Nothing) && pool.set_own(Own::Taking);
         Taking { pool, own, _guest: guest }
     }
 }

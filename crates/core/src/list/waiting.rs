@@ -1,18 +1,11 @@
 //! Waiting in line: from the count to what a token stands for. The rules are those of
 //! [`crate::list`].
 
-use super::{Links, List, Taken};
+use super::{Links, List};
 use crate::port::Port;
 use crate::sync::{AtomicU32, Ordering, fence};
+use crate::word::Word;
 use core::time::Duration;
-
-/// The answer to [`List::line_up`].
-pub(crate) enum LinedUp<'a, N> {
-    /// The thread is counted, `forks` forks away from the first process: it has to [`List::wait`].
-    Waiting { forks: usize },
-    /// As from [`List::take`].
-    Instead(Taken<'a, N>),
-}
 
 /// How a wait ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,30 +49,16 @@ impl List {
         Guest { list: self, forks, port: P::forks }
     }
 
-    /// Takes a spare M if one has come up, otherwise counts the calling thread as waiting, once.
-    #[cold]
-    pub(crate) fn line_up<'a, P: Port, L: Links>(&self, links: &'a L) -> LinedUp<'a, L::Node> {
-        loop {
-            match self.take::<P, L>(links) {
-                Taken::Empty => {
-                    let word = self.look();
-                    // After the look: a fork in between makes the exchange fail.
-                    let forks = P::forks();
-                    if word.has_spare() || !matches!(Self::nothing::<L::Node>(word), Taken::Empty) {
-                        continue;
-                    }
-                    let more = word.with_waiting(word.waiting() + 1);
-                    // Relaxed: the fence below orders it.
-                    if self.change(word, more, Ordering::Relaxed).is_ok() {
-                        // Partner of the fence in `Pool::go_idle`: the thread that goes idle sees
-                        // that we wait, or we find its M among the idle ones.
-                        fence(Ordering::SeqCst);
-                        return LinedUp::Waiting { forks };
-                    }
-                }
-                other => return LinedUp::Instead(other),
-            }
+    /// Counts the calling thread as waiting, if `word` is what the word says still.
+    pub(super) fn count(&self, word: Word) -> bool {
+        // Relaxed: the fence below orders it.
+        let counted = self.change(word, word.with_waiting(word.waiting() + 1), Ordering::Relaxed).is_ok();
+        if counted {
+            // Partner of the fence in `Pool::go_idle`: the thread that goes idle sees that we wait, or we
+            // find its M among the idle ones.
+            fence(Ordering::SeqCst);
         }
+        counted
     }
 
     /// Waits as one of the counted threads. `remaining` gives the time that is left: `None` without

@@ -1,6 +1,6 @@
 //! A list with a handful of Ms that are nothing but a link and a payload.
 
-use crate::list::{LinedUp, Links, List, Taken, Waited};
+use crate::list::{Links, List, Taken, Waited};
 use crate::models::port::Shared;
 use crate::sync::AtomicU32;
 use core::time::Duration;
@@ -79,11 +79,11 @@ impl Extra {
     /// Takes an M or waits for one, no longer than `limit`.
     pub(super) fn enter(&self, limit: Option<Duration>) -> Waited {
         let _guest = self.list.guest::<Shared>();
-        match self.list.line_up::<Shared, _>(&self.nodes) {
-            LinedUp::Waiting { forks } => self.list.wait::<Shared, _>(&self.nodes, forks, || limit),
-            LinedUp::Instead(Taken::M { m, .. }) => Waited::M(m.id),
-            LinedUp::Instead(Taken::Closed) => Waited::Closed,
-            LinedUp::Instead(_) => Waited::Failed,
+        match self.list.take_or::<Shared, _>(&self.nodes, true) {
+            Taken::Waiting { forks } => self.list.wait::<Shared, _>(&self.nodes, forks, || limit),
+            Taken::M { m, .. } => Waited::M(m.id),
+            Taken::Closed => Waited::Closed,
+            _ => Waited::Failed,
         }
     }
 
