@@ -78,6 +78,7 @@ impl Call {
 
     /// Whether somebody is inside. Acquire: partner of the release in `set`; who it is is in
     /// `hold`.
+    #[inline]
     pub(crate) fn is_inside(&self) -> bool {
         self.calls.load(Ordering::Acquire) & COUNT != 0
     }
@@ -103,6 +104,7 @@ impl Call {
     }
 
     /// Whether calls of its thread may nest in it, if its thread's value says that the M is its own.
+    #[inline]
     pub(crate) fn is_own(&self) -> bool {
         self.is_inside() && self.raw.load(Ordering::Relaxed) & DETACHED == 0
     }
@@ -118,6 +120,7 @@ impl Call {
         self.set(self.now() | ADMITTED);
     }
 
+    #[inline]
     pub(crate) fn is_admitted(&self) -> bool {
         self.now() & ADMITTED != 0
     }
@@ -142,6 +145,7 @@ impl Call {
     }
 
     /// One call more.
+    #[inline]
     pub(crate) fn nest(&self) -> Result<(), TooMany> {
         let now = self.now();
         if now & COUNT >= MOST {
@@ -152,6 +156,7 @@ impl Call {
     }
 
     /// One call less, which is not the last.
+    #[inline]
     pub(crate) fn less(&self) {
         self.set(self.now() - 1);
     }

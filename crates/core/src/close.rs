@@ -65,9 +65,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn recall(&'static self) -> bool {
         if self.mode.lists_idle::<P>() {
             // What is inside looks at the closed list before it goes idle (Invariant Idle).
-            while let Some(m) = self.pop_idle() {
-                self.list.give::<P, _>(&self.table, m, m.id());
-            }
+            self.give_idle();
         }
         if !self.mode.is_unshared::<P>() {
             return true;

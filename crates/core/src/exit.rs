@@ -18,28 +18,25 @@ pub(crate) unsafe extern "C" fn no_exit(_: *mut (), _: *mut ()) {}
 pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(pool: *mut (), value: *mut ()) {
     // SAFETY: by the contract above.
     let pool = unsafe { &*pool.cast_const().cast::<Pool<R, P>>() };
-    let mine = P::thread_token();
-    let Own::M { m, plain } = Own::<R>::from_value(value) else { return };
-    // Of an M that is bound the plain way nobody else writes the call; of another one, `hold` says first
-    // whose it is.
-    let idle = if plain { m.call().is_outside() } else { m.hold().resume(mine) == Resumed::Outermost };
-    if idle {
-        if plain && !m.hold().unbind_or_acknowledge(mine) {
-            let _ = pool.set_own(Own::Nothing);
-            return;
+    let Own::M { m, plain } = Own::<R>::from_value::<P>(value) else { return };
+    match pool.come_again(m, plain) {
+        // As after a call.
+        Resumed::Outermost => pool.come_home(m),
+        Resumed::Inside => {
+            // The M does not stay with a thread that ends. A guard may still be dropped by what runs after
+            // this hook, and then gives it back; or is leaked, and keeps it.
+            m.hold().unbind(P::thread_token());
+            m.call().unbind();
+            if m.call().drop_raw() {
+                pool.leave_otherwise(m);
+            }
         }
-        m.call().begin(false, false);
-        pool.give_back(m);
-    } else if pool.is_inside_own(m) {
-        // The M does not stay with a thread that ends. A guard may still be dropped by what runs after
-        // this hook, and then gives it back; or is leaked, and keeps it.
-        let _ = m.hold().unbind(mine, true);
-        m.call().unbind();
-        if m.call().drop_raw() {
-            pool.leave_otherwise(m);
+        Resumed::TakenBack if plain && m.hold().unbind_or_acknowledge(P::thread_token()) => {
+            // Revoked, and given back by a `reopen` since.
+            m.call().begin(false, false);
+            pool.give_back(m);
         }
-    } else {
-        // Taken back.
-        let _ = pool.set_own(Own::Nothing);
+        // Another's, or `close`'s.
+        Resumed::TakenBack => _ = pool.set_own(Own::Nothing),
     }
 }

@@ -118,11 +118,13 @@ impl Hold {
     }
 
     // Relaxed, for a thread's own token: stored by itself. For others it is a hint.
+    #[inline(always)]
     fn now(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
     /// The thread that has it, or had it last; 0 for nobody.
+    #[inline]
     pub(crate) fn token(&self) -> usize {
         token(self.now())
     }
@@ -140,6 +142,7 @@ impl Hold {
     }
 
     /// Changes the word by `f` until it holds. Relaxed, unless the caller's fences say otherwise.
+    #[inline]
     fn change(&self, success: Ordering, f: impl Fn(usize) -> Option<usize>) -> Result<usize, usize> {
         let mut now = self.now();
         loop {
@@ -170,6 +173,7 @@ impl Hold {
     }
 
     /// The thread of that token comes back to the M that it bound the shared way.
+    #[inline]
     pub(crate) fn resume(&self, mine: usize) -> Resumed {
         // Relaxed: whoever takes the M back replaces the token, so it was not away since this thread
         // stored it.
@@ -184,6 +188,7 @@ impl Hold {
 
     /// The holder lets it go idle, `false` if it is not on the stack of idle Ms. The last access to
     /// the pool, if it succeeds.
+    #[inline]
     pub(crate) fn go_idle(&self) -> bool {
         // Release: partner of the acquire in `pop_idle`.
         self.change(Ordering::Release, |now| (now & LISTED != 0).then_some(now & !BUSY)).is_ok()
@@ -203,16 +208,12 @@ impl Hold {
         if popped.is_ok_and(idle) { Popped::Taken } else { Popped::NotIdle }
     }
 
-    /// The thread of that token makes sure that nobody can take its bound M back or revoke it any more.
-    /// `false` if it is the thread's no more, or revoked. One that is inside may be revoked: `close`
-    /// does not touch it.
-    pub(crate) fn unbind(&self, mine: usize, inside: bool) -> bool {
+    /// The thread of that token, which is inside, makes sure that nobody can revoke its bound M any more.
+    /// It may be revoked already: `close` does not touch what is inside.
+    pub(crate) fn unbind(&self, mine: usize) {
         // Relaxed: as in `resume`.
-        let unbound = self.change(Ordering::Relaxed, |now| {
-            let may = token(now) == mine && (inside || now & (BUSY | REVOKED) == 0);
-            may.then_some(mine | BUSY | (now & LISTED))
-        });
-        unbound.is_ok()
+        let _ = self
+            .change(Ordering::Relaxed, |now| (token(now) == mine).then_some(mine | BUSY | (now & LISTED)));
     }
 
     /// `close` revokes what is bound the plain way.

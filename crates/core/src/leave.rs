@@ -1,5 +1,6 @@
 //! Leaving: the call that ends, and what becomes of its M when it was the last.
 
+use crate::hold::Resumed;
 use crate::own::Own;
 use crate::port::Port;
 use crate::sync::{Ordering, fence};
@@ -71,48 +72,65 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if m.depth() > 1 {
             return m.call().less();
         }
-        let stays = m.call().is_bound::<P>() && m.owes() == 0;
-        if stays && m.hold().is_plain::<P>() {
-            // The last access to the pool.
-            return m.call().end();
-        }
-        if stays && self.go_idle(m) {
-            return;
-        }
-        // If it is bound and owes: the duty could not be done (admission was refused, or making failed).
+        // One that is bound and owes: the duty could not be done (admission was refused, or making failed).
         // It must not sit idle with this thread while others wait: it goes on with the M (Duty).
-        if m.hold().is_plain::<P>() {
-            // Revoked or not: `close` does not touch an M while a call is inside.
-            let _ = m.hold().unbind(P::thread_token(), true);
+        if !m.call().is_bound::<P>() || m.owes() != 0 || !self.go_idle(m) {
+            self.come_home(m);
         }
-        self.give_back(m);
     }
 
-    /// Lets an M that is bound the shared way go idle, unless somebody waits or the pool is closed.
+    /// Lets a bound M go idle; `false` if it was bound the shared way, and somebody waits or the pool is
+    /// closed.
+    #[inline(always)]
     fn go_idle(&'static self, m: &'static M<R>) -> bool {
+        let plain = m.hold().is_plain::<P>();
+        // Bound the plain way: the last access to the pool. Else before the exchange: afterwards it may be
+        // another's.
+        m.call().end();
+        plain || m.hold().go_idle() || self.list_idle(m)
+    }
+
+    /// Puts an M that is bound the shared way, and about to go idle, on the stack of idle ones first.
+    #[cold]
+    #[inline(never)]
+    fn list_idle(&'static self, m: &'static M<R>) -> bool {
         loop {
-            // Before the exchange: afterwards it may be another's.
-            m.call().end();
-            if m.hold().go_idle() {
-                return true;
-            }
             m.call().begin(true, false);
             // Invariant Idle.
             m.hold().list();
             self.idle.push(m.id(), m.idlelink());
             // Partner of the fences in `List::count` and `List::close`: they see the M among the idle ones,
-            // and make the exchange above fail; or we see them here.
+            // and make the exchange below fail; or we see them here.
             fence(Ordering::SeqCst);
             let word = self.list.glance();
             if word.closed() || (self.mode.reclaims::<P>() && word.waiting() > 0) {
                 // Off the stack again, or whoever gets it would go idle past those who wait. What is
                 // idle on the way is theirs, too.
-                while let Some(idle) = self.pop_idle() {
-                    self.list.give::<P, _>(&self.table, idle, idle.id());
-                }
+                self.give_idle();
                 return false;
             }
+            m.call().end();
+            if m.hold().go_idle() {
+                return true;
+            }
         }
+    }
+
+    /// Gives what is on the stack of idle Ms, and idle, to whoever waits.
+    pub(crate) fn give_idle(&'static self) {
+        while let Some(idle) = self.pop_idle() {
+            self.list.give::<P, _>(&self.table, idle, idle.id());
+        }
+    }
+
+    /// The last call of an M is over, which does not stay with its thread.
+    #[inline(never)]
+    pub(crate) fn come_home(&'static self, m: &'static M<R>) {
+        if m.hold().is_plain::<P>() {
+            // Revoked or not: `close` does not touch an M while a call is inside.
+            m.hold().unbind(P::thread_token());
+        }
+        self.give_back(m);
     }
 
     /// Gives back an M whose last call is over, and counts still: what `observe` enters is nested in it,
@@ -140,21 +158,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Gives the calling thread's M back now, if it has one and is outside; `false` if not. Inside
     /// a call it does nothing.
     pub fn unbind(&'static self) -> bool {
-        let Own::M { m, .. } = self.own() else { return false };
-        if !self.mode.binds::<P>() || P::in_handler() {
+        let Own::M { m, plain } = self.own() else { return false };
+        if !self.mode.binds::<P>() || P::in_handler() || self.come_again(m, plain) != Resumed::Outermost {
             return false;
         }
-        m.call().is_outside() && self.give_idle_back(m)
-    }
-
-    /// The same for the thread's own M, which is idle; `false` if it is the thread's no more.
-    pub(crate) fn give_idle_back(&'static self, m: &'static M<R>) -> bool {
-        let unbound = m.hold().unbind(P::thread_token(), false);
-        if unbound {
-            m.call().begin(false, false);
-            self.give_back(m);
-        }
-        unbound
+        self.come_home(m);
+        true
     }
 }
 

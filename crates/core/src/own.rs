@@ -25,14 +25,14 @@ pub(crate) enum Own<R: Runtime> {
 }
 
 impl<R: Runtime> Own<R> {
-    pub(crate) fn from_value(value: *mut ()) -> Self {
+    pub(crate) fn from_value<P: Port>(value: *mut ()) -> Self {
         match value.addr() {
             0 => Own::Nothing,
             TAKING => Own::Taking,
             address => Own::M {
                 // SAFETY: Invariant Own.
                 m: unsafe { &*value.map_addr(|a| a & !PLAINLY).cast() },
-                plain: address & PLAINLY != 0,
+                plain: P::HAS_HEAVY_BARRIER && address & PLAINLY != 0,
             },
         }
     }
@@ -58,7 +58,7 @@ pub(crate) fn plain<R: Runtime>(value: *mut ()) -> Option<&'static M<R>> {
 
 impl<R: Runtime, P: Port> Pool<R, P> {
     pub(crate) fn own(&'static self) -> Own<R> {
-        Own::from_value(P::tls_get(&self.local))
+        Own::from_value::<P>(P::tls_get(&self.local))
     }
 
     /// `false` where the port has no room for it: the calls of this thread do not find each other then.

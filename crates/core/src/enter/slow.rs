@@ -62,9 +62,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         core::mem::forget(leaving);
     }
 
-    /// What the thread's own M is to the call that comes.
-    fn come_again(&'static self, m: &'static M<R>, plain: bool) -> Resumed {
-        if !plain {
+    /// What the thread's own M is to the call that comes, or to a thread that parts with it. If it was idle
+    /// a call has begun.
+    pub(crate) fn come_again(&'static self, m: &'static M<R>, plain: bool) -> Resumed {
+        if !P::HAS_HEAVY_BARRIER || !plain {
             return match m.hold().resume(P::thread_token()) {
                 Resumed::Outermost => {
                     m.call().begin(true, false);
@@ -288,7 +289,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         // The call works, unbound, and nested calls will not find this M.
         if bound {
-            let _ = m.hold().unbind(P::thread_token(), true);
+            m.hold().unbind(P::thread_token());
         }
         m.call().begin_detached();
     }
