@@ -364,7 +364,7 @@ impl List {
     pub(crate) fn reset_after_fork<P: Port, L: Links>(&self, links: &L, creating: u32) {
         let was = self.look().next_version();
         let mut word = was.nobody_waiting().with_failed(false).with_creating(creating);
-        while let Some(id) = self.granted.pop::<P>(|id| L::schedlink(links.node(id))) {
+        while let Some(id) = self.granted.pop::<P, L>(links, L::schedlink) {
             L::schedlink(links.node(id)).store(word.head(), Ordering::Relaxed);
             word = word.with_head(id);
         }

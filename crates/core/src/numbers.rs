@@ -3,6 +3,7 @@
 //! A Treiber stack whose head carries a version (see "ABA" in [`crate::word`]). Links lie in the Ms;
 //! which link is the caller's choice, so that an M may be on two stacks by two links.
 
+use crate::list::Links;
 use crate::port::Port;
 use crate::sync::{AtomicU32, AtomicWord, Ordering};
 use crate::word::{Word, brief};
@@ -32,8 +33,8 @@ impl Numbers {
         }
     }
 
-    /// Pops a number; `link` finds the link of its M.
-    pub(crate) fn pop<'a, P: Port>(&self, link: impl Fn(u32) -> &'a AtomicU32) -> Option<u32> {
+    /// Pops a number; `link` is the one of its M by which it is on this stack.
+    pub(crate) fn pop<P: Port, L: Links>(&self, links: &L, link: fn(&L::Node) -> &AtomicU32) -> Option<u32> {
         loop {
             let popped = brief::<P, _>(|| {
                 // Acquire: synchronises with the push of every number on the stack, since all changes
@@ -45,7 +46,7 @@ impl Numbers {
                 }
                 // Relaxed: acquired with the head; if the number has been popped since, the version
                 // makes the exchange fail.
-                let next = link(id).load(Ordering::Relaxed);
+                let next = link(links.node(id)).load(Ordering::Relaxed);
                 let after = head.with_head(next).next_version();
                 // Relaxed on success: what the M carries was acquired by the load.
                 match self.0.compare_exchange_weak(head.0, after.0, Ordering::Relaxed, Ordering::Relaxed) {

@@ -49,6 +49,11 @@ impl<R: Runtime> Own<R> {
     }
 }
 
+/// Whether a value is [`Own::Taking`].
+pub(crate) fn is_taking(value: *mut ()) -> bool {
+    value.addr() == TAKING
+}
+
 /// The M of a value if that is bound the plain way: the part of [`Own::from_value`] for the fast path.
 #[inline(always)]
 pub(crate) fn plain<R: Runtime>(value: *mut ()) -> Option<&'static M<R>> {

@@ -4,7 +4,7 @@ use super::{Leaving, Manner, Wait};
 use crate::hold::{Popped, Resumed};
 use crate::list::{Taken, Waited};
 use crate::m::LAST;
-use crate::own::Own;
+use crate::own::{self, Own};
 use crate::port::Port;
 use crate::{EnterError, Event, M, Pool, Runtime};
 use core::cell::Cell;
@@ -248,7 +248,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Pops the stack of idle Ms until one is idle indeed.
     pub(crate) fn pop_idle(&'static self) -> Option<&'static M<R>> {
         loop {
-            let m = self.table.get(self.idle.pop::<P>(|id| self.table.get(id).idlelink())?);
+            let m = self.table.get(self.idle.pop::<P, _>(&self.table, M::idlelink)?);
             if m.hold().pop_idle(P::thread_token()) == Popped::Taken {
                 return Some(m);
             }
@@ -310,20 +310,20 @@ struct Taking<R: Runtime, P: Port> {
     pool: &'static Pool<R, P>,
     own: bool,
     /// Last, so that it goes when nothing else is left to do.
-    _guest: crate::list::Guest<'static>,
+    _guest: crate::list::Guest<'static, P>,
 }
 
 impl<R: Runtime, P: Port> Taking<R, P> {
     fn begin(pool: &'static Pool<R, P>, manner: &Manner<'_, R, P>) -> Self {
         let guest = pool.list.guest::<P>();
-        let own = !manner.handler && matches!(pool.own(), Own::Nothing) && pool.set_own(Own::Taking);
+        let own = !manner.handler && P::tls_get(&pool.local).is_null() && pool.set_own(Own::Taking);
         Taking { pool, own, _guest: guest }
     }
 }
 
 impl<R: Runtime, P: Port> Drop for Taking<R, P> {
     fn drop(&mut self) {
-        if self.own && matches!(self.pool.own(), Own::Taking) {
+        if self.own && own::is_taking(P::tls_get(&self.pool.local)) {
             let _ = self.pool.set_own(Own::Nothing);
         }
     }

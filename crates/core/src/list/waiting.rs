@@ -5,6 +5,7 @@ use super::{Links, List};
 use crate::port::Port;
 use crate::sync::{AtomicU32, Ordering, fence};
 use crate::word::Word;
+use core::marker::PhantomData;
 use core::time::Duration;
 
 /// How a wait ended.
@@ -23,16 +24,16 @@ pub(crate) enum Waited {
 }
 
 /// Invariant Guest: counted until it is dropped.
-pub(crate) struct Guest<'a> {
+pub(crate) struct Guest<'a, P: Port> {
     list: &'a List,
     forks: usize,
-    port: fn() -> usize,
+    _port: PhantomData<P>,
 }
 
-impl Drop for Guest<'_> {
+impl<P: Port> Drop for Guest<'_, P> {
     fn drop(&mut self) {
         // In a forked child the count began anew.
-        if (self.port)() == self.forks {
+        if !P::FORKS || P::forks() == self.forks {
             // Release: partner of the acquire in `quiet`. The last access to the pool.
             self.list.guests.fetch_sub(1, Ordering::Release);
         }
@@ -41,12 +42,12 @@ impl Drop for Guest<'_> {
 
 impl List {
     /// Comes as a guest. What the pool's word says afterwards holds for `close`, too.
-    pub(crate) fn guest<P: Port>(&self) -> Guest<'_> {
+    pub(crate) fn guest<P: Port>(&self) -> Guest<'_, P> {
         let forks = P::forks();
         // Relaxed: the fence orders it (Guest).
         self.guests.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        Guest { list: self, forks, port: P::forks }
+        Guest { list: self, forks, _port: PhantomData }
     }
 
     /// Counts the calling thread as waiting, if `word` is what the word says still.
@@ -122,7 +123,7 @@ impl List {
     /// theirs in that time, so this waits for nobody.
     fn pick_up<P: Port, L: Links>(&self, links: &L) -> Waited {
         loop {
-            if let Some(id) = self.granted.pop::<P>(|id| L::schedlink(links.node(id))) {
+            if let Some(id) = self.granted.pop::<P, L>(links, L::schedlink) {
                 return Waited::M(id);
             }
             if Self::take_one(&self.dismissals) {
