@@ -168,8 +168,8 @@ impl List {
             from.0,
             to.next_version().0,
             success,
-            // Acquire: the loop goes on with this value as if it had come from `look`.
-            Ordering::Acquire,
+            // Relaxed: a hint for the next exchange; whoever takes from the word looks again.
+            Ordering::Relaxed,
         ) {
             Ok(_) => Ok(()),
             Err(now) => Err(Word(now)),
@@ -188,10 +188,10 @@ impl List {
     pub(crate) fn take_or<'a, P: Port, L: Links>(&self, links: &'a L, lines_up: bool) -> Taken<'a, L::Node> {
         loop {
             let word = self.look();
-            if word.has_spare() && !word.closed() {
+            if word.gives() {
                 match self.pop::<P, L>(links, word) {
-                    Ok((m, last)) => return Taken::M { m, last },
-                    Err(_) => continue,
+                    Some((m, last)) => return Taken::M { m, last },
+                    None => continue,
                 }
             }
             let nothing = Self::nothing(word);
@@ -210,31 +210,33 @@ impl List {
     /// [`take`](List::take).
     #[inline]
     pub(crate) fn take_spare<'a, P: Port, L: Links>(&self, links: &'a L) -> Option<(&'a L::Node, bool)> {
-        let mut word = self.look();
-        while word.has_spare() && !word.closed() {
-            match self.pop::<P, L>(links, word) {
-                Ok(taken) => return Some(taken),
-                Err(now) => word = now,
+        loop {
+            let word = self.look();
+            if !word.gives() {
+                return None;
+            }
+            if let Some(taken) = self.pop::<P, L>(links, word) {
+                return Some(taken);
             }
         }
-        None
     }
 
-    /// Pops the head. `word` is what the caller has just seen.
-    #[inline(always)]
-    fn pop<'a, P: Port, L: Links>(&self, links: &'a L, word: Word) -> Result<(&'a L::Node, bool), Word> {
+    /// Pops the head, and says whether it was the last one; `None` if the word is not any more what the
+    /// caller has just seen.
+    #[inline]
+    fn pop<'a, P: Port, L: Links>(&self, links: &'a L, word: Word) -> Option<(&'a L::Node, bool)> {
         let m = links.node(word.head());
-        let exchange = || {
+        brief::<P, _>(|| {
+            // Where the version is short, the caller's look may be an age ago.
+            if crate::word::Bits::BITS < 64 && self.look() != word {
+                return None;
+            }
             // Relaxed: the link was written before the release that pushed `m`. If the M has been
             // taken since, this is another link or the same; the version tells (Stable).
             let next = L::schedlink(m).load(Ordering::Relaxed);
             // Relaxed on success: what the M carries was acquired by the load of `word`.
-            self.change(word, word.with_head(next), Ordering::Relaxed).map(|()| (m, next == 0))
-        };
-        brief::<P, _>(|| {
-            // Where the version is short, the caller's look may be an age ago.
-            let now = if crate::word::Bits::BITS < 64 { self.look() } else { word };
-            if now == word { exchange() } else { Err(now) }
+            self.change(word, word.with_head(next), Ordering::Relaxed).ok()?;
+            Some((m, next == 0))
         })
     }
 
@@ -348,14 +350,15 @@ impl List {
 
     /// Takes the head of the list even from a closed pool.
     pub(crate) fn drain<P: Port, L: Links>(&self, links: &L) -> Option<u32> {
-        let mut word = self.look();
-        while word.has_spare() {
-            match self.pop::<P, L>(links, word) {
-                Ok(_) => return Some(word.head()),
-                Err(now) => word = now,
+        loop {
+            let word = self.look();
+            if !word.has_spare() {
+                return None;
+            }
+            if self.pop::<P, L>(links, word).is_some() {
+                return Some(word.head());
             }
         }
-        None
     }
 
     /// In a forked child: keeps the spare Ms and those on their way to vanished waiters, forgets

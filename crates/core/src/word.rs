@@ -117,6 +117,11 @@ impl Word {
         self.0 & WAITING == 0 && self.0 & VALUE != 0
     }
 
+    /// Whether an M is spare, and given out.
+    pub(crate) const fn gives(self) -> bool {
+        self.has_spare() && !self.closed()
+    }
+
     pub(crate) const fn with_head(self, head: u32) -> Word {
         Word((self.0 & !(VALUE | WAITING)) | head as Bits)
     }
