@@ -260,7 +260,11 @@ impl<S: Subject> Case<S> {
             return Err(Verdict::Stuck);
         }
         threads.join();
-        if started < count { Err(Verdict::Skipped("newosproc: cannot start that many threads at once")) } else { Ok(()) }
+        if started < count {
+            Err(Verdict::Skipped("newosproc: cannot start that many threads at once"))
+        } else {
+            Ok(())
+        }
     }
 
     /// The scenario is over: everything adds up, the pool closes, every context is dropped.

@@ -1,5 +1,6 @@
 //! The stacks of numbers.
 
+use crate::list::Links;
 use crate::models::model_loads;
 use crate::models::port::Shared;
 use crate::numbers::Numbers;
@@ -16,6 +17,18 @@ struct Stack {
     payloads: [UnsafeCell<u32>; 3],
 }
 
+impl Links for Stack {
+    type Node = AtomicU32;
+
+    fn node(&self, id: u32) -> &AtomicU32 {
+        &self.links[id as usize - 1]
+    }
+
+    fn schedlink(link: &AtomicU32) -> &AtomicU32 {
+        link
+    }
+}
+
 impl Stack {
     fn new() -> Rc<Self> {
         let stack = Stack {
@@ -28,7 +41,7 @@ impl Stack {
     }
 
     fn link(&self, id: u32) -> &AtomicU32 {
-        &self.links[id as usize - 1]
+        self.node(id)
     }
 
     /// Only who has a number works on what it stands for.
@@ -43,7 +56,7 @@ impl Stack {
     }
 
     fn pop(&self) -> Option<u32> {
-        let id = self.numbers.pop::<Shared>(|id| self.link(id));
+        let id = self.numbers.pop::<Shared, _>(self, Self::schedlink);
         id.inspect(|id| self.work(*id))
     }
 
