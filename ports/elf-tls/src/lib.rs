@@ -366,6 +366,14 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_is_adopted_without_what_was_in_it() {
+        let pair =
+            Pair { incarnation: Cell::new(4), value: Cell::new(core::ptr::without_provenance_mut(42)) };
+        pair.adopt(8);
+        assert_eq!((pair.incarnation.get(), pair.value.get().addr()), (8, 0));
+    }
+
+    #[test]
     fn a_stack_is_known_from_its_second_word_on() {
         if !AVAILABLE {
             return;

@@ -503,19 +503,33 @@ mod forked {
     use crate::fork::forks;
     use crate::slot;
 
-    /// Runs `f` in a forked child, which has to say yes.
+    /// A child's way to say yes. One whose only thread panics ends with 0: nobody is left to tell.
+    const YES: i32 = 42;
+
+    fn end(well: bool) -> ! {
+        // SAFETY: ends the process without the parent's exit handlers.
+        unsafe { libc::_exit(if well { YES } else { 1 }) }
+    }
+
+    #[track_caller]
+    fn said_yes(child: i32) {
+        let mut status = 0;
+        // SAFETY: a place for the status.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, YES), "{status:x}");
+    }
+
+    /// Runs `f` in a forked child, which has to say yes. One that hangs is ended.
+    #[track_caller]
     fn child(f: impl FnOnce() -> bool) {
         // SAFETY: the child makes no use of what other threads may have locked.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            let well = f();
-            // SAFETY: ends the process without the parent's exit handlers.
-            unsafe { libc::_exit(if well { 0 } else { 1 }) };
+            // SAFETY: takes a number.
+            unsafe { libc::alarm(60) };
+            end(f());
         }
-        let mut status = 0;
-        // SAFETY: a place for the status.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0, "the child ends well");
+        said_yes(child);
     }
 
     fn taken() -> usize {
@@ -545,7 +559,7 @@ mod forked {
     #[test]
     fn every_open_pool_is_told_once_and_forks_are_counted() {
         let (pools, _alone) = opened(SOME);
-        let before = forks();
+        let (before, id) = (forks(), crate::thread::id());
         // A second handler, as two threads that opened the first pool at once would register.
         crate::fork::register().unwrap();
         for pool in [pools[0], pools[SOME - 1]] {
@@ -556,9 +570,9 @@ mod forked {
             let well = told() && forks() == before + 1;
             let kept =
                 [pools[0], pools[SOME - 1]].iter().all(|pool| pool.local.look() == (at_address(6), true));
-            let id = crate::thread::id() == u64::from(std::process::id());
+            let own_id = crate::thread::id() == u64::from(std::process::id()) && crate::thread::id() != id;
             child(|| forks() == before + 2 && pools.iter().all(|pool| pool.children.load(SeqCst) == 2));
-            well && kept && id && pools.iter().all(|pool| pool.local.close()) && taken() == 0
+            well && kept && own_id && pools.iter().all(|pool| pool.local.close()) && taken() == 0
         });
         assert_eq!(forks(), before);
         assert!(pools.iter().all(|pool| pool.children.load(SeqCst) == 0));
@@ -664,17 +678,12 @@ mod forked {
             || assert!(forks_at_exit.local.exit_hook() && forks_at_exit.set(1).is_ok()),
             Box::new(|round| {
                 if forks_at_exit.exits.load(SeqCst) == 1000 {
-                    let well = forks_at_exit.local.close() && !forks_at_exit.local.exit_hook();
-                    // SAFETY: ends the process without the parent's exit handlers.
-                    unsafe { libc::_exit(if well { 0 } else { 1 }) };
+                    end(forks_at_exit.local.close() && !forks_at_exit.local.exit_hook());
                 }
                 round < 2
             }),
         );
-        let (child, mut status) = (forks_at_exit.exits.load(SeqCst) as i32, 0);
-        // SAFETY: a place for the status.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0, "the child ends well");
+        said_yes(forks_at_exit.exits.load(SeqCst) as i32);
         assert!(forks_at_exit.local.close());
         close(&pools);
     }

@@ -65,6 +65,19 @@ fn a_note_that_the_barrier_brings_to_light_is_seen() {
     assert_eq!(registry.free(place, || true), Ok(()));
 }
 
+/// The outer call says that the thread is at work until it is over itself.
+#[test]
+fn a_call_in_a_call_leaves_the_outer_one_at_work() {
+    for notes in [true, false] {
+        let (registry, place, _) = one_pool(notes);
+        let outer = registry.find(place, || OTHER);
+        assert!(registry.found(place, OTHER));
+        assert_eq!(registry.free(place, || true), Err(EXTRAM_BUSY), "notes: {notes}");
+        drop(outer);
+        assert_eq!(registry.free(place, || true), Ok(()));
+    }
+}
+
 #[test]
 fn the_barrier_comes_after_the_mark() {
     let (registry, place, _) = one_pool(true);
@@ -198,13 +211,15 @@ mod in_a_forked_child {
         registry.in_child(OTHER);
         assert_eq!(registry.free(place, || true), Err(EXTRAM_BUSY), "its own");
         registry.in_child(ME);
-        let (uncounted, other_place, _) = one_pool(false);
+        let (uncounted, other_place, other_pool) = one_pool(false);
         let counted = uncounted.find(other_place, || OTHER);
         assert_eq!(uncounted.free(other_place, || true), Err(EXTRAM_BUSY));
         uncounted.in_child(ME);
-        // Over for the child; should it be this thread's own after all, the count stays at 0.
+        assert_eq!(uncounted.free(other_place, || true), Ok(()), "over for the child");
+        // Should it be this thread's own after all, the count stays at 0.
         drop(counted);
-        assert_eq!(uncounted.free(other_place, || true), Ok(()));
+        let next = let_to(uncounted, other_pool);
+        assert_eq!((next.slot, uncounted.free(next, || true)), (other_place.slot, Ok(())));
         assert_eq!(registry.free(place, || true), Ok(()));
     }
 
@@ -244,6 +259,15 @@ mod in_a_forked_child {
             Err(EXTRAM_BUSY),
             "it has gone on, which no vanished one does"
         );
+        assert_eq!(registry.evict(place, OTHER, || true).map(|_| ()), Ok(()));
+        // The same, and it does not go on.
+        let place = let_to(registry, pool);
+        let slot = &registry.slots[place.slot];
+        slot.tenure.begin_ending(ME).expect("ours to end");
+        let marked = (&raw const *pool).cast_mut().map_addr(|address| address | MARK);
+        slot.pool.store(marked, Ordering::Relaxed);
+        registry.in_child(OTHER);
+        assert!(registry.found(place, OTHER));
         assert_eq!(registry.evict(place, OTHER, || true).map(|_| ()), Ok(()));
         // It had taken the pool out.
         let place = let_to(registry, pool);
