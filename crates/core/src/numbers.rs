@@ -34,7 +34,11 @@ impl Numbers {
     }
 
     /// Pops a number; `link` is the one of its M by which it is on this stack.
-    pub(crate) fn pop<P: Port, L: Links>(&self, links: &L, link: fn(&L::Node) -> &AtomicU32) -> Option<u32> {
+    pub(crate) fn pop<P: Port, L: Links>(
+        &self,
+        links: &L,
+        link: impl Fn(&L::Node) -> &AtomicU32,
+    ) -> Option<u32> {
         loop {
             let popped = brief::<P, _>(|| {
                 // Acquire: synchronises with the push of every number on the stack, since all changes

@@ -192,7 +192,7 @@ impl<R: Runtime> Table<R> {
         let more = |live: u32| (live < most).then_some(live + 1);
         // Acquire: partner of the release in `release`; the number is bare again (Room).
         self.live.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).map_err(|_| NoSlot::Limit)?;
-        let bare = self.bare.pop::<P, _>(self, M::schedlink);
+        let bare = self.bare.pop::<P, _>(self, Self::schedlink);
         let found = bare.map_or_else(|| self.fresh(), Ok);
         if found.is_err() {
             // Relaxed: no number goes with it.
