@@ -60,6 +60,8 @@ impl Processors {
 
     /// Lets the calling thread run on these only. It does when this returns.
     fn confine(&self) -> bool {
+        #[cfg(all(test, not(miri)))]
+        tests::CONFINED.with(|count| count.set(count.get() + 1));
         // SAFETY: reads a set of that size.
         unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of_val(&self.0), self.0.as_ptr()) == 0 }
     }
@@ -116,13 +118,22 @@ fn ended() -> bool {
 
 #[cfg(all(test, not(miri)))]
 mod tests {
+    extern crate std;
+
     use super::*;
+
+    std::thread_local! {
+        /// How often the thread was confined.
+        pub(super) static CONFINED: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+    }
 
     #[test]
     fn a_barrier_by_hand_goes_everywhere_and_comes_back() {
         let before = Processors::of(0).unwrap();
-        assert!(processors().unwrap().each().count() >= before.each().count());
+        let all = processors().unwrap().each().count();
+        assert!(all >= before.each().count());
         assert!(everywhere());
+        assert_eq!(CONFINED.get(), all + 1, "to each of them, and back");
         assert!(Processors::of(0).unwrap().0 == before.0, "the set of the thread is as before");
     }
 
@@ -141,7 +152,6 @@ mod tests {
     /// fence.
     #[test]
     fn a_barrier_by_hand_orders_another_threads_store_and_load() {
-        extern crate std;
         use core::sync::atomic::{AtomicU32, Ordering::*, compiler_fence};
         static X: AtomicU32 = AtomicU32::new(0);
         static Y: AtomicU32 = AtomicU32::new(0);

@@ -446,6 +446,27 @@ fn a_value_that_the_hook_leaves_stays_readable() {
     close(&pools);
 }
 
+/// The same for a thread that goes on once more.
+unsafe extern "C" fn at_exit_keep_once(pool: *mut (), value: *mut ()) {
+    // SAFETY: the address that `open` gave.
+    let pool: &Pool = unsafe { &*pool.cast() };
+    if pool.exits.fetch_add(1, SeqCst) > 0 {
+        pool.value.store(value.addr(), SeqCst);
+        pool.set(0).unwrap();
+    }
+}
+
+#[test]
+fn a_value_that_the_hook_leaves_in_a_word_is_told_in_the_next_round() {
+    let (pools, _alone) = opened(SOME);
+    let keeps = Pool::with(at_exit_keep_once);
+    keeps.open().unwrap();
+    thread::spawn(move || assert!(keeps.local.exit_hook() && keeps.set(7).is_ok())).join().unwrap();
+    assert_eq!((keeps.exits.load(SeqCst), keeps.value.load(SeqCst)), (2, 7));
+    assert!(keeps.local.close());
+    close(&pools);
+}
+
 #[test]
 fn an_open_pool_that_is_opened_again_is_closed_first() {
     let (pools, _alone) = opened(SOME);
