@@ -330,8 +330,10 @@ mod tests {
             return;
         }
         let here = token();
-        let place = Place::nowhere();
-        assert!(place.claim(next_incarnation()) && place.index().is_some());
+        let (place, incarnation) = (Place::nowhere(), next_incarnation());
+        assert!(place.claim(incarnation));
+        let owner = &elf::owners()[place.index().unwrap()];
+        assert_eq!(owner.load(Ordering::Relaxed), incarnation);
         place.with(|pair| pair.value.set(core::ptr::without_provenance_mut(42)));
         let there = std::thread::scope(|scope| {
             let other = scope.spawn(|| {
@@ -344,6 +346,7 @@ mod tests {
         assert_eq!((here % 16, there % 16), (0, 0));
         assert_eq!(place.with(|pair| pair.value.get().addr()), 42);
         place.release();
+        assert_ne!(owner.load(Ordering::Relaxed), incarnation);
         assert_eq!(place.with(|pair| pair.incarnation.get()), 0);
         assert_ne!(next_incarnation(), next_incarnation());
     }

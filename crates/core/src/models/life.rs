@@ -66,6 +66,9 @@ fn the_exit_of_a_bound_thread_against_reopening() {
         let other = spawn(move || shared.callback(work));
         assert_eq!(shared.close(), Err(Busy));
         assert_eq!(shared.reopen(), Ok(()));
+        // Perhaps with the M that the other one had.
+        shared.callback(work).expect("it is open");
+        shared.unbind();
         let called = other.join().unwrap();
         assert!(called.is_ok() || called == Err(EnterError::Closed), "{called:?}");
         let stats = shared.stats();
