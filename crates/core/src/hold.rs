@@ -240,7 +240,7 @@ impl Hold {
     /// plain way: the M is in its hands if `true`. Else it is revoked, and `close`'s. One step: a `reopen`
     /// may be taking the revocation back.
     pub(crate) fn unbind_or_acknowledge(&self, mine: usize) -> bool {
-        // Release: partner of the acquire in `reinstate`.
+        // Release: partner of the acquire in `retire` and `reinstate`.
         let was = self.change(Ordering::Release, |now| match now & !REVOKED {
             bound if bound != mine | PLAIN => None,
             bound if bound == now => Some(mine | BUSY),
@@ -252,14 +252,15 @@ impl Hold {
     /// `close` takes for good what it has revoked; `false` if the thread has let go of it, so that the
     /// slot can be used again at once.
     pub(crate) fn retire(&self) -> bool {
-        // Relaxed: what the thread did with the M came with the end of its call.
-        let was = self.change(Ordering::Relaxed, |now| Some(if token(now) == 0 { 0 } else { now | BUSY }));
+        // Acquire: partner of the release in `unbind_or_acknowledge`; a thread that ends may have counted a
+        // call since `close` found none, before it saw that the M is revoked.
+        let was = self.change(Ordering::Acquire, |now| Some(if token(now) == 0 { 0 } else { now | BUSY }));
         was.is_ok_and(|was| token(was) != 0)
     }
 
     /// `reopen` takes a revocation back; `true` if the thread has let go of it meanwhile.
     pub(crate) fn reinstate(&self) -> bool {
-        // Acquire: partner of the release in `unbind_or_acknowledge`.
+        // Acquire: as in `retire`.
         let was = self.change(Ordering::Acquire, |now| {
             let revoked = now & (REVOKED | BUSY) == REVOKED;
             revoked.then_some(if token(now) == 0 { 0 } else { now & !REVOKED })
