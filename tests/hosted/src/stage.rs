@@ -189,6 +189,11 @@ impl Kind {
         if crate::scaled(10) < 10 { &ALL[..2] } else { &ALL }
     }
 
+    /// Whether nobody but a close takes an idle M: where the system has the barrier for that.
+    pub fn is_plain(self) -> bool {
+        self == Kind::Bound && Native::heavy_barrier_init()
+    }
+
     /// Whether an M stays with its thread.
     pub fn binds(self) -> bool {
         matches!(self, Kind::Bound | Kind::Limited | Kind::Shared)

@@ -463,7 +463,8 @@ fn meet(row: &Row, at: Point, kind: Kind, name: &str, column: Column) {
             others.add(move || pool.enter().expect("let in"), drop);
         }
         // Under nobody's limit a close puts idle Ms on the list, and a reopening has nothing to make.
-        if (row.state, kind) != (State::Reopening, Shared) {
+        let listed = matches!(kind, Bound | Shared) && !kind.is_plain();
+        if row.state != State::Reopening || !listed {
             others.add(move || visit(pool).expect("let in"), move |()| _ = pool.unbind());
             others.add(move || visit(pool).expect("let in"), |()| ());
         }
