@@ -262,12 +262,12 @@ impl<T: Send + 'static> Held<T> {
     }
 
     /// Interrupts it by a handler that enters. Whether that was let in.
-    pub fn interrupt(&self, pool: Play) -> Outcome {
+    pub fn interrupt(&self, what: &str, pool: Play) -> Outcome {
         AFTERWARDS.store(NOT_YET, SeqCst);
         SCENE.store((&raw const *pool).cast_mut(), SeqCst);
         // SAFETY: the thread is not joined yet.
         unsafe { libc::pthread_kill(self.thread.as_pthread_t() as libc::pthread_t, SIGNALS[1]) };
-        until("the handler ends", || AFTERWARDS.load(SeqCst) != NOT_YET);
+        until(what, || AFTERWARDS.load(SeqCst) != NOT_YET);
         told(AFTERWARDS.load(SeqCst))
     }
 

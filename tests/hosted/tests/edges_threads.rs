@@ -395,8 +395,12 @@ fn close_and_reopen(meeting: &mut Meeting, _: &Held<Outcome>) {
 }
 
 fn handler(meeting: &mut Meeting, first: &Held<Outcome>) {
+    // ThreadSanitizer puts handlers off: in a handler, until that has ended.
+    if cfg!(extram_tsan) && meeting.row.name == "enter_from_signal" {
+        return;
+    }
     let (pool, spare) = (meeting.pool, meeting.pool.stats().spare);
-    let outcome = first.interrupt(pool);
+    let outcome = first.interrupt(&meeting.what, pool);
     match outcome {
         Ok(()) => assert!(meeting.row.state.is_open(), "{}", meeting.what),
         Err(EnterError::WouldBlock | EnterError::Exhausted) => {
