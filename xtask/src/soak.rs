@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Options of the soak: --seconds S, --seed N, --entries N, --acts N, --fresh-threads N.
+    /// Options of the soak: --seconds S, --seed N, --entries N, --acts N, --fresh-threads N, --edges.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     options: Vec<String>,
 }

@@ -1,9 +1,9 @@
 //! One act of a plan, done.
 
 use crate::figures::Figures;
-use crate::ground::{Call, Ground, alone};
+use crate::ground::{Call, Ground, alone, in_handler};
 use crate::plan::{Act, Step};
-use extram::{Binding, EnterError, M, MState, Pool};
+use extram::{Binding, EnterError, M, MState, Pool, StartError};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
@@ -29,13 +29,15 @@ extern "C" fn on_signal(_: libc::c_int) {
     // SAFETY: an act lasts until its threads are joined, and this is one of them.
     let Some(pool) = (unsafe { CURRENT.load(SeqCst).as_ref() }) else { return };
     SIGNALS.fetch_add(1, SeqCst);
-    if let Ok(m) = pool.enter_from_signal() {
-        let count = match alone(pool.runtime(), &m, || ()).0 {
-            Call::Outermost => &SIGNAL_ENTRIES,
-            Call::Nested => &SIGNAL_NESTED,
-        };
-        count.fetch_add(1, SeqCst);
-    }
+    in_handler(|| {
+        if let Ok(m) = pool.enter_from_signal() {
+            let count = match alone(pool.runtime(), &m, || ()).0 {
+                Call::Outermost => &SIGNAL_ENTRIES,
+                Call::Nested => &SIGNAL_NESTED,
+            };
+            count.fetch_add(1, SeqCst);
+        }
+    });
 }
 
 /// Prepares the process: its signal handler, and no message for panics on purpose.
@@ -65,7 +67,12 @@ impl Owned {
         if let Some(limit) = act.limit {
             pool = pool.limit(limit);
         }
-        Owned(Box::into_raw(Box::new(pool)))
+        let pool = Box::into_raw(Box::new(pool));
+        if act.reenters {
+            // SAFETY: made a moment ago.
+            unsafe { &*pool }.runtime().pool.store(pool, SeqCst);
+        }
+        Owned(pool)
     }
 
     fn pool(&self) -> Yard {
@@ -95,11 +102,15 @@ pub fn perform(act: &Act) -> Result<Figures, String> {
     let (begin, end) = (Barrier::new(act.threads.len() + 1), Barrier::new(act.threads.len() + 1));
     let working = AtomicUsize::new(act.threads.len());
     let targets = Mutex::new(Vec::new());
-    let hand = |steps: &[Step]| {
+    let hand = |index: usize, steps: &[Step]| {
+        let fixed = act.fixed && fix_priority(index);
         // SAFETY: no arguments.
         targets.lock().unwrap().push(unsafe { libc::pthread_self() });
         begin.wait();
-        let mut hand = Hand { pool, figures: Figures { threads: 1, ..Figures::default() } };
+        let mut hand = Hand {
+            pool,
+            figures: Figures { threads: 1, fixed: u64::from(fixed && index == 0), ..Figures::default() },
+        };
         let done = catch_unwind(AssertUnwindSafe(|| steps.iter().for_each(|step| hand.take(*step))));
         *sum.lock().unwrap() += hand.figures;
         working.fetch_sub(1, SeqCst);
@@ -108,7 +119,8 @@ pub fn perform(act: &Act) -> Result<Figures, String> {
     };
     let hand = &hand;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = act.threads.iter().map(|steps| scope.spawn(move || hand(steps))).collect();
+        let threads = act.threads.iter().enumerate();
+        let threads: Vec<_> = threads.map(|(index, steps)| scope.spawn(move || hand(index, steps))).collect();
         begin.wait();
         if act.pest {
             let targets = core::mem::take(&mut *targets.lock().unwrap());
@@ -133,9 +145,32 @@ pub fn perform(act: &Act) -> Result<Figures, String> {
     figures.signal_entries = SIGNAL_ENTRIES.load(SeqCst) + SIGNAL_NESTED.load(SeqCst);
     figures.entries += SIGNAL_ENTRIES.load(SeqCst);
     figures.nested += SIGNAL_NESTED.load(SeqCst);
+    let leaks = figures.leaked > 0;
     let figures = settle(pool, act, figures)?;
-    owned.free();
+    if !leaks {
+        owned.free();
+    }
     Ok(figures)
+}
+
+/// One processor, and one of two priorities, both above every ordinary thread's; `false` where that is
+/// not allowed.
+fn fix_priority(index: usize) -> bool {
+    #[cfg(target_os = "linux")]
+    // SAFETY: plain C structures, all zero is a value; they are read.
+    unsafe {
+        let mut one: libc::cpu_set_t = core::mem::zeroed();
+        libc::CPU_SET(0, &mut one);
+        let mut priority: libc::sched_param = core::mem::zeroed();
+        priority.sched_priority = 1 + (index % 2) as i32;
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one) == 0
+            && libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) == 0
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = index;
+        false
+    }
 }
 
 /// All threads are gone: everything adds up, and the pool closes.
@@ -145,21 +180,31 @@ pub fn perform(act: &Act) -> Result<Figures, String> {
 /// What does not add up.
 pub fn settle(pool: Yard, act: &Act, mut figures: Figures) -> Result<Figures, String> {
     let (stats, ground) = (pool.stats(), pool.runtime());
+    ground.pool.store(core::ptr::null_mut(), SeqCst);
+    let [outermost, nested] = [0, 1].map(|nested: usize| ground.own[nested].load(SeqCst));
+    figures.entries += outermost;
+    figures.nested += nested;
+    figures.reentries = outermost + nested;
     let wrong = |what: &str| Err(format!("{what}: {stats:?}, {figures:?}, {ground:?}"));
-    if (stats.waiting, stats.creating, stats.in_use, stats.bound_idle) != (0, 0, 0, 0) {
+    // Each keeps an M, of a pool that was open then; nobody could close it to the end since.
+    let kept = u32::try_from(figures.leaked).expect("a few");
+    if (stats.waiting, stats.creating, stats.in_use, stats.bound_idle) != (0, 0, kept, 0) {
         return wrong("somebody is left in a pool at rest");
     }
-    if stats.created != stats.spare || stats.created != ground.alive.load(SeqCst) {
+    if stats.created != stats.spare + kept || stats.created != ground.alive.load(SeqCst) {
         return wrong("Ms do not add up at rest");
     }
     let most = ground.most.load(SeqCst);
     if act.limit.is_some_and(|limit| most > limit) {
         return wrong("more Ms than the limit");
     }
-    if pool.close().is_err() || ground.alive.load(SeqCst) != 0 {
-        return wrong("the pool does not close at rest, or keeps contexts");
+    if pool.close().is_ok() != (kept == 0) || ground.alive.load(SeqCst) < kept {
+        return wrong("the pool does not close at rest, or closes over a leaked guard");
     }
-    if ground.entries.load(SeqCst) != figures.entries {
+    if kept == 0 && ground.alive.load(SeqCst) != 0 {
+        return wrong("a closed pool keeps contexts");
+    }
+    if kept == 0 && ground.entries.load(SeqCst) != figures.entries {
         return wrong("the contexts have counted another number of entries");
     }
     if figures.creation_failed > 0 && ground.failed.load(SeqCst) == 0 {
@@ -287,6 +332,18 @@ impl Hand {
             Step::Walk => self.walk(),
             Step::Fail(creations) => pool.runtime().failing.store(creations.into(), SeqCst),
             Step::Reopen => self.reopen(),
+            Step::Edge => self.edge(),
+            Step::Fork => self.fork(),
+            Step::Leak => {
+                self.fresh(|hand| match pool.enter() {
+                    Ok(m) => {
+                        hand.inside(&m, |_| ());
+                        hand.figures.leaked += 1;
+                        core::mem::forget(m);
+                    }
+                    Err(error) => hand.refused(error),
+                });
+            }
         }
     }
 
@@ -330,6 +387,45 @@ impl Hand {
         // A failure that another step has ordered meets the first M.
         while self.pool.start().is_err() {}
         self.figures.reopened += 1;
+    }
+}
+
+impl Hand {
+    fn edge(&mut self) {
+        if self.pool.close().is_err() {
+            // Refused where another thread has done so, or is closing.
+            let _ = self.pool.reopen();
+            return;
+        }
+        // Another one may start it first; a failure that another step has ordered meets the first M.
+        while let Err(StartError::CreationFailed) = self.pool.start() {}
+        self.figures.reopened += 1;
+    }
+
+    /// The child has one thread, this one. It calls in.
+    fn fork(&mut self) {
+        // SAFETY: the child calls the pool and `_exit` only; the clock ends it if it hangs.
+        match unsafe { libc::fork() } {
+            0 => {
+                // SAFETY: as above.
+                unsafe { libc::alarm(100) };
+                let called = match self.pool.enter() {
+                    Ok(m) => m.id() > 0,
+                    Err(error) => matches!(error, EnterError::Closed | EnterError::CreationFailed),
+                };
+                // SAFETY: as above.
+                unsafe { libc::_exit(if called { 42 } else { 1 }) };
+            }
+            child => {
+                assert!(child > 0, "no process");
+                let mut status = 0;
+                // SAFETY: a child of ours, and a place to write to.
+                while unsafe { libc::waitpid(child, &mut status, 0) } != child {}
+                let ended = (libc::WIFEXITED(status), libc::WEXITSTATUS(status));
+                assert_eq!(ended, (true, 42), "the child of {status:#x}");
+                self.figures.forks += 1;
+            }
+        }
     }
 }
 

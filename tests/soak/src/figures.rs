@@ -55,6 +55,14 @@ figures! {
     panics = "panics",
     /// Times that the pool was closed and opened again within an act.
     reopened = "pools closed and opened again in full use",
+    /// Children that were forked.
+    forks = "children, each of which called in",
+    /// Guards that were leaked, each by a thread of its own.
+    leaked = "guards leaked, each of which kept its M",
+    /// Calls by functions of the runtime, which are in `entries` or `nested` as well.
+    reentries = "of the calls by functions of the runtime",
+    /// Acts with threads of fixed priorities.
+    fixed = "acts at two fixed priorities",
     /// Acts.
     acts = "acts, at rest after each: everything added up",
     /// Ms in two hands.

@@ -2,6 +2,7 @@
 
 use crate::figures::Figures;
 use crate::ground::{Ground, alone};
+use crate::plan::Act;
 use extram::Pool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -39,8 +40,7 @@ pub fn fresh_threads(threads: u64) -> Result<Figures, String> {
     if created > AT_ONCE + 1 {
         return Err(format!("{created} Ms for {AT_ONCE} threads at once"));
     }
-    let act =
-        crate::plan::Act { number: 0, binds: true, limit: None, cost: 0, pest: false, threads: Vec::new() };
+    let act = Act { threads: Vec::new(), limit: None, ..Act::new(0, 0, false) };
     let figures = Figures { entries: threads, threads, ..Figures::default() };
     let figures = crate::act::settle(pool, &act, figures)?;
     println!("{threads} fresh threads, {AT_ONCE} at once: {created} Ms");

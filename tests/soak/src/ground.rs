@@ -1,9 +1,9 @@
 //! The runtime under the soak's pools.
 
-use extram::{M, Native, Port, Runtime};
+use extram::{Event, M, Native, Pool, Port, Runtime};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
 /// Counts contexts, and breaks creations.
@@ -25,6 +25,40 @@ pub struct Ground {
     pub double_issues: AtomicU64,
     /// Entries that the contexts have counted, of those that are gone.
     pub entries: AtomicU64,
+    /// The pool, for a runtime that calls in.
+    pub pool: AtomicPtr<Pool<Ground>>,
+    /// How often a function of it could have called in.
+    pub chances: AtomicU64,
+    /// Its calls that were outermost, and those that were nested.
+    pub own: [AtomicU64; 2],
+}
+
+thread_local! {
+    /// In a handler, or in a function of the runtime that calls in already.
+    static HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a handler, in which functions of the runtime do not call in: they would allocate.
+pub fn in_handler(f: impl FnOnce()) {
+    let before = HERE.replace(true);
+    f();
+    HERE.set(before);
+}
+
+impl Ground {
+    /// Calls in, now and then, from the function of the runtime that calls this.
+    fn reenter(&self) {
+        // SAFETY: null, or the pool whose runtime this is.
+        let Some(pool) = (unsafe { self.pool.load(SeqCst).as_ref() }) else { return };
+        if HERE.get() || self.chances.fetch_add(1, SeqCst) % 61 != 0 {
+            return;
+        }
+        HERE.set(true);
+        if let Ok(m) = pool.try_enter() {
+            self.own[alone(self, &m, || ()).0 as usize].fetch_add(1, SeqCst);
+        }
+        HERE.set(false);
+    }
 }
 
 const ALIVE: u32 = 0x600d_600d;
@@ -48,6 +82,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         // SAFETY: see above.
         let ground = unsafe { &*self.ground };
+        ground.reenter();
         let life = self.life.swap(DEAD, SeqCst);
         if life != ALIVE || self.owner.load(SeqCst) != 0 {
             ground.double_issues.fetch_add(1, SeqCst);
@@ -62,6 +97,7 @@ impl Runtime for Ground {
     type Error = ();
 
     fn new_context(&self) -> Result<Ticket, ()> {
+        self.reenter();
         let end = Instant::now() + self.cost;
         while !self.cost.is_zero() && Instant::now() < end {
             std::hint::spin_loop();
@@ -76,6 +112,22 @@ impl Runtime for Ground {
         self.most.fetch_max(alive, SeqCst);
         let ground = core::ptr::from_ref(self);
         Ok(Ticket { owner: AtomicUsize::new(0), life: AtomicU32::new(ALIVE), entries: Cell::new(0), ground })
+    }
+
+    fn failed(&self, (): ()) {
+        self.reenter();
+    }
+
+    fn admit(&self, _: &M<Self>) {
+        self.reenter();
+    }
+
+    fn retire(&self, _: &M<Self>) {
+        self.reenter();
+    }
+
+    fn observe(&self, _: Event) {
+        self.reenter();
     }
 }
 

@@ -28,6 +28,10 @@ struct Args {
     /// Begin with so many threads that enter once and exit.
     #[arg(long, default_value_t = 0)]
     fresh_threads: u64,
+    /// Also what happens at the edges: starts and closes by several threads, forks, leaked guards,
+    /// runtimes that call in, fixed priorities.
+    #[arg(long)]
+    edges: bool,
     /// The act to begin with, to look at one of them alone.
     #[arg(long, default_value_t = 0)]
     from: u64,
@@ -81,7 +85,7 @@ fn main() -> Result<()> {
         if over {
             break;
         }
-        let act = Act::new(seed, next);
+        let act = Act::new(seed, next, args.edges);
         match perform(&act) {
             Ok(more) => figures += more,
             Err(what) => bail!("act {next} of seed {seed}: {what}"),
@@ -101,6 +105,6 @@ fn main() -> Result<()> {
     print!("{figures}");
     println!("{:>14.1}  seconds", begin.elapsed().as_secs_f64());
     // Of a soak that runs by the clock, the plan is as long as the machine was fast.
-    println!("seed {seed}, plan {:016x} of {} acts", digest(seed, next), next);
+    println!("seed {seed}, plan {:016x} of {} acts", digest(seed, next, args.edges), next);
     Ok(())
 }

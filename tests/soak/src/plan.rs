@@ -41,6 +41,13 @@ pub enum Step {
     Fail(u8),
     /// Closes the pool, as soon as nobody is inside, and opens it again. The first thread alone.
     Reopen,
+    /// Closes the pool if nobody is inside, and starts it again; takes the close back if it said Busy.
+    /// Several threads may be at it.
+    Edge,
+    /// A forked child calls in.
+    Fork,
+    /// A thread leaks a guard and exits.
+    Leak,
 }
 
 /// One act: a pool, and what each thread does with it.
@@ -56,13 +63,19 @@ pub struct Act {
     pub cost: u32,
     /// Signals come down on the threads all the while.
     pub pest: bool,
+    /// Functions of the runtime call in now and then.
+    pub reenters: bool,
+    /// Threads run at two fixed priorities on one processor, where they may.
+    pub fixed: bool,
     /// For each thread, what it does.
     pub threads: Vec<Vec<Step>>,
 }
 
 impl Act {
-    /// The act of that number in the plan of that seed.
-    pub fn new(seed: u64, number: u64) -> Self {
+    /// The act of that number in the plan of that seed. With `edges` also what happens at the edges of a
+    /// pool's life: starts and closes by several threads, forks, leaked guards, runtimes that call in,
+    /// fixed priorities.
+    pub fn new(seed: u64, number: u64, edges: bool) -> Self {
         // A generator per act, so that acts do not depend on how long the others are. The odd
         // constant spreads neighbouring numbers.
         let mut rng = Rng::with_seed(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -71,8 +84,16 @@ impl Act {
         let cost = if rng.u32(..4) == 0 { rng.u32(1..100) } else { 0 };
         let pest = rng.bool();
         let (threads, steps) = (rng.usize(1..=16), rng.usize(20..=200));
-        let threads = (0..threads).map(|index| (0..steps).map(|_| step(&mut rng, index)).collect()).collect();
-        Act { number, binds, limit, cost, pest, threads }
+        let mut threads: Vec<Vec<Step>> =
+            (0..threads).map(|index| (0..steps).map(|_| step(&mut rng, index)).collect()).collect();
+        let (mut reenters, mut fixed) = (false, false);
+        if edges {
+            (reenters, fixed) = (rng.bool(), rng.u32(..4) == 0);
+            // What is leaked is never free again: under a limit others would wait for it for ever.
+            let leaks = limit.is_none() && rng.u32(..4) == 0;
+            threads.iter_mut().flatten().for_each(|step| at_the_edge(&mut rng, step, leaks));
+        }
+        Act { number, binds, limit, cost, pest, reenters, fixed, threads }
     }
 }
 
@@ -98,10 +119,22 @@ fn step(rng: &mut Rng, thread: usize) -> Step {
     }
 }
 
+/// Makes some steps into those of the edges.
+fn at_the_edge(rng: &mut Rng, step: &mut Step, leaks: bool) {
+    *step = match rng.u32(..100) {
+        0..4 => Step::Edge,
+        4 => Step::Fork,
+        5 if leaks => Step::Leak,
+        // Waits until nobody is inside, which may be never.
+        _ if *step == Step::Reopen => Step::Edge,
+        _ => *step,
+    }
+}
+
 /// A number that tells one plan from another: of the first `acts` acts.
-pub fn digest(seed: u64, acts: u64) -> u64 {
+pub fn digest(seed: u64, acts: u64, edges: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (0..acts).for_each(|number| Act::new(seed, number).hash(&mut hasher));
+    (0..acts).for_each(|number| Act::new(seed, number, edges).hash(&mut hasher));
     hasher.finish()
 }
 
@@ -113,17 +146,21 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_plan_and_another_one_another() {
-        assert_eq!(Act::new(7, 3), Act::new(7, 3));
-        assert_eq!(digest(7, 20), digest(7, 20));
-        assert_ne!(digest(7, 20), digest(8, 20));
-        assert_ne!(digest(7, 20), digest(7, 21));
+        assert_eq!(Act::new(7, 3, true), Act::new(7, 3, true));
+        assert_eq!(digest(7, 20, true), digest(7, 20, true));
+        assert_ne!(digest(7, 20, true), digest(8, 20, true));
+        assert_ne!(digest(7, 20, true), digest(7, 21, true));
+        assert_ne!(digest(7, 20, true), digest(7, 20, false));
     }
 
     #[test]
     fn a_plan_has_everything_in_it() {
-        let acts: Vec<_> = (0..50).map(|number| Act::new(1, number)).collect();
-        let steps = acts.iter().flat_map(|act| act.threads.iter().flatten());
-        assert_eq!(steps.map(discriminant).collect::<HashSet<_>>().len(), 16);
+        for (edges, kinds) in [(false, 16), (true, 18)] {
+            let acts = (0..50).flat_map(|number| Act::new(1, number, edges).threads);
+            assert_eq!(acts.flatten().map(|step| discriminant(&step)).collect::<HashSet<_>>().len(), kinds);
+        }
+        let acts: Vec<_> = (0..50).map(|number| Act::new(1, number, true)).collect();
+        assert!(acts.iter().any(|act| act.fixed && act.reenters));
         for (binds, limited) in [(false, false), (false, true), (true, false), (true, true)] {
             assert!(acts.iter().any(|act| act.binds == binds && act.limit.is_some() == limited));
         }

@@ -15,7 +15,7 @@ fn the_first_acts_of_a_fixed_seed_hold() {
     prepare();
     let mut figures = Figures::default();
     for number in 0..12 {
-        figures += perform(&Act::new(20_160_722, number)).unwrap();
+        figures += perform(&Act::new(20_160_722, number, false)).unwrap();
     }
     assert_eq!((figures.acts, figures.double_issues), (12, 0));
     assert!(figures.entries > 10_000 && figures.signal_entries > 0 && figures.threads > 100, "{figures}");
@@ -53,7 +53,7 @@ fn an_m_in_two_hands_is_counted() {
 
 #[test]
 fn a_pool_that_does_not_add_up_is_refused() {
-    let act = Act { limit: None, threads: Vec::new(), ..Act::new(1, 1) };
+    let act = Act { limit: None, threads: Vec::new(), ..Act::new(1, 1, false) };
     let none = Figures::default();
 
     let lost_count = pool();
