@@ -126,7 +126,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
     }
 
-    /// Never more than `max` Ms at once. A limit of 0 cannot be started.
+    /// Never more than `max` Ms at once. A limit of 0 cannot be started. A context that
+    /// [`trim`](Pool::trim) drops is no M's any more: another may be made while its drop runs.
     pub const fn limit(mut self, max: u32) -> Self {
         self.limit = max;
         self
