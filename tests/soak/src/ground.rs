@@ -50,7 +50,7 @@ impl Ground {
     fn reenter(&self) {
         // SAFETY: null, or the pool whose runtime this is.
         let Some(pool) = (unsafe { self.pool.load(SeqCst).as_ref() }) else { return };
-        if HERE.get() || self.chances.fetch_add(1, SeqCst) % 61 != 0 {
+        if HERE.get() || !self.chances.fetch_add(1, SeqCst).is_multiple_of(61) {
             return;
         }
         HERE.set(true);
