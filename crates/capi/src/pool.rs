@@ -213,7 +213,7 @@ pub extern "C" fn extram_pool_close(pool: *mut extram_pool) -> c_int {
         let at_work = find(pool)?;
         let closed = at_work.pool.close();
         if closed.is_ok() {
-            at_work.set_closed(true);
+            at_work.set_closed();
         }
         told(&at_work)?;
         closed.map_err(|_| EXTRAM_BUSY)
@@ -234,9 +234,9 @@ fn told(at_work: &AtWork) -> Result<(), extram_code> {
 pub extern "C" fn extram_pool_reopen(pool: *mut extram_pool) -> c_int {
     coded_slowly(|| {
         let at_work = find(pool)?;
-        at_work.pool.reopen()?;
-        at_work.set_closed(false);
-        Ok(())
+        // Not marked as closed: what is closed to the end is not reopened, and by now another thread may
+        // have closed it.
+        Ok(at_work.pool.reopen()?)
     })
 }
 

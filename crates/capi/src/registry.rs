@@ -226,10 +226,10 @@ pub(crate) fn in_child() {
 }
 
 impl AtWork {
-    /// The pool has been closed to the end, or opened again.
-    pub(crate) fn set_closed(&self, closed: bool) {
+    /// The pool has been closed to the end.
+    pub(crate) fn set_closed(&self) {
         // Relaxed: before the release with which this call ends (`Said`).
-        REGISTRY.slots[self.place.slot].closed.store(closed, Ordering::Relaxed);
+        REGISTRY.slots[self.place.slot].closed.store(true, Ordering::Relaxed);
     }
 }
 
@@ -318,7 +318,6 @@ impl<T> Registry<T> {
         let ordered = !self.notes.in_use() || heavy_barrier();
         // Acquire: partner of the releases when the work was over.
         let at_work = self.notes.name(place.slot) || slot.count.load(Ordering::Acquire) != 0;
-        // Once more: a call that was at work a moment ago may have opened the pool again.
         let ended = ordered && !at_work && slot.closed.load(Ordering::Relaxed);
         let then = if ended { core::ptr::null_mut() } else { pool };
         // An exchange: if the mark is gone, a call that came later has taken it off and is at work.

@@ -22,11 +22,18 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// [`reopen`](Pool::reopen).
     pub fn close(&'static self) -> Result<(), Busy> {
         self.settle();
-        let Some(closing) = self.life.begin_close(self.switcher())? else {
+        let Some(mut closing) = self.life.begin_close(self.switcher())? else {
             return Ok(());
         };
         self.list.close::<P>();
-        if !self.recall() || !self.list.quiet() || !self.all_home() || !P::tls_close(&self.local) {
+        if !self.recall() || !self.list.quiet() || !self.all_home() {
+            return Err(Busy);
+        }
+        // First: once the value is closed no hook repairs the pool in a forked child, which then goes on by
+        // this (`settle`), and a pool without the value is not to be reopened.
+        closing.end_in_idle();
+        if !P::tls_close(&self.local) {
+            closing.stay_draining();
             return Err(Busy);
         }
         self.end(closing);
@@ -96,8 +103,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Drops every context. Nobody but the caller has anything of the pool's.
-    pub(crate) fn end(&'static self, mut closing: Switch<'static>) {
-        closing.end_in_idle();
+    pub(crate) fn end(&'static self, closing: Switch<'static>) {
         let _ended = Ended { pool: self, _closing: closing };
         self.drop_contexts();
     }

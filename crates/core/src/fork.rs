@@ -90,6 +90,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         let Some(switch) = self.life.take_over(self.switcher()) else { return };
         if self.life.phase() == Phase::Ending {
+            if !P::tls_close(&self.local) {
+                return switch.stay_draining();
+            }
             let token = P::thread_token();
             self.list.reset_after_fork::<P, _>(&self.table, 0);
             for id in self.list.numbers(&self.table) {

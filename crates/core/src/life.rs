@@ -188,6 +188,11 @@ impl Switch<'_> {
         self.life.word.store(word, Ordering::Relaxed);
     }
 
+    /// The way back after all.
+    pub(crate) fn stay_draining(mut self) {
+        self.then = Phase::Draining;
+    }
+
     pub(crate) fn open(mut self) {
         self.then = Phase::Open;
     }

@@ -35,6 +35,7 @@
 //! at work. So whoever withdraws a void claim looks for a slot once more, afterwards: either its look
 //! finds the slot, or the other one's look at the word finds the claim gone.
 
+use crate::life::Phase;
 use crate::list::GaveUp;
 use crate::m::{LAST, NEW, Stage};
 use crate::port::Port;
@@ -255,6 +256,14 @@ impl<R: Runtime, P: Port> Complete<R, P> {
 
 impl<R: Runtime, P: Port> Drop for Complete<R, P> {
     fn drop(&mut self) {
-        self.give();
+        if self.pool.life.phase() != Phase::Starting {
+            self.give();
+            return;
+        }
+        // A start that comes to nothing leaves no M behind: the slots may be another pool's next.
+        // SAFETY: given to nobody, so it is ours alone (One place), with a context.
+        let context = unsafe { self.m.take_context() };
+        self.pool.table.release(self.m.id());
+        drop(context);
     }
 }

@@ -587,6 +587,42 @@ fn a_panic_while_the_pool_starts_leaves_it_as_it_was() {
     pool.close().unwrap();
 }
 
+/// The first M is on nobody's list afterwards: two threads have an M each.
+#[test]
+fn a_panic_when_the_first_m_has_been_made_leaves_none_behind() {
+    struct PanicsWhenMade(AtomicU32, AtomicU32);
+    impl Runtime for PanicsWhenMade {
+        type Context = u32;
+        type Error = ();
+        fn new_context(&self) -> Result<u32, ()> {
+            Ok(self.0.fetch_add(1, SeqCst))
+        }
+        fn observe(&self, event: Event) {
+            if matches!(event, Event::Made { .. }) && self.1.fetch_add(1, SeqCst) == 0 {
+                panic!("on purpose");
+            }
+        }
+    }
+    static SLOTS: Slots<PanicsWhenMade, 3> = Slots::new();
+    static ON_SLOTS: Pool<PanicsWhenMade> =
+        Pool::with_slots(PanicsWhenMade(AtomicU32::new(0), AtomicU32::new(0)), &SLOTS);
+    static ON_HEAP: Pool<PanicsWhenMade> =
+        Pool::new(PanicsWhenMade(AtomicU32::new(0), AtomicU32::new(0))).limit(2);
+    for pool in [&ON_SLOTS, &ON_HEAP] {
+        assert!(std::panic::catch_unwind(|| pool.start()).is_err());
+        assert_eq!(pool.enter().err(), Some(EnterError::NotStarted));
+        pool.start().unwrap();
+        let ours = pool.enter().unwrap();
+        let theirs = std::thread::spawn(|| pool.callback(|m| (m.id(), *m.context())).unwrap()).join().unwrap();
+        assert_ne!((ours.id(), *ours.context()), theirs);
+        assert!(ours.id() != theirs.0 && *ours.context() != theirs.1);
+        drop(ours);
+        pool.unbind();
+        assert_eq!(pool.stats().created, pool.stats().spare);
+        pool.close().unwrap();
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "it knows no stacks")]
 fn the_stack_is_known() {

@@ -6,6 +6,7 @@ use crate::list::{Taken, Waited};
 use crate::m::LAST;
 use crate::own::{self, Own};
 use crate::port::Port;
+use crate::sync::{Ordering, fence};
 use crate::{EnterError, Event, M, Pool, Runtime};
 use core::cell::Cell;
 use core::time::Duration;
@@ -278,11 +279,19 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         Self::note_thread(m);
         // With the hook, an M comes home when its thread exits.
         let bound = taking.own && manner.bind && self.mode.binds::<P>() && P::exit_hook(&self.local);
-        let plain = bound && self.mode.is_unshared::<P>();
+        let mut plain = bound && self.mode.is_unshared::<P>();
         // Before `hold`: whoever revokes what `hold` says must find the call counted.
         m.call().begin(bound, plain && m.owes() == 0);
         if plain {
             m.hold().bind_plainly(P::thread_token());
+            // Partner of the fence in `List::close`: the M is revoked, or we see that the pool is closed,
+            // and do not keep an M that would let this thread in again.
+            fence(Ordering::SeqCst);
+            if self.list.glance().closed() {
+                m.hold().unbind(P::thread_token());
+                m.call().unbind();
+                plain = false;
+            }
         }
         if taking.own && self.set_own(Own::M { m, plain }) {
             return;

@@ -8,6 +8,9 @@ use crate::word::Word;
 use core::marker::PhantomData;
 use core::time::Duration;
 
+/// How long a thread whose time is up waits for a token that is on its way, before it looks again.
+const A_MOMENT: Duration = Duration::from_millis(1);
+
 /// How a wait ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
@@ -71,7 +74,6 @@ impl List {
         forks: usize,
         mut remaining: impl FnMut() -> Option<Duration>,
     ) -> Waited {
-        let mut patient = true;
         loop {
             if P::forks() != forks {
                 return Waited::Forgotten;
@@ -86,18 +88,19 @@ impl List {
                     .compare_exchange_weak(tokens, tokens - 1, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
                 {
-                    return self.pick_up::<P, L>(links);
+                    return self.pick_up::<P, L>(links, forks);
                 }
                 continue;
             }
-            let timeout = if patient { remaining() } else { None };
+            let timeout = remaining();
             if timeout == Some(Duration::ZERO) {
                 if self.cancel() {
                     return Waited::TimedOut;
                 }
-                // Somebody has counted us out already: the token comes without fail, and going
-                // away now would lose the M that it stands for.
-                patient = false;
+                // Somebody has counted us out already: a token comes without fail, and going away now
+                // would lose the M that it stands for. But a thread that has come since may take it, and
+                // its count is ours to take back then.
+                P::wait(&self.wakeups, 0, Some(A_MOMENT));
                 continue;
             }
             P::wait(&self.wakeups, 0, timeout);
@@ -121,8 +124,12 @@ impl List {
     /// Picks up what a token stands for. By Invariant Wakeup there is an M or an error for each
     /// thread in here. Whoever finds neither in one round has been overtaken by threads that found
     /// theirs in that time, so this waits for nobody.
-    fn pick_up<P: Port, L: Links>(&self, links: &L) -> Waited {
+    fn pick_up<P: Port, L: Links>(&self, links: &L, forks: usize) -> Waited {
         loop {
+            // A handler forked after the token was taken: what it stood for is on the list there.
+            if P::forks() != forks {
+                return Waited::Forgotten;
+            }
             if let Some(id) = self.granted.pop::<P, L>(links, L::schedlink) {
                 return Waited::M(id);
             }

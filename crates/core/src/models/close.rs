@@ -131,6 +131,8 @@ fn close_against_one_call(pool: ModelPool<true>) {
     let shared = pool.get();
     // loom's own thread: it has no exit hook.
     let other = loom::thread::spawn(move || shared.callback(work));
+    // No preemption: loom has them left for what matters.
+    loom::thread::yield_now();
     let _ = shared.close();
     let _ = other.join().unwrap();
     assert_eq!(shared.close(), Ok(()));
@@ -221,14 +223,17 @@ fn reopening_against_a_call<const BARRIER: bool>() {
     model_loads(2, || {
         let pool = ModelPool::<BARRIER>::new(Binding::Thread, UNLIMITED);
         let shared = pool.get();
-        shared.callback(work).expect("the pool is open");
+        let id = shared.callback(|m| m.id()).expect("the pool is open");
         let inside = shared.enter_from_signal().expect("the second M is spare");
         assert_eq!(shared.close(), Err(Busy));
         let other = spawn(move || shared.reopen());
         let called = shared.callback(work);
         assert!(called.is_ok() || called == Err(EnterError::Closed), "{called:?}");
         assert_eq!(other.join().unwrap(), Ok(()));
-        shared.callback(work).expect("it is open again");
+        let again = shared.callback(|m| m.id()).expect("it is open again");
+        if BARRIER && called.is_ok() {
+            assert_eq!(again, id, "the thread has kept its M");
+        }
         drop(inside);
         assert_eq!(shared.close(), Ok(()));
         pool.end();
@@ -258,6 +263,8 @@ fn a_thread_that_is_late_in_coming_back_meets_no_m_of_the_next_start() {
             let _ = shared.callback(work);
             let _ = shared.callback(work);
         });
+        // No preemption: loom has them left for what matters.
+        loom::thread::yield_now();
         if shared.close().is_ok() {
             shared.start().expect("it is closed");
             shared.callback(work).expect("it is open");

@@ -5,7 +5,7 @@ use crate::models::model_loads;
 use crate::models::nodes::Extra;
 use crate::models::pool::{ModelPool, Moment, SharedPool, work};
 use crate::models::port::{Shared, spawn};
-use crate::{Binding, EnterError, StartError};
+use crate::{Binding, EnterError, Event, StartError};
 use core::cell::Cell;
 use core::time::Duration;
 use loom::thread;
@@ -126,11 +126,19 @@ fn when_the_only_creator_unwinds_nobody_is_left_waiting() {
 
 /// A pool, and what makes its next creation unwind.
 fn unwinding(binding: Binding, limit: u32) -> (ModelPool<false>, Arc<AtomicBool>) {
+    unwinding_when(|moment| moment == Moment::Making, binding, limit)
+}
+
+fn unwinding_when(
+    when: fn(Moment) -> bool,
+    binding: Binding,
+    limit: u32,
+) -> (ModelPool<false>, Arc<AtomicBool>) {
     let unwind = Arc::new(AtomicBool::new(false));
     let foreign = {
         let unwind = Arc::clone(&unwind);
         move |moment| {
-            if moment == Moment::Making && unwind.swap(false, Ordering::Relaxed) {
+            if when(moment) && unwind.swap(false, Ordering::Relaxed) {
                 resume_unwind(Box::new("as asked"));
             }
         }
@@ -216,6 +224,23 @@ fn a_prewarm_that_unwinds_against_a_caller() {
             assert!(prewarmed.is_ok() || prewarmed == Err(StartError::CreationFailed), "{prewarmed:?}");
         }
         assert_eq!(caller(shared)(), Some(true));
+        pool.end_at_rest();
+    });
+}
+
+/// The M is there when `observe` is told, so it is given, and the claim met.
+///
+/// Edge: making x observe panics.
+#[test]
+fn an_m_is_given_though_telling_of_it_unwinds() {
+    model_loads(1, || {
+        let made = |moment| matches!(moment, Moment::Observing(Event::Made { .. }));
+        let (pool, unwind) = unwinding_when(made, Binding::Call, UNLIMITED);
+        unwind.store(true, Ordering::Relaxed);
+        let other = spawn(caller(pool.get()));
+        let called = [caller(pool.get())(), other.join().unwrap()];
+        assert!(called.contains(&None) && !called.contains(&Some(false)), "{called:?}");
+        assert!(pool.get().stats().created >= 2);
         pool.end_at_rest();
     });
 }

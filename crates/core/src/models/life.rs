@@ -1,11 +1,13 @@
 //! The life of a pool: closing, starting and reopening against each other, and against threads that
 //! end and handlers that come.
 
-use crate::life::Phase;
-use crate::models::pool::{ModelPool, Room, read, work};
+use crate::models::pool::{ModelPool, Moment, Room, read, work};
 use crate::models::port::spawn;
 use crate::models::{model, model_loads};
 use crate::{Binding, Busy, EnterError, StartError};
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::thread;
+use std::sync::Arc;
 
 const UNLIMITED: u32 = u32::MAX;
 
@@ -64,6 +66,8 @@ fn the_exit_of_a_bound_thread_against_reopening() {
         shared.prewarm(2).unwrap();
         let inside = shared.enter_from_signal().unwrap();
         let other = spawn(move || shared.callback(work));
+        // No preemption: loom has them left for what matters.
+        thread::yield_now();
         assert_eq!(shared.close(), Err(Busy));
         assert_eq!(shared.reopen(), Ok(()));
         // Perhaps with the M that the other one had.
@@ -125,6 +129,8 @@ fn a_thread_that_was_let_in_is_not_told_that_the_pool_never_started() {
             }
         });
         shared.start().unwrap();
+        // No preemption, see above.
+        thread::yield_now();
         let _ = shared.close();
         other.join().unwrap();
         assert_eq!(shared.close(), Ok(()));
@@ -139,22 +145,110 @@ fn a_thread_that_was_let_in_is_not_told_that_the_pool_never_started() {
 #[test]
 fn a_second_closer_may_free_the_pool() {
     model_loads(3, || {
-        let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
+        let (first, theirs) = (thread::current().id(), Arc::new(AtomicBool::new(false)));
+        let foreign = {
+            let theirs = Arc::clone(&theirs);
+            move |moment| {
+                if moment == Moment::Dropping && thread::current().id() != first {
+                    // Relaxed: nothing but that it is so.
+                    theirs.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        let pool = ModelPool::<true>::with(Binding::Thread, UNLIMITED, foreign);
         let shared = pool.get();
         let other = spawn(move || shared.close());
-        // Once the other one's call has begun.
-        while matches!(shared.life.phase(), Phase::Open) {
-            loom::thread::yield_now();
-        }
-        if shared.close().is_ok() {
+        if shared.close().is_ok() && theirs.load(Ordering::Relaxed) {
             pool.end();
             assert_eq!(other.join().unwrap(), Ok(()));
         } else {
-            // The other one was at it still.
-            assert_eq!(other.join().unwrap(), Ok(()));
+            let _ = other.join().unwrap();
+            assert_eq!(shared.close(), Ok(()));
             pool.end();
         }
     });
+}
+
+/// A thread whose first call is under way when the pool is closed may come too late to be revoked. Once
+/// `close` has returned, its next call is turned away all the same.
+fn a_call_after_close<const BARRIER: bool>(limit: u32) {
+    let pool = ModelPool::<BARRIER>::new(Binding::Thread, limit);
+    let shared = pool.get();
+    let closed = Arc::new(AtomicBool::new(false));
+    let other = {
+        let closed = Arc::clone(&closed);
+        thread::spawn(move || {
+            let called = shared.callback(work);
+            assert!(called.is_ok() || called == Err(EnterError::Closed), "{called:?}");
+            while !closed.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            shared.callback(work)
+        })
+    };
+    // No preemption, see above.
+    thread::yield_now();
+    let _ = shared.close();
+    closed.store(true, Ordering::Release);
+    assert_eq!(other.join().unwrap(), Err(EnterError::Closed));
+    assert_eq!(shared.close(), Ok(()));
+    pool.end();
+}
+
+/// Edge: first entry x close, enter x close.
+#[test]
+fn the_call_after_a_close_is_turned_away_where_ms_are_bound_the_plain_way() {
+    model(3, || a_call_after_close::<true>(UNLIMITED));
+}
+
+/// Edge: going idle x close.
+#[test]
+fn the_call_after_a_close_is_turned_away_where_ms_are_bound_the_shared_way() {
+    model(3, || a_call_after_close::<false>(UNLIMITED));
+}
+
+#[test]
+fn the_call_after_a_close_is_turned_away_under_a_limit() {
+    model(3, || a_call_after_close::<false>(1));
+}
+
+/// Nothing of a closed pool is touched when a thread ends that used it.
+fn the_pool_is_freed_while_a_thread_ends<const BARRIER: bool>(limit: u32) {
+    let pool = ModelPool::<BARRIER>::new(Binding::Thread, limit);
+    let shared = pool.get();
+    let called = Arc::new(AtomicBool::new(false));
+    let other = {
+        let called = Arc::clone(&called);
+        spawn(move || {
+            shared.callback(work).expect("the pool is open");
+            // Release: the last call is over. What is left is the exit hook.
+            called.store(true, Ordering::Release);
+        })
+    };
+    while !called.load(Ordering::Acquire) {
+        thread::yield_now();
+    }
+    if shared.close().is_ok() {
+        pool.end();
+        other.join().unwrap();
+    } else {
+        // It was in its hook.
+        other.join().unwrap();
+        assert_eq!(shared.close(), Ok(()));
+        pool.end();
+    }
+}
+
+/// Edge: close x leave, thread exit x close.
+#[test]
+fn a_pool_is_freed_while_a_thread_ends_that_was_bound_the_plain_way() {
+    model_loads(2, || the_pool_is_freed_while_a_thread_ends::<true>(UNLIMITED));
+}
+
+/// Edge: thread exit x no barrier.
+#[test]
+fn a_pool_is_freed_while_a_thread_ends_that_was_bound_the_shared_way() {
+    model_loads(2, || the_pool_is_freed_while_a_thread_ends::<false>(UNLIMITED));
 }
 
 fn a_handler_calls<const BARRIER: bool>(binding: Binding) {

@@ -1,9 +1,10 @@
 //! Slots that go from one pool to another.
 
-use crate::models::model_loads;
 use crate::models::pool::{Room, work};
 use crate::models::port::spawn;
+use crate::models::{model, model_loads};
 use crate::{Binding, EnterError, StartError};
+use std::vec::Vec;
 
 /// A thread of the first pool is late: on its way in, or back to the M that it had bound, while the slots
 /// change owners under it.
@@ -99,6 +100,31 @@ fn a_close_against_the_start_of_the_next_owner() {
         assert_eq!(closer.join().unwrap(), Ok(()));
         second.end_at_rest();
         first.end_at_rest();
+        room.end();
+    });
+}
+
+/// Each owner links the slots in its own way, and finds them as if nobody had used them.
+///
+/// Edge: trim x start again.
+#[test]
+fn slots_come_back_as_if_they_were_new() {
+    model(1, || {
+        let room = Room::<3>::new();
+        let (first, second) = (room.pool(Binding::Call), room.pool(Binding::Call));
+        for (pool, spare) in [(&first, 3), (&second, 2), (&first, 3), (&second, 3)] {
+            let pool = pool.get();
+            pool.start().unwrap();
+            pool.prewarm(spare).unwrap();
+            pool.trim(1);
+            pool.prewarm(spare).unwrap();
+            let mut ids: Vec<u32> = pool.ms().map(|m| m.id).collect();
+            ids.sort_unstable();
+            assert!(ids.into_iter().eq(1..=spare));
+            assert_eq!(pool.close(), Ok(()));
+        }
+        first.end();
+        second.end();
         room.end();
     });
 }

@@ -27,6 +27,7 @@ fn reserving_against_releasing(pool: ModelPool<false>, limit: u32) {
     let used = [twice(), other.join().unwrap()].concat();
     assert!(used.iter().any(Option::is_some), "whoever has the slot gives it back");
     assert_eq!(shared.table.live(), 1);
+    assert_eq!(*shared.table.numbers().end(), 2, "a new number, and one was bare");
     // The slot is there for whoever comes next (Room).
     assert!(use_one(shared, limit).is_some());
     pool.end_at_rest();

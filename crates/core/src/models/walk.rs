@@ -25,3 +25,20 @@ fn a_context_that_an_observer_finds_is_complete() {
         pool.end_at_rest();
     });
 }
+
+/// The third M lies in the table's second segment.
+///
+/// Edge: walk x trim, prewarm x walk.
+#[test]
+fn an_observer_follows_the_table_as_it_grows() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, UNLIMITED);
+        let shared = pool.get();
+        let other = spawn(move || shared.prewarm(3));
+        loom::thread::yield_now();
+        shared.ms().for_each(|m| read(&m));
+        assert_eq!(other.join().unwrap(), Ok(()));
+        assert_eq!(shared.stats().created, 3);
+        pool.end_at_rest();
+    });
+}

@@ -190,3 +190,25 @@ fn creation_panics_once() {
         world.end();
     });
 }
+
+/// Whoever comes later may take the token of a thread whose time is up, and keep the M: the wait ends in time
+/// all the same.
+#[test]
+fn a_wait_ends_in_time_though_another_took_its_token() {
+    schedules(|| {
+        let world = <World>::started(Binding::Call, 1);
+        let inside = world.pool.enter().expect("let in");
+        let hasty = world.thread(|world| match world.pool.enter_timeout(Duration::ZERO) {
+            Ok(m) => world.work(&m),
+            Err(error) => assert_eq!(error, EnterError::TimedOut),
+        });
+        let patient = world.thread(|world| {
+            let m = world.pool.enter().expect("it comes back");
+            hasty.join().expect("no assertion failed");
+            drop(m);
+        });
+        drop(inside);
+        join([patient]);
+        world.end();
+    });
+}
