@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** How many bytes of storage extram_pool_init needs for max_ms Ms at most, as a constant. */
+/** Bytes of storage that are enough for extram_pool_init and max_ms Ms, as a constant. */
 #define EXTRAM_POOL_BYTES(max_ms) \
     (sizeof(void *) * EXTRAM_POOL_WORDS + sizeof(void *) * EXTRAM_M_WORDS * (max_ms))
 
@@ -45,7 +45,7 @@ typedef enum {
      */
     EXTRAM_OK = 0,
     /**
-     * The pool has not been started yet.
+     * The pool has not been started. Reserved: extram_pool_new and extram_pool_init start theirs.
      */
     EXTRAM_NOT_STARTED,
     /**
@@ -65,8 +65,9 @@ typedef enum {
      */
     EXTRAM_CLOSED,
     /**
-     * An M is still in use, or another call on the pool is under way. Nothing is wrong: the call can
-     * be made again.
+     * An M is still in use, or another call on the pool is under way, or the pool is not in the state
+     * that the function is for; its comment says which. Nothing has been lost, and the call can be
+     * made again.
      */
     EXTRAM_BUSY,
     /**
@@ -80,7 +81,7 @@ typedef enum {
      */
     EXTRAM_INVALID,
     /**
-     * Not returned yet: new_context failed. Until then that is EXTRAM_NO_MEMORY.
+     * new_context failed. Reserved: so far that is EXTRAM_NO_MEMORY, so treat both alike.
      */
     EXTRAM_CREATION_FAILED,
     /**
@@ -224,7 +225,8 @@ int extram_pool_new(const extram_config *config, extram_pool **pool);
 int extram_pool_init(void *storage, size_t size, const extram_config *config, extram_pool **pool);
 
 /**
- * How many bytes extram_pool_init needs for a pool of at most max_ms Ms. From any context.
+ * Bytes of storage that are enough for extram_pool_init and max_ms Ms; EXTRAM_POOL_BYTES may be
+ * more. From any context.
  */
 size_t extram_pool_size(uint32_t max_ms);
 
@@ -272,8 +274,8 @@ int extram_unbind(extram_pool *pool);
  * Makes Ms until this many are spare, so that as many threads at once wait for nothing. Enters
  * meanwhile, and waits as extram_enter does.
  *
- * EXTRAM_EXHAUSTED if max_ms allows no more, EXTRAM_NO_MEMORY, EXTRAM_CLOSED. The Ms made so far
- * stay.
+ * EXTRAM_EXHAUSTED if max_ms allows no more, or no more calls or waiting threads can be counted;
+ * EXTRAM_NO_MEMORY, EXTRAM_CLOSED. The Ms made so far stay.
  */
 int extram_prewarm(extram_pool *pool, uint32_t spare);
 
@@ -296,8 +298,10 @@ int extram_stats_get(extram_pool *pool, extram_stats *stats);
  * already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
  * thread that ends has not left, is left then. Not from a signal handler.
  *
- * EXTRAM_CLOSED, EXTRAM_NO_MEMORY if an M could not be made, or EXTRAM_TOO_MANY if more calls are
- * nested, or more threads wait, than can be counted. *m is written on EXTRAM_OK only.
+ * EXTRAM_CLOSED, but nested calls get their M; EXTRAM_NO_MEMORY if an M could not be made, and at
+ * once for who comes after that, until an M comes back or extram_prewarm makes one;
+ * EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
+ * written on EXTRAM_OK only.
  */
 int extram_enter(extram_pool *pool, extram_m **m);
 

@@ -55,8 +55,10 @@ fn kept(
 /// already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
 /// thread that ends has not left, is left then. Not from a signal handler.
 ///
-/// EXTRAM_CLOSED, EXTRAM_NO_MEMORY if an M could not be made, or EXTRAM_TOO_MANY if more calls are
-/// nested, or more threads wait, than can be counted. *m is written on EXTRAM_OK only.
+/// EXTRAM_CLOSED, but nested calls get their M; EXTRAM_NO_MEMORY if an M could not be made, and at
+/// once for who comes after that, until an M comes back or extram_prewarm makes one;
+/// EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
+/// written on EXTRAM_OK only.
 ///
 /// # Safety
 ///

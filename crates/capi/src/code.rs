@@ -9,7 +9,7 @@ use extram_core::{EnterError, LeaveError, StartError};
 pub enum extram_code {
     /// Done.
     EXTRAM_OK = 0,
-    /// The pool has not been started yet.
+    /// The pool has not been started. Reserved: extram_pool_new and extram_pool_init start theirs.
     EXTRAM_NOT_STARTED,
     /// No M is spare right now, and the call may not wait.
     EXTRAM_WOULD_BLOCK,
@@ -19,8 +19,9 @@ pub enum extram_code {
     EXTRAM_EXHAUSTED,
     /// The pool is closed.
     EXTRAM_CLOSED,
-    /// An M is still in use, or another call on the pool is under way. Nothing is wrong: the call can
-    /// be made again.
+    /// An M is still in use, or another call on the pool is under way, or the pool is not in the state
+    /// that the function is for; its comment says which. Nothing has been lost, and the call can be
+    /// made again.
     EXTRAM_BUSY,
     /// A pool or another M could not be made: new_context failed, or memory or thread-local storage
     /// ran out.
@@ -28,7 +29,7 @@ pub enum extram_code {
     /// An argument is NULL, stale, of another pool or of another thread; or a function of the
     /// configuration, being written in Rust, panicked.
     EXTRAM_INVALID,
-    /// Not returned yet: new_context failed. Until then that is EXTRAM_NO_MEMORY.
+    /// new_context failed. Reserved: so far that is EXTRAM_NO_MEMORY, so treat both alike.
     EXTRAM_CREATION_FAILED,
     /// More pools, nested calls or waiting threads than can be counted.
     EXTRAM_TOO_MANY,

@@ -104,7 +104,8 @@ pub unsafe extern "C" fn extram_pool_init(
     })
 }
 
-/// How many bytes extram_pool_init needs for a pool of at most max_ms Ms. From any context.
+/// Bytes of storage that are enough for extram_pool_init and max_ms Ms; EXTRAM_POOL_BYTES may be
+/// more. From any context.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_pool_size(max_ms: u32) -> usize {
     (max_ms.max(1) as usize).saturating_mul(size_of::<M<Foreign>>()).saturating_add(HEAD)
@@ -281,8 +282,8 @@ fn inside(at_work: &AtWork) -> Option<&'static M<Foreign>> {
 /// Makes Ms until this many are spare, so that as many threads at once wait for nothing. Enters
 /// meanwhile, and waits as extram_enter does.
 ///
-/// EXTRAM_EXHAUSTED if max_ms allows no more, EXTRAM_NO_MEMORY, EXTRAM_CLOSED. The Ms made so far
-/// stay.
+/// EXTRAM_EXHAUSTED if max_ms allows no more, or no more calls or waiting threads can be counted;
+/// EXTRAM_NO_MEMORY, EXTRAM_CLOSED. The Ms made so far stay.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_prewarm(pool: *mut extram_pool, spare: u32) -> c_int {
     coded_slowly(|| {

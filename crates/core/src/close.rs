@@ -6,10 +6,10 @@ use crate::port::Port;
 use crate::{Busy, Pool, Runtime, StartError};
 
 impl<R: Runtime, P: Port> Pool<R, P> {
-    /// Turns newcomers away with [`EnterError::Closed`](crate::EnterError) and wakes waiters with
-    /// it. Once no M is in use, drops every context, and from then on nothing of the pool is
-    /// touched by the threads that used it, not even when they exit: its memory, and the code of
-    /// `Runtime`, may go.
+    /// Turns newcomers (threads that are not inside) away with
+    /// [`EnterError::Closed`](crate::EnterError::Closed) and wakes waiters with it. Once no M is in use,
+    /// drops every context, and from then on nothing of the pool is touched by the threads that used
+    /// it, not even when they exit: its memory, and the code of `Runtime`, may go.
     ///
     /// Closing a pool that was never started, or is closed, does nothing. Not for handlers.
     ///
@@ -41,7 +41,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Takes back a [`close`](Pool::close) that said [`Busy`]: newcomers are let in again, and threads
-    /// that are inside have noticed nothing.
+    /// that are inside have noticed nothing. Not for handlers.
     ///
     /// # Errors
     ///

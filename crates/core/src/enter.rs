@@ -145,8 +145,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// [`NotStarted`](EnterError::NotStarted), [`Closed`](EnterError::Closed), or
     /// [`CreationFailed`](EnterError::CreationFailed) for one of the threads that wait when an M
-    /// could not be made, and for newcomers while nobody would make one;
-    /// [`TooMany`](EnterError::TooMany) calls or threads to be counted.
+    /// could not be made, and at once for who comes after that, until an M comes back or
+    /// [`prewarm`](Pool::prewarm) makes one; [`TooMany`](EnterError::TooMany) if more calls are nested,
+    /// or more threads wait, than can be counted. `Closed` is for newcomers: nested calls get their M.
     #[doc(alias = "needm")]
     #[doc(alias = "cgocallback")]
     #[inline]
@@ -154,7 +155,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.enter_as(&Manner::thread(Wait::Forever))
     }
 
-    /// The same, and never waits for an M. It may still make one for others, if it owes that.
+    /// The same as [`enter`](Pool::enter), and never waits for an M. It may still make one for others, if
+    /// it owes that.
     ///
     /// # Errors
     ///
@@ -167,7 +169,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.enter_as(&Manner::thread(Wait::Never))
     }
 
-    /// The same, waiting for `limit` at most. Admission is not counted.
+    /// The same as [`enter`](Pool::enter), waiting for `limit` at most. Admission is not counted.
     ///
     /// # Errors
     ///
@@ -178,8 +180,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.enter_as(&Manner::thread(Wait::For(&|pool, forks| pool.wait_timed(forks, limit, &since))))
     }
 
-    /// The same for a signal or interrupt handler: async-signal-safe as long as
-    /// [`try_admit`](Runtime::try_admit), [`retire`](Runtime::retire) and
+    /// The same as [`try_enter`](Pool::try_enter) for a signal or interrupt handler: async-signal-safe
+    /// as long as [`try_admit`](Runtime::try_admit), [`retire`](Runtime::retire) and
     /// [`observe`](Runtime::observe) are. Never waits, makes or allocates, and never binds. If it
     /// took the last M, whoever enters next with that M makes the next one.
     ///

@@ -31,7 +31,9 @@ errors! {
         TimedOut = "no M became free in time",
         /// No M is spare, and the pool's limit allows no more of them.
         Exhausted = "all Ms that the limit allows are in use",
-        /// The runtime could not make another M.
+        /// The runtime could not make another M: an attempt failed while this thread waited, or the
+        /// latest one had failed when it came. In the second case nothing is tried on its behalf:
+        /// newcomers get this until an M comes back or [`prewarm`](crate::Pool::prewarm) makes one.
         CreationFailed = "the runtime could not make another M",
         /// More nested calls of this thread, or more waiting threads, than can be counted.
         TooMany = "more calls or waiting threads than can be counted",
@@ -39,13 +41,14 @@ errors! {
         Closed = "the pool is closed",
     }
 
-    /// Why a pool did not start, or could not be warmed up.
+    /// Why a pool did not start, was not reopened, or could not be warmed up.
     StartError {
-        /// It is running already, or somebody else is starting or closing it.
+        /// It is open already, or somebody else is starting or closing it.
         AlreadyStarted = "the pool is already started",
         /// The runtime could not make the M.
         CreationFailed = "the runtime could not make an M",
-        /// The limit (or the number of slots) allows no more Ms.
+        /// The limit (or the number of slots) allows no more Ms; from `prewarm` also where
+        /// [`enter`](crate::Pool::enter) says [`TooMany`](EnterError::TooMany).
         Exhausted = "the limit allows no more Ms",
         /// The slots belong to another pool.
         SlotsInUse = "the slots belong to another pool",
@@ -62,8 +65,8 @@ errors! {
     }
 }
 
-/// An M is in use, being made or waited for: the pool cannot be closed yet. It refuses newcomers
-/// from now on; call `close` again.
+/// An M is in use, being made or waited for (or see [`close`](crate::Pool::close)): the pool cannot be
+/// closed to the end yet. It refuses newcomers from now on; call `close` again, or `reopen`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Busy;

@@ -155,8 +155,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.list.give::<P, _>(&self.table, m, m.id());
     }
 
-    /// Gives the calling thread's M back now, if it has one and is outside; `false` if not. Inside
-    /// a call it does nothing.
+    /// Gives the calling thread's idle M back now, before the thread exits; `false` if it has none, is
+    /// inside a call (which goes on), or this is a handler.
     pub fn unbind(&'static self) -> bool {
         let Own::M { m, plain } = self.own() else { return false };
         if !self.mode.binds::<P>() || P::in_handler() || self.come_again(m, plain) != Resumed::Outermost {

@@ -3,10 +3,9 @@
 //! needs from one is the trait [`Port`], what it needs from the runtime is the trait [`Runtime`].
 //! Most users depend on the crate `extram`, which picks the port.
 //!
-//! Where to read on: [`list`](https://docs.rs/extram-core/latest/src/extram_core/list.rs.html) for
-//! the algorithm, `hold.rs` for who holds an M and how a bound one changes hands, `mode.rs` for the
-//! states that an M and its thread can be in together, `refill.rs` for the duty that travels with an M,
-//! `life.rs` for start and close.
+//! Where to read on: `src/list.rs` for the algorithm, and beside it `hold.rs` for who holds an M and how
+//! a bound one changes hands, `mode.rs` for the states that an M and its thread can be in together,
+//! `refill.rs` for the duty that travels with an M, `life.rs` for start and close.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

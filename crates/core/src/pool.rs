@@ -33,6 +33,7 @@ pub enum Binding {
 /// A pool lives in a `static` (or is leaked), because threads that it knows nothing of refer to it:
 ///
 /// ```ignore
+/// // An excerpt; the README has a whole program.
 /// static POOL: Pool<MyRuntime> = Pool::new(MyRuntime);
 ///
 /// POOL.start()?;
@@ -126,20 +127,21 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
     }
 
-    /// Never more than `max` Ms at once. A limit of 0 cannot be started. A context that
+    /// Never more than `max` Ms at once; without this, as many as are needed or there are slots for. A
+    /// pool with a limit of 0 does not start: [`StartError::Exhausted`]. A context that
     /// [`trim`](Pool::trim) drops is no M's any more: another may be made while its drop runs.
     pub const fn limit(mut self, max: u32) -> Self {
         self.limit = max;
         self
     }
 
-    /// How long an M stays with a thread.
+    /// How long an M stays with a thread; [`Binding::Thread`] unless this says otherwise.
     pub const fn binding(mut self, binding: Binding) -> Self {
         self.binding = binding;
         self
     }
 
-    /// The runtime that the pool was made with.
+    /// The runtime that the pool was made with. From any context.
     pub const fn runtime(&self) -> &R {
         &self.runtime
     }
@@ -156,7 +158,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// # Errors
     ///
-    /// See [`StartError`]. The pool is as before.
+    /// [`AlreadyStarted`](StartError::AlreadyStarted) if it is open or half closed (see
+    /// [`reopen`](Pool::reopen)), or somebody else is starting or closing it;
+    /// [`CreationFailed`](StartError::CreationFailed), [`Exhausted`](StartError::Exhausted) if the
+    /// limit or the number of slots is 0, [`SlotsInUse`](StartError::SlotsInUse) and
+    /// [`NoThreadLocal`](StartError::NoThreadLocal). The pool is as before.
     pub fn start(&'static self) -> Result<(), StartError> {
         self.settle();
         let switch = self.life.begin_start(self.switcher())?;

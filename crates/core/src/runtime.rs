@@ -33,12 +33,17 @@ pub trait Runtime: Sync + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// One of the threads that wait gets [`EnterError::CreationFailed`](crate::EnterError), and
-    /// the rest wait for another attempt.
+    /// The thread on which it failed is told by [`failed`](Runtime::failed) and goes on with the M that it
+    /// has. One of the threads that wait gets
+    /// [`EnterError::CreationFailed`](crate::EnterError::CreationFailed), and the rest wait for another
+    /// attempt. If nobody waits there is none: who comes then gets the same error at once, until an M
+    /// comes back, and whoever enters with that tries again. In `start`, `reopen` and `prewarm`, and in a
+    /// forked child where no M is left, the caller itself is told `CreationFailed`.
     #[doc(alias = "oneNewExtraM")]
     fn new_context(&self) -> Result<Self::Context, Self::Error>;
 
-    /// Why [`new_context`](Runtime::new_context) failed, on the thread to which it happened.
+    /// Why [`new_context`](Runtime::new_context) failed, on the thread to which it happened. Called once
+    /// for each error, in `start` too. The default drops the error.
     fn failed(&self, error: Self::Error) {
         let _ = error;
     }

@@ -15,7 +15,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// # Errors
     ///
     /// [`StartError::NotStarted`] if the pool is not running, [`StartError::Exhausted`] if the limit
-    /// allows no more, [`StartError::CreationFailed`]. The Ms made so far stay.
+    /// allows no more (or no more calls or waiting threads can be counted),
+    /// [`StartError::CreationFailed`]. The Ms made so far stay.
     pub fn prewarm(&'static self, spare: u32) -> Result<(), StartError> {
         let inside = self.enter_as(&Manner::UNBOUND).map_err(|error| match error {
             EnterError::Exhausted | EnterError::TooMany => StartError::Exhausted,

@@ -125,7 +125,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         })
     }
 
-    /// The pool's figures; see [`Stats`]. Looks at every M, so it is not for hot paths.
+    /// The pool's figures; see [`Stats`]. Looks at every M, so it is not for hot paths. May be called by
+    /// any thread at any time, in a signal handler too.
     pub fn stats(&'static self) -> Stats {
         let word = self.list.glance();
         let mut stats = Stats {

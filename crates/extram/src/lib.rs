@@ -1,5 +1,14 @@
 //! extram lends an execution context, an **M**, to any thread that calls into a language runtime that
 //! did not create it.
+//!
+//! Implement [`Runtime`] for what makes and admits; put a [`Pool`] into a `static`; [start](Pool::start)
+//! it once; then any thread makes its [calls](Pool::callback), or [enters](Pool::enter) and keeps the
+//! guard, [`Entered`], for as long as it is inside. Signal handlers have
+//! [`enter_from_signal`](Pool::enter_from_signal). To end: [`close`](Pool::close) until it is no longer
+//! [`Busy`], or [`reopen`](Pool::reopen).
+//!
+//! On a target without an operating system the port is named by the program: `Pool<MyRuntime, MyPort>`,
+//! with the crate `extram-port-bare-metal`.
 #![no_std]
 
 pub use extram_core::{

@@ -1,6 +1,6 @@
 //! Scenarios of the pool on the port of the host.
 
-use extram::{Binding, EnterError, M, MState, Pool, Runtime, Slots, StartError};
+use extram::{Binding, EnterError, Event, M, MState, Pool, Runtime, Slots, StartError};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Condvar, LazyLock, Mutex};
