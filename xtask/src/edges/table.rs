@@ -36,7 +36,7 @@ pub(super) const COLUMNS: &[(&str, &str)] = &[
     ("start", "another thread starts the pool"),
     ("enter", "another thread enters, in whatever manner, waits, or makes an M"),
     ("leave", "another thread leaves, goes idle, unbinds or exits"),
-    ("trim", "another thread trims, warms up or discards"),
+    ("trim", "another thread trims or warms up"),
     ("walk", "another thread walks the Ms"),
     ("close", "another thread closes the pool or reopens it"),
     ("in new_context", "it is done from within `new_context`"),
