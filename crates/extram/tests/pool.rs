@@ -613,7 +613,8 @@ fn a_panic_when_the_first_m_has_been_made_leaves_none_behind() {
         assert_eq!(pool.enter().err(), Some(EnterError::NotStarted));
         pool.start().unwrap();
         let ours = pool.enter().unwrap();
-        let theirs = std::thread::spawn(|| pool.callback(|m| (m.id(), *m.context())).unwrap()).join().unwrap();
+        let theirs =
+            std::thread::spawn(|| pool.callback(|m| (m.id(), *m.context())).unwrap()).join().unwrap();
         assert_ne!((ours.id(), *ours.context()), theirs);
         assert!(ours.id() != theirs.0 && *ours.context() != theirs.1);
         drop(ours);
