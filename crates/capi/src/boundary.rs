@@ -11,11 +11,15 @@ pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
     // Unwind safety: what is shared is the pool, which its own guards leave whole while unwinding.
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(done) => Some(done),
-        Err(payload) => {
-            // Its destructor is foreign code, too.
-            if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                core::mem::forget(another);
+        Err(mut payload) => {
+            // Its destructor is foreign code, too, and may panic with the next one; not for ever.
+            for _ in 0..3 {
+                match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                    Ok(()) => return None,
+                    Err(another) => payload = another,
+                }
             }
+            core::mem::forget(payload);
             None
         }
     }
