@@ -109,6 +109,25 @@ fn close_against_unbinding() {
     });
 }
 
+/// A thread gives its idle M back and closes the pool, while another one enters with that M.
+///
+/// Edge: unbind x enter.
+#[test]
+fn unbinding_and_closing_against_a_first_call() {
+    model(3, || {
+        let pool = ModelPool::<true>::new(Binding::Thread, UNLIMITED);
+        let shared = pool.get();
+        shared.callback(work).expect("the pool is open");
+        let other = loom::thread::spawn(move || shared.callback(work));
+        shared.unbind();
+        let _ = shared.close();
+        let called = other.join().unwrap();
+        assert!(called.is_ok() || called == Err(EnterError::Closed), "{called:?}");
+        assert_eq!(shared.close(), Ok(()));
+        pool.end();
+    });
+}
+
 /// Close has to wait for the one who is inside, and a newcomer does not get the M that is spare.
 #[test]
 fn a_pool_that_is_being_closed_gives_out_no_spare_m() {

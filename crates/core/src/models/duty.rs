@@ -54,6 +54,32 @@ fn three_threads_that_never_leave_are_all_let_in_and_at_most_four_ms_made() {
     });
 }
 
+/// An M that owes nothing comes to lie under one that a handler gave back owing: who takes the last one
+/// owes a refill, whatever became of that M's own.
+fn the_last_m_owes(binding: Binding) {
+    let pool = ModelPool::<false>::new(binding, UNLIMITED);
+    let shared = pool.get();
+    let inside = shared.enter().unwrap();
+    let handler = shared.enter_from_signal().expect("the first one's refill is spare");
+    drop(inside);
+    shared.unbind();
+    drop(handler);
+    assert!(stay(shared));
+    assert!(loom::thread::spawn(move || stay(shared)).join().unwrap());
+    assert!(loom::thread::spawn(move || stay(shared)).join().unwrap());
+    pool.end();
+}
+
+#[test]
+fn who_takes_the_last_m_makes_the_next_one() {
+    model(2, || the_last_m_owes(Binding::Call));
+}
+
+#[test]
+fn who_binds_the_last_m_makes_the_next_one() {
+    model(2, || the_last_m_owes(Binding::Thread));
+}
+
 #[test]
 fn when_no_m_can_be_made_one_thread_is_let_in_and_the_others_are_told() {
     model(1, || {

@@ -26,7 +26,7 @@ fn a_context_that_an_observer_finds_is_complete() {
     });
 }
 
-/// The third M lies in the table's second segment.
+/// The third M lies in the table's second segment. First the figures, which look at fewer words.
 ///
 /// Edge: walk x trim, prewarm x walk.
 #[test]
@@ -36,6 +36,7 @@ fn an_observer_follows_the_table_as_it_grows() {
         let shared = pool.get();
         let other = spawn(move || shared.prewarm(3));
         loom::thread::yield_now();
+        assert!(shared.stats().created <= 3);
         shared.ms().for_each(|m| read(&m));
         assert_eq!(other.join().unwrap(), Ok(()));
         assert_eq!(shared.stats().created, 3);
