@@ -135,7 +135,7 @@ fn copy_tracked(path: &str, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A member's manifest without what is for development: its tests, loom, logging by defmt; and
+/// A member's manifest without what is for development: its tests and models, logging by defmt; and
 /// without the other ports.
 fn member(text: &str, name: &str, members: &BTreeMap<String, String>, port: &str) -> Result<String> {
     let mut manifest: DocumentMut = text.parse()?;
@@ -155,7 +155,6 @@ fn member(text: &str, name: &str, members: &BTreeMap<String, String>, port: &str
         manifest.remove(section);
     }
     if let Some(targets) = manifest.get_mut("target").and_then(Item::as_table_like_mut) {
-        retain(targets, |target| target != "cfg(loom)");
         let keys: Vec<String> = targets.iter().map(|(key, _)| key.to_owned()).collect();
         for key in keys {
             if let Some(target) = targets.get_mut(&key).and_then(Item::as_table_like_mut) {
@@ -250,7 +249,7 @@ defmt = { version = "1", optional = true }
 extram-port-linux.workspace = true
 [target.'cfg(target_os = "freebsd")'.dependencies]
 extram-port-freebsd.workspace = true
-[target.'cfg(loom)'.dependencies]
+[target.'cfg(loom)'.dev-dependencies]
 loom = "0.7"
 [target.'cfg(unix)'.dev-dependencies]
 tempfile = "3"
