@@ -18,7 +18,7 @@ use crate::{EnterError, Entered, LeaveError, M, Pool, Runtime};
 pub unsafe fn keep<R: Runtime, P: Port>(pool: &'static Pool<R, P>, entered: Entered<R, P>) -> &'static M<R> {
     let m = entered.into_m();
     m.call().make_raw();
-    if m.call().raw() == 1 && !m.call().is_bound::<P>() {
+    if P::HAS_EXIT_HOOK && m.call().raw() == 1 && !m.call().is_bound::<P>() {
         // So that it comes home if the thread ends inside.
         let _ = P::tls_look(&pool.local).1 || P::exit_hook(&pool.local);
     }
