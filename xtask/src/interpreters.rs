@@ -44,10 +44,13 @@ const ALLOCATES_ITSELF: &str = "memory";
 /// How many seeds, where the command line does not say.
 pub(crate) const SEEDS: u32 = 4;
 
+/// What it always runs whole.
+const CORE: &[&str] = &["-p", "extram-core", "--lib"];
+
 /// What Miri runs. Not the conformance suite and the tests with faults: the first waits for clocks that
 /// Miri's time outruns, the others hand each step from thread to thread, which takes minutes.
 const INTERPRETED: &[&[&str]] = &[
-    &["-p", "extram-core", "--lib"],
+    CORE,
     &["-p", "extram", "--test", "pool"],
     &[
         "-p",
@@ -80,13 +83,14 @@ pub(crate) fn miri(seeds: u32, all: bool) -> Result<Summary> {
     };
     println!("{}, {seeds} seeds of each program", cargo.clone().args(["miri", "--version"]).read()?.trim());
     let mut summary = Summary::default();
-    for (at, (rules, flag)) in BORROWS.iter().enumerate() {
-        for (number, what) in INTERPRETED.iter().enumerate() {
-            let seeds = if all || number == 0 { seeds } else { 1 };
-            if !all && number > 0 && at > 0 {
+    for (rules, flag) in BORROWS {
+        for what in INTERPRETED {
+            let whole = all || *what == CORE;
+            if !whole && (*rules, *flag) != BORROWS[0] {
                 println!("without {}, {rules}: cargo xtask test --miri runs them", what.join(" "));
                 continue;
             }
+            let seeds = if whole { seeds } else { 1 };
             println!("-- {}, {rules}", what.join(" "));
             // Once with its output whole, which is counted; then all seeds at a time.
             let once = cargo_test(&interpreted(&cargo, what, &format!("-Zmiri-seed=0{flag}")))?;
@@ -167,8 +171,9 @@ mod tests {
         for what in INTERPRETED {
             let package = packages.iter().find(|package| package["name"] == what[1]);
             let targets = package.unwrap_or_else(|| panic!("no package {}", what[1]))["targets"].as_array();
-            if let Some(test) = what.iter().position(|word| *word == "--test") {
-                assert!(targets.unwrap().iter().any(|target| target["name"] == what[test + 1]));
+            let tests = what.windows(2).filter(|words| words[0] == "--test");
+            for test in tests.map(|words| words[1]) {
+                assert!(targets.unwrap().iter().any(|target| target["name"] == test), "no test {test}");
             }
         }
     }
