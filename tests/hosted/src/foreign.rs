@@ -211,6 +211,24 @@ pub fn on_other_stack(stack: &mut [u8], body: impl Fn() + Sync) {
     });
 }
 
+/// Lets `handler` interrupt the calling thread, on `stack`. It is async-signal-safe.
+pub fn interrupted_on(stack: &mut [u8], handler: extern "C" fn(libc::c_int)) {
+    // SAFETY: the stack outlives its use, and the handler is async-signal-safe.
+    unsafe {
+        let mut alternate: libc::stack_t = core::mem::zeroed();
+        let mut action: libc::sigaction = core::mem::zeroed();
+        let mut before = core::mem::zeroed();
+        alternate.ss_sp = stack.as_mut_ptr().cast();
+        alternate.ss_size = stack.len();
+        action.sa_sigaction = handler as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_ONSTACK;
+        assert_eq!(libc::sigaltstack(&alternate, &mut before), 0);
+        assert_eq!(libc::sigaction(libc::SIGURG, &action, core::ptr::null_mut()), 0);
+        assert_eq!(libc::raise(libc::SIGURG), 0);
+        assert_eq!(libc::sigaltstack(&before, core::ptr::null_mut()), 0);
+    }
+}
+
 /// Runs `body` on the calling thread and names what it changed of `errno`, the signal mask and the
 /// alternate stack.
 pub fn preserved(body: impl Fn() + Sync) -> Result<(), String> {

@@ -6,20 +6,20 @@
 mod face;
 mod foreign;
 mod plugin;
-mod scale;
 pub mod stage;
 mod tapped;
 mod witness;
 
+pub use extram_kept::scaled;
 pub use face::CPool;
 #[cfg(openmp)]
 pub use foreign::openmp;
 pub use foreign::{
-    JobQueue, Key, cancel_inside, cancelled, crew, exit_inside, in_turn, on_other_stack, preserved, storm,
+    JobQueue, Key, cancel_inside, cancelled, crew, exit_inside, in_turn, interrupted_on, on_other_stack,
+    preserved, storm,
 };
 #[cfg(target_os = "freebsd")]
 pub use foreign::{trace, traced};
 pub use plugin::Plugin;
-pub use scale::scaled;
 pub use tapped::Tapped;
 pub use witness::{Ticket, Witness, alone, call, close, rest, started, started_on, until};

@@ -35,6 +35,43 @@ pub enum Point {
     Here,
 }
 
+impl Point {
+    /// All functions of the runtime, and all events.
+    pub const FUNCTIONS: [Point; 15] = [
+        Point::NewContext,
+        Point::Failed,
+        Point::Admit,
+        Point::TryAdmit,
+        Point::Retire,
+        Point::Drop,
+        Point::Waiting,
+        Point::Granted,
+        Point::Refused,
+        Point::Entered,
+        Point::Making,
+        Point::Made,
+        Point::CreationFailed,
+        Point::Left,
+        Point::Returned,
+    ];
+
+    /// Which one an event is.
+    pub fn of(event: Event) -> Point {
+        match event {
+            Event::Waiting => Point::Waiting,
+            Event::Granted { .. } => Point::Granted,
+            Event::Refused => Point::Refused,
+            Event::Entered { .. } => Point::Entered,
+            Event::Making => Point::Making,
+            Event::Made { .. } => Point::Made,
+            Event::Failed => Point::CreationFailed,
+            Event::Left { .. } => Point::Left,
+            Event::Returned { .. } => Point::Returned,
+            other => panic!("{other:?} has no test"),
+        }
+    }
+}
+
 /// A pool on a stage.
 pub type Play = &'static Pool<Staged, Tapped>;
 
@@ -155,18 +192,7 @@ impl Runtime for Staged {
     }
 
     fn observe(&self, event: Event) {
-        self.0.at(match event {
-            Event::Waiting => Point::Waiting,
-            Event::Granted { .. } => Point::Granted,
-            Event::Refused => Point::Refused,
-            Event::Entered { .. } => Point::Entered,
-            Event::Making => Point::Making,
-            Event::Made { .. } => Point::Made,
-            Event::Failed => Point::CreationFailed,
-            Event::Left { .. } => Point::Left,
-            Event::Returned { .. } => Point::Returned,
-            _ => return,
-        });
+        self.0.at(Point::of(event));
     }
 }
 

@@ -9,51 +9,12 @@
 
 use extram::{Binding, EnterError, Event, M, Native, Pool, Port as _, Runtime};
 use extram_core::raw;
+use extram_hosted::stage::Point::{self, *};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
-
-/// A function of the runtime, or an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Function {
-    NewContext,
-    Failed,
-    Admit,
-    TryAdmit,
-    Retire,
-    Drop,
-    Waiting,
-    Granted,
-    Refused,
-    Entered,
-    Making,
-    Made,
-    CreationFailed,
-    Left,
-    Returned,
-}
-
-use Function::*;
-
-const FUNCTIONS: [Function; 15] = [
-    NewContext,
-    Failed,
-    Admit,
-    TryAdmit,
-    Retire,
-    Drop,
-    Waiting,
-    Granted,
-    Refused,
-    Entered,
-    Making,
-    Made,
-    CreationFailed,
-    Left,
-    Returned,
-];
 
 /// What it does once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +41,7 @@ enum Deed {
 /// A runtime that does something once in one of its functions.
 struct Callee {
     pool: AtomicUsize,
-    armed: Mutex<Option<(Function, Deed)>>,
+    armed: Mutex<Option<(Point, Deed)>>,
     done: AtomicBool,
     made: AtomicU32,
     dropped: AtomicU32,
@@ -116,7 +77,7 @@ static CHILD: AtomicBool = AtomicBool::new(false);
 static FORKED: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 impl Callee {
-    fn at(&self, function: Function) -> bool {
+    fn at(&self, function: Point) -> bool {
         let armed = *self.armed.lock().unwrap();
         let Some((_, deed)) = armed.filter(|(armed, _)| *armed == function) else { return true };
         if self.done.swap(true, SeqCst) {
@@ -196,18 +157,7 @@ impl Runtime for Callee {
     }
 
     fn observe(&self, event: Event) {
-        self.at(match event {
-            Event::Waiting => Waiting,
-            Event::Granted { .. } => Granted,
-            Event::Refused => Refused,
-            Event::Entered { .. } => Entered,
-            Event::Making => Making,
-            Event::Made { .. } => Made,
-            Event::Failed => CreationFailed,
-            Event::Left { .. } => Left,
-            Event::Returned { .. } => Returned,
-            _ => return,
-        });
+        self.at(Point::of(event));
     }
 }
 
@@ -355,7 +305,7 @@ fn kind(kind: usize) -> Pool<Callee> {
 }
 
 /// One cell: an error, in words, if a promise is broken.
-fn cell(function: Function, deed: Deed, which: usize) -> Result<bool, String> {
+fn cell(function: Point, deed: Deed, which: usize) -> Result<bool, String> {
     LEAKED.store(0, SeqCst);
     let pool: ThisPool = extram_kept::keep(kind(which));
     let runtime = pool.runtime();
@@ -407,7 +357,7 @@ fn all(deeds: &[Deed]) {
         }
     }));
     let (mut visited, mut broken) = (0, Vec::new());
-    for function in FUNCTIONS {
+    for function in Point::FUNCTIONS {
         let mut met = false;
         for deed in deeds {
             for which in 0..4 {

@@ -4,7 +4,9 @@
 
 use extram::{Native, Pool};
 use extram_hosted::stage::{Kind, alone_with, ends_well, play, turn};
-use extram_hosted::{Tapped, Witness, cancelled, close, in_turn, on_other_stack, rest, scaled, started_on};
+use extram_hosted::{
+    Tapped, Witness, cancelled, close, in_turn, interrupted_on, on_other_stack, rest, scaled, started_on,
+};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
@@ -19,24 +21,6 @@ extern "C" fn handler(_: libc::c_int) {
     let pool = SCANNED.get().expect("it is started");
     if pool.enter_from_signal().is_ok() {
         HANDLED.fetch_add(1, SeqCst);
-    }
-}
-
-/// Lets the handler come down on this thread, on `stack`.
-fn interrupt_on(stack: &mut [u8]) {
-    // SAFETY: the stack outlives its use, and the handler is async-signal-safe.
-    unsafe {
-        let mut alternate: libc::stack_t = core::mem::zeroed();
-        let mut action: libc::sigaction = core::mem::zeroed();
-        let mut before = core::mem::zeroed();
-        alternate.ss_sp = stack.as_mut_ptr().cast();
-        alternate.ss_size = stack.len();
-        action.sa_sigaction = handler as *const () as libc::sighandler_t;
-        action.sa_flags = libc::SA_ONSTACK;
-        assert_eq!(libc::sigaltstack(&alternate, &mut before), 0);
-        assert_eq!(libc::sigaction(libc::SIGURG, &action, core::ptr::null_mut()), 0);
-        assert_eq!(libc::raise(libc::SIGURG), 0);
-        assert_eq!(libc::sigaltstack(&before, core::ptr::null_mut()), 0);
     }
 }
 
@@ -59,8 +43,8 @@ fn asking_for_a_stack_is_no_cancellation_point() {
         },
         &|| {
             let mut stack = vec![0; 256 << 10];
-            interrupt_on(&mut stack);
-            pool.callback(|_| interrupt_on(&mut stack)).expect("let in");
+            interrupted_on(&mut stack, handler);
+            pool.callback(|_| interrupted_on(&mut stack, handler)).expect("let in");
         },
     ];
     for does in does {

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use extram::{Entered, M, Pool};
-use extram_hosted::{Tapped, close, crew, in_turn, on_other_stack, rest, started_on};
+use extram_hosted::{Tapped, close, crew, in_turn, interrupted_on, on_other_stack, rest, started_on};
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::ops::Range;
@@ -54,20 +54,7 @@ extern "C" fn handler(_: libc::c_int) {
 
 /// Lets the handler come down on this thread, on `stack`. Returns the depth of its call.
 fn interrupt(stack: &mut [u8]) -> u32 {
-    // SAFETY: the stack outlives its use, and the handler is async-signal-safe.
-    unsafe {
-        let mut alternate: libc::stack_t = core::mem::zeroed();
-        let mut action: libc::sigaction = core::mem::zeroed();
-        let mut before = core::mem::zeroed();
-        alternate.ss_sp = stack.as_mut_ptr().cast();
-        alternate.ss_size = stack.len();
-        action.sa_sigaction = handler as *const () as libc::sighandler_t;
-        action.sa_flags = libc::SA_ONSTACK;
-        assert_eq!(libc::sigaltstack(&alternate, &mut before), 0);
-        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, core::ptr::null_mut()), 0);
-        assert_eq!(libc::raise(libc::SIGUSR1), 0);
-        assert_eq!(libc::sigaltstack(&before, core::ptr::null_mut()), 0);
-    }
+    interrupted_on(stack, handler);
     DEPTH.swap(0, SeqCst)
 }
 

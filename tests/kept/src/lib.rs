@@ -1,4 +1,5 @@
-//! Values that are never freed, and are no leaks: pools above all, to which threads refer for ever.
+//! What tests of several packages share: values that are never freed, and are no leaks (pools above all,
+//! to which threads refer for ever), and sizes.
 
 use std::any::Any;
 use std::sync::{Mutex, PoisonError};
@@ -11,4 +12,12 @@ pub fn keep<T: Any + Sync>(value: T) -> &'static T {
     let kept: &'static T = Box::leak(Box::new(value));
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
     kept
+}
+
+/// `count`, times the factor in `EXTRAM_SCALE` (1 if it is not set), but 1 at least. It is
+/// less than 1 under an emulator or a sanitizer, where each thread costs many times as much.
+pub fn scaled(count: u32) -> u32 {
+    let factor =
+        std::env::var("EXTRAM_SCALE").map_or(1.0, |factor| factor.parse().expect("EXTRAM_SCALE is a number"));
+    ((f64::from(count) * factor) as u32).max(1)
 }

@@ -393,9 +393,7 @@ impl Hand {
         while self.pool.start().is_err() {}
         self.figures.reopened += 1;
     }
-}
 
-impl Hand {
     fn edge(&mut self) {
         if self.pool.close().is_err() {
             // Refused where another thread has done so, or is closing.

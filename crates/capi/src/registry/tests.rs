@@ -2,20 +2,12 @@
 //! thread could have done in the meantime.
 
 use super::*;
+use extram_kept::keep;
 use std::sync::atomic::AtomicU64;
 
 /// Tokens of two threads.
 const ME: usize = 0x100;
 const OTHER: usize = 0x230;
-
-/// Keeps `value` until the process ends, and where those who look for leaks find it.
-fn keep<T: core::any::Any + Sync>(value: T) -> &'static T {
-    static KEPT: std::sync::Mutex<Vec<&'static (dyn core::any::Any + Sync)>> =
-        std::sync::Mutex::new(Vec::new());
-    let kept: &'static T = Box::leak(Box::new(value));
-    KEPT.lock().expect("no panic").push(kept);
-    kept
-}
 
 type Numbers = &'static Registry<AtomicU64>;
 

@@ -3,10 +3,8 @@
 
 use extram_capi::extram_code::*;
 use extram_capi::*;
-use std::any::Any;
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 pub fn code(code: c_int) -> extram_code {
@@ -144,20 +142,6 @@ pub fn trim(pool: *mut extram_pool, keep: u32) -> Result<u32, extram_code> {
 
 /// Waits for something that another thread does; fails by a clock of its own.
 #[track_caller]
-/// Keeps `value` until the process ends, and where those who look for leaks find it.
-pub fn keep<T: Any + Sync>(value: T) -> &'static T {
-    static KEPT: Mutex<Vec<&'static (dyn Any + Sync)>> = Mutex::new(Vec::new());
-    let kept: &'static T = Box::leak(Box::new(value));
-    KEPT.lock().expect("no panic").push(kept);
-    kept
-}
-
-/// That many, or fewer where everything takes longer: `EXTRAM_SCALE` is a factor.
-pub fn scaled(count: u32) -> u32 {
-    let scale = std::env::var("EXTRAM_SCALE").ok().and_then(|text| text.parse::<f64>().ok());
-    ((f64::from(count) * scale.unwrap_or(1.0)) as u32).max(1)
-}
-
 pub fn until(what: impl Fn() -> bool) {
     let given_up = Instant::now() + Duration::from_secs(60);
     while !what() {
