@@ -399,6 +399,7 @@ fn random_sequences_get_codes() {
     let (pools, contexts) = (POOLS_MADE.load(SeqCst), MADE.load(SeqCst));
     println!("{pools} pools, {contexts} contexts, deepest nesting {deepest:?}");
     assert_eq!(contexts, FREED.load(SeqCst), "a context was leaked or freed twice");
-    // It did get somewhere.
-    assert!(pools > steps / 10 && contexts > pools && deepest > Some(2));
+    // It did get somewhere, if it had the time.
+    assert!(pools > steps / 10 && contexts > pools);
+    assert!(steps < 300 || deepest > Some(2));
 }
