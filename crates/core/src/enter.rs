@@ -21,6 +21,7 @@
 //! of the thread's changes, so it does not matter where the thread was, nor when the guard goes.
 
 use crate::call::TooMany;
+use crate::discard::ALL;
 use crate::list::Waited;
 use crate::m::LAST;
 use crate::own::{self, Own};
@@ -151,8 +152,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[doc(alias = "needm")]
     #[doc(alias = "cgocallback")]
     #[inline]
-    pub fn enter(&'static self) -> Result<Entered<R, P>, EnterError> {
-        self.enter_as(&Manner::thread(Wait::Forever))
+    pub fn enter(&self) -> Result<Entered<R, P>, EnterError> {
+        self.lasting().enter_as(&Manner::thread(Wait::Forever))
     }
 
     /// The same as [`enter`](Pool::enter), and never waits for an M. It may still make one for others, if
@@ -165,8 +166,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// as well.
     #[doc(alias = "nilokay")]
     #[inline]
-    pub fn try_enter(&'static self) -> Result<Entered<R, P>, EnterError> {
-        self.enter_as(&Manner::thread(Wait::Never))
+    pub fn try_enter(&self) -> Result<Entered<R, P>, EnterError> {
+        self.lasting().enter_as(&Manner::thread(Wait::Never))
     }
 
     /// The same as [`enter`](Pool::enter), waiting for `limit` at most. Admission is not counted.
@@ -175,9 +176,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// As [`enter`](Pool::enter), and [`TimedOut`](EnterError::TimedOut).
     #[inline]
-    pub fn enter_timeout(&'static self, limit: Duration) -> Result<Entered<R, P>, EnterError> {
+    pub fn enter_timeout(&self, limit: Duration) -> Result<Entered<R, P>, EnterError> {
         let since = Cell::new(None);
-        self.enter_as(&Manner::thread(Wait::For(&|pool, forks| pool.wait_timed(forks, limit, &since))))
+        let timed: &Timed<'_, R, P> = &|pool, forks| pool.wait_timed(forks, limit, &since);
+        self.lasting().enter_as(&Manner::thread(Wait::For(timed)))
     }
 
     /// The same as [`try_enter`](Pool::try_enter) for a signal or interrupt handler: async-signal-safe
@@ -194,8 +196,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// As [`try_enter`](Pool::try_enter).
     #[inline]
-    pub fn enter_from_signal(&'static self) -> Result<Entered<R, P>, EnterError> {
-        self.enter_anew(&Manner::HANDLER, stack_pointer()).map(|m| self.guard(m))
+    pub fn enter_from_signal(&self) -> Result<Entered<R, P>, EnterError> {
+        let pool = self.lasting();
+        pool.enter_anew(&Manner::HANDLER, stack_pointer()).map(|m| pool.guard(m))
     }
 
     /// Enters, runs `f` with the M and leaves. If `f` panics, the M is left while unwinding.
@@ -205,7 +208,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// As [`enter`](Pool::enter).
     #[doc(alias = "cgocallbackg")]
     #[inline]
-    pub fn callback<T>(&'static self, f: impl FnOnce(&M<R>) -> T) -> Result<T, EnterError> {
+    pub fn callback<T>(&self, f: impl FnOnce(&M<R>) -> T) -> Result<T, EnterError> {
         Ok(f(&*self.enter()?))
     }
 
@@ -275,8 +278,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if last {
             m.owe(LAST);
         }
-        m.set_thread_id(P::thread_id());
-        m.call().begin(false, true);
+        m.note_thread::<P>();
+        m.call().begin(false, self.spare_max == ALL);
         if !self.set_own(Own::M { m, plain: false }) {
             m.call().leave_shortly(false);
         }

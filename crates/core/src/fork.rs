@@ -106,18 +106,18 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
     }
 
-    /// Takes on the duty of those who vanished in a fork, for a newcomer that found no M: makes one
-    /// if nobody does. `Ok(false)` where there is nothing to take on, or the limit is reached.
+    /// Takes on the duty of those who vanished in a fork, or gave up with the last M, for a newcomer that
+    /// found none: makes one if nobody does. `Ok(false)` where there is nothing to take on, or the limit is reached.
     ///
-    /// Invariant Duty holds in the child from the moment of this: a newcomer waits only after it
+    /// Invariant Duty holds in a child from the moment of this: a newcomer waits only after it
     /// has found `orphaned` lowered, and it is lowered by a thread that goes on to the claim.
     #[cold]
     pub(crate) fn adopt(&'static self) -> Result<bool, EnterError> {
         let token = P::thread_token();
-        // Relaxed: the claim is what is judged by the word; this only picks who makes it.
-        let adopted = P::FORKS
-            && self.orphaned.load(Ordering::Relaxed) == ORPHANED
-            && self.orphaned.compare_exchange(ORPHANED, token, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        // Acquire: partner of the release in `bereave` and in `Adopting`; the claim looks at no older word
+        // than theirs. (In a forked child the fork orders it.)
+        let adopted = self.orphaned.load(Ordering::Relaxed) == ORPHANED
+            && self.orphaned.compare_exchange(ORPHANED, token, Ordering::Acquire, Ordering::Relaxed).is_ok();
         if !adopted {
             return Ok(false);
         }
@@ -131,7 +131,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Whether the calling thread is making the M for orphans.
     pub(crate) fn is_adopter(&self) -> bool {
-        P::FORKS && self.orphaned.load(Ordering::Relaxed) == P::thread_token()
+        self.orphaned.load(Ordering::Relaxed) == P::thread_token()
+    }
+
+    /// If no M is left, and the attempt to make another failed: the next newcomer makes it.
+    pub(crate) fn bereave(&'static self) {
+        if self.table.live() == 0 && self.list.glance().failed() {
+            // Release: partner of the acquire in `adopt`. If it fails somebody is at it already.
+            let _ = self.orphaned.compare_exchange(0, ORPHANED, Ordering::Release, Ordering::Relaxed);
+        }
     }
 }
 
@@ -143,7 +151,7 @@ struct Adopting<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for Adopting<R, P> {
     fn drop(&mut self) {
-        self.pool.orphaned.store(self.then, Ordering::Relaxed);
+        self.pool.orphaned.store(self.then, Ordering::Release);
     }
 }
 

@@ -72,6 +72,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if m.depth() > 1 {
             return m.call().less();
         }
+        if m.is_broken() {
+            return self.part_with_broken(m);
+        }
         // One that is bound and owes: the duty could not be done (admission was refused, or making failed).
         // It must not sit idle with this thread while others wait: it goes on with the M (Duty).
         if !m.call().is_bound::<P>() || m.owes() != 0 || !self.go_idle(m) {
@@ -126,11 +129,17 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// The last call of an M is over, which does not stay with its thread.
     #[inline(never)]
     pub(crate) fn come_home(&'static self, m: &'static M<R>) {
+        self.unbind_held(m);
+        self.give_back(m);
+    }
+
+    /// An M in whose last call the thread is does not stay with it.
+    pub(crate) fn unbind_held(&'static self, m: &'static M<R>) {
         if m.hold().is_plain::<P>() {
             // Revoked or not: `close` does not touch an M while a call is inside.
             m.hold().unbind(P::thread_token());
         }
-        self.give_back(m);
+        m.call().unbind();
     }
 
     /// Gives back an M whose last call is over, and counts still: what `observe` enters is nested in it,
@@ -142,27 +151,31 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         drop(giving);
     }
 
-    /// The M goes to whoever waits, or onto the list; unless `observe` has entered and kept a guard.
+    /// The M goes to whoever waits, or onto the list, or out of use if enough are spare; unless `observe`
+    /// has entered and kept a guard.
     fn hand_over(&'static self, m: &'static M<R>) {
         if m.depth() > 1 {
             return m.call().less();
         }
-        // Before it is given: afterwards it may be another's, and the pool gone.
-        if self.is_own(m) {
-            let _ = self.set_own(Own::Nothing);
+        if self.is_surplus(m)
+            && let Some(shed) = self.shed(m)
+        {
+            return drop(shed);
         }
-        m.call().forget();
+        // Before it is given: afterwards it may be another's, and the pool gone.
+        self.let_loose(m);
         self.list.give::<P, _>(&self.table, m, m.id());
     }
 
     /// Gives the calling thread's idle M back now, before the thread exits; `false` if it has none, is
     /// inside a call (which goes on), or this is a handler.
-    pub fn unbind(&'static self) -> bool {
-        let Own::M { m, plain } = self.own() else { return false };
-        if !self.mode.binds::<P>() || P::in_handler() || self.come_again(m, plain) != Resumed::Outermost {
+    pub fn unbind(&self) -> bool {
+        let pool = self.lasting();
+        let Own::M { m, plain } = pool.own() else { return false };
+        if !pool.mode.binds::<P>() || P::in_handler() || pool.come_again(m, plain) != Resumed::Outermost {
             return false;
         }
-        self.come_home(m);
+        pool.come_home(m);
         true
     }
 }

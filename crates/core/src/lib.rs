@@ -28,6 +28,8 @@ mod bounds;
 mod call;
 mod cell;
 mod close;
+mod discard;
+mod dump;
 mod enter;
 mod error;
 mod exit;
@@ -42,6 +44,8 @@ mod mode;
 mod models;
 mod numbers;
 mod own;
+#[cfg(feature = "alloc")]
+mod owned;
 mod pool;
 mod port;
 #[doc(hidden)]
@@ -63,6 +67,8 @@ mod word;
 pub use enter::Entered;
 pub use error::{Busy, EnterError, LeaveError, StartError};
 pub use m::M;
+#[cfg(feature = "alloc")]
+pub use owned::{Owned, Unstarted};
 pub use pool::{Binding, Pool};
 pub use port::{Hooks, Port, Refused};
 pub use runtime::{Event, Runtime};

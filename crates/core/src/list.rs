@@ -73,6 +73,7 @@ use crate::sync::{AtomicU32, AtomicWord, Ordering, fence};
 use crate::word::{MAX_VALUE, Word, brief};
 
 mod making;
+mod spare;
 mod waiting;
 pub(crate) use making::GaveUp;
 pub(crate) use waiting::{Guest, Waited};
@@ -348,19 +349,6 @@ impl List {
         word.waiting() == 0 && word.creating() == 0 && self.guests.load(Ordering::Acquire) == 0
     }
 
-    /// Takes the head of the list even from a closed pool.
-    pub(crate) fn drain<P: Port, L: Links>(&self, links: &L) -> Option<u32> {
-        loop {
-            let word = self.look();
-            if !word.has_spare() {
-                return None;
-            }
-            if self.pop::<P, L>(links, word).is_some() {
-                return Some(word.head());
-            }
-        }
-    }
-
     /// In a forked child: keeps the spare Ms and those on their way to vanished waiters, forgets
     /// everybody who waited, and leaves `creating` claims standing. The caller is the only one who
     /// uses the pool.
@@ -377,19 +365,5 @@ impl List {
         self.dismissals.store(0, Ordering::Relaxed);
         self.guests.store(0, Ordering::Relaxed);
         self.word.0.store(word.0, Ordering::Relaxed);
-    }
-
-    /// The numbers on the list, first to last. Of a pool that is closed, or has no other user: nobody
-    /// pops, so what is seen stays.
-    pub(crate) fn numbers<L: Links>(&self, links: &L) -> impl Iterator<Item = u32> {
-        // Acquire: as for the first popper.
-        let mut next = self.look().head();
-        core::iter::from_fn(move || {
-            let id = next;
-            (id != 0).then(|| {
-                next = L::schedlink(links.node(id)).load(Ordering::Relaxed);
-                id
-            })
-        })
     }
 }

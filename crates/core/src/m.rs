@@ -8,9 +8,11 @@ use crate::bounds::Bounds;
 use crate::call::Call;
 use crate::cell::UnsafeCell;
 use crate::hold::Hold;
+use crate::port::Port;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use core::mem::MaybeUninit;
 use core::ops::Range;
+use core::time::Duration;
 
 /// An execution context on loan. A thread sees one through [`Entered`](crate::Entered), and only
 /// while it holds it.
@@ -37,6 +39,9 @@ pub struct M<R: Runtime> {
     /// The next one on the stack of idle Ms; see [`crate::hold`].
     idlelink: AtomicU32,
     bounds: Bounds,
+    /// Since when its thread has it, in milliseconds of the port's clock; 0 = not noted. Relaxed: for
+    /// observers.
+    since: AtomicU32,
     context: UnsafeCell<MaybeUninit<R::Context>>,
 }
 
@@ -63,6 +68,8 @@ pub(crate) enum Stage {
 pub(crate) const LAST: u32 = 1;
 /// In `needextram`: nobody has entered with it since it was made.
 pub(crate) const NEW: u32 = 2;
+/// In `needextram`, beside the number: the context is not to be lent again.
+const BROKEN: u32 = 1 << 31;
 
 #[cfg(all(target_pointer_width = "32", not(any(loom, shuttle))))]
 static_assertions::const_assert!(core::mem::offset_of!(M<Empty>, context) <= 64);
@@ -113,6 +120,7 @@ impl<R: Runtime> M<R> {
                 thread_id: AtomicUsize::new(0),
                 idlelink: AtomicU32::new(0),
                 bounds: Bounds::new(),
+                since: AtomicU32::new(0),
                 context: UnsafeCell::new(MaybeUninit::uninit()),
             }
         }
@@ -142,6 +150,24 @@ impl<R: Runtime> M<R> {
 
     pub(crate) fn set_thread_id(&self, thread_id: u64) {
         self.thread_id.store(thread_id as usize, Ordering::Relaxed);
+    }
+
+    /// Says for observers which thread has it, and since when if that is to be noted.
+    #[inline(always)]
+    pub(crate) fn note_thread<P: Port>(&self) {
+        self.set_thread_id(P::thread_id());
+        if R::SINCE {
+            let now = P::now().map_or(0, |now| (now.as_millis() as u32).max(1));
+            self.since.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// How long its thread has had it; `None` if that is not noted.
+    pub(crate) fn held_for<P: Port>(&self) -> Option<Duration> {
+        let since = self.since.load(Ordering::Relaxed);
+        let now = P::now().filter(|_| R::SINCE && since != 0)?;
+        // Modulo 49 days.
+        Some(Duration::from_millis((now.as_millis() as u32).wrapping_sub(since).into()))
     }
 
     /// How many calls of this thread are inside: 1 in a callback, 2 in a callback of a callback.
@@ -184,12 +210,23 @@ impl<R: Runtime> M<R> {
     /// How many Ms whoever enters with it makes at most.
     #[inline(always)]
     pub(crate) fn owes(&self) -> u32 {
-        self.needextram.load(Ordering::Relaxed)
+        self.needextram.load(Ordering::Relaxed) & !BROKEN
     }
 
     #[inline]
     pub(crate) fn owe(&self, ms: u32) {
-        self.needextram.store(ms, Ordering::Relaxed);
+        self.needextram.store(ms | self.needextram.load(Ordering::Relaxed) & BROKEN, Ordering::Relaxed);
+    }
+
+    /// The context is not to be lent again once the last call is over, which leaves the long way.
+    pub(crate) fn mark_broken(&self) {
+        self.needextram.store(self.needextram.load(Ordering::Relaxed) | BROKEN, Ordering::Relaxed);
+        self.call.leave_shortly(false);
+    }
+
+    /// Whether the context is to go once the last call is over.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.needextram.load(Ordering::Relaxed) & BROKEN != 0
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -225,8 +262,20 @@ impl<R: Runtime> M<R> {
     /// which is gone afterwards.
     pub(crate) unsafe fn take_context(&self) -> R::Context {
         self.set_stage(Stage::Bare);
+        self.needextram.store(0, Ordering::Relaxed);
         // SAFETY: by the caller's promise, who takes it once.
         self.context.with_mut(|place| unsafe { (*place).assume_init_read() })
+    }
+
+    /// Puts another context in the place of the one that is there, which it hands out.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the M to itself (Invariant Hold), and it has a context (Invariant Context).
+    pub(crate) unsafe fn replace_context(&self, context: R::Context) -> R::Context {
+        self.needextram.store(0, Ordering::Relaxed);
+        // SAFETY: by the caller's promise.
+        self.context.with_mut(|place| unsafe { (*place).as_mut_ptr().replace(context) })
     }
 
     /// The address of the context, for an observer that dereferences it at its own risk.

@@ -1,7 +1,13 @@
 //! The pool: its configuration, and its start.
+//!
+//! - **Lasting.** A pool that was ever started was started by a reference that lives for ever, or it
+//!   belongs to an [`Owned`](crate::Owned), which frees it only after it has been closed to the end, and
+//!   then no call is inside and no thread has anything of it. In a pool that was never started every
+//!   function finds that out and keeps nothing.
 
 #[cfg(not(loom))]
 use crate::M;
+use crate::discard::ALL;
 use crate::exit::{at_exit, no_exit};
 use crate::fork::{in_child, no_child};
 use crate::life::Life;
@@ -53,11 +59,12 @@ pub struct Pool<R: Runtime, P: Port> {
     pub(crate) local: P::Local,
     pub(crate) runtime: R,
     pub(crate) limit: u32,
+    pub(crate) spare_max: u32,
     binding: Binding,
     pub(crate) mode: Settled,
     pub(crate) life: Life,
     pub(crate) failures: AtomicU32,
-    /// In a forked child: whoever would make the next M has vanished (see `adopt`).
+    /// Whoever would make the next M has vanished (see `adopt`).
     pub(crate) orphaned: AtomicUsize,
 }
 
@@ -118,6 +125,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 local: P::LOCAL,
                 runtime,
                 limit: UNLIMITED,
+                spare_max: ALL,
                 binding: Binding::Thread,
                 mode: Settled::per_call(),
                 life: Life::new(),
@@ -132,6 +140,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// [`trim`](Pool::trim) drops is no M's any more: another may be made while its drop runs.
     pub const fn limit(mut self, max: u32) -> Self {
         self.limit = max;
+        self
+    }
+
+    /// At most `max` Ms stay spare, and one always may: whoever leaves while that many are spare drops the
+    /// context at hand instead of giving it back. Without this all are kept. Ms that are bound to a thread
+    /// are not spare, and a handler drops none. Where calls come and go in waves a small number makes
+    /// and drops contexts all the time; see also [`trim`](Pool::trim).
+    pub const fn spare_max(mut self, max: u32) -> Self {
+        self.spare_max = max;
         self
     }
 
@@ -182,6 +199,24 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.list.open();
         switch.open();
         Ok(())
+    }
+
+    /// The pool, for functions that refer to it for longer than they run.
+    #[inline(always)]
+    pub(crate) fn lasting(&self) -> &'static Self {
+        // SAFETY: Invariant Lasting.
+        unsafe { &*core::ptr::from_ref(self) }
+    }
+
+    /// What is left of a pool that nobody uses any more.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn into_runtime(self) -> R {
+        self.runtime
+    }
+
+    /// How many Ms there may be.
+    pub(crate) fn most(&self) -> u32 {
+        self.table.most(self.limit)
     }
 
     pub(crate) fn unlimited(&self) -> bool {

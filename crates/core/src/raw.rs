@@ -74,6 +74,27 @@ pub unsafe fn leave<R: Runtime, P: Port>(
     Ok(())
 }
 
+/// Leaves a raw call, and the M's context is not lent again: [`Entered::discard`].
+///
+/// # Errors
+///
+/// As for [`leave`].
+///
+/// # Safety
+///
+/// As for [`leave`].
+pub unsafe fn discard<R: Runtime, P: Port>(
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+) -> Result<(), LeaveError> {
+    if !is_held::<R, P>(m) || m.call().raw() == 0 {
+        return Err(LeaveError::NotHeld);
+    }
+    m.mark_broken();
+    // SAFETY: by the caller's promise.
+    unsafe { leave(pool, m) }
+}
+
 /// The M of that number, if the calling thread is inside a call with it; for numbers that may be stale
 /// or invented.
 ///

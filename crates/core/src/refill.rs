@@ -88,7 +88,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         m.owe(if duty { LAST } else { 0 });
         if m.hold().is_plain::<P>() {
-            m.call().leave_shortly(!duty);
+            m.call().leave_shortly(!duty && !m.is_broken());
         }
     }
 
@@ -161,6 +161,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let m = self.table.get(self.table.reserve::<P>(self.limit)?);
         // In this thread's hands, should `new_context` fork.
         self.hold(m);
+        m.note_thread::<P>();
         m.set_stage(making.stage);
         making.slot = Some(m);
         self.runtime.observe(Event::Making);

@@ -9,8 +9,9 @@ use crate::M;
 ///
 /// - [`admit`](Runtime::admit), [`try_admit`](Runtime::try_admit) and [`retire`](Runtime::retire) are part of a
 ///   call, so what they enter is nested in it; [`new_context`](Runtime::new_context) too, except in
-///   `start` and `reopen`, where the pool is not open, and in a forked child without Ms, where
-///   entering is [`WouldBlock`](crate::EnterError::WouldBlock).
+///   `start` and `reopen`, where the pool is not open, and where no M is left (in a forked child, or
+///   after a [`discard`](crate::Entered::discard)), where entering is
+///   [`WouldBlock`](crate::EnterError::WouldBlock).
 /// - If `admit`, `retire` or `observe` panics, the call is over. If `new_context` panics, it has failed,
 ///   and all who wait at that moment are told [`CreationFailed`](crate::EnterError::CreationFailed).
 pub trait Runtime: Sync + Sized + 'static {
@@ -27,9 +28,14 @@ pub trait Runtime: Sync + Sized + 'static {
     /// on another stack than the one before. Without it [`M::stack`] is `None`, and nothing is asked.
     const STACKS: bool = false;
 
+    /// Whether it is noted since when a thread has its M, for [`Pool::ms`](crate::Pool::ms) and
+    /// [`Pool::dump`](crate::Pool::dump): a look at the clock whenever a thread gets one, so at each call
+    /// where Ms do not stay with threads.
+    const SINCE: bool = false;
+
     /// Makes the context of a new M. Runs in [`Pool::start`](crate::Pool::start), or on a thread
-    /// that holds an M and has been admitted; in a forked child where no M is left, on the first
-    /// thread that comes. This may take as long as it needs; no lock is held.
+    /// that holds an M and has been admitted; where no M is left (in a forked child, or after a
+    /// [`discard`](crate::Entered::discard) whose replacement failed), on the first thread that comes. This may take as long as it needs; no lock is held.
     ///
     /// # Errors
     ///
@@ -37,8 +43,8 @@ pub trait Runtime: Sync + Sized + 'static {
     /// has. One of the threads that wait gets
     /// [`EnterError::CreationFailed`](crate::EnterError::CreationFailed), and the rest wait for another
     /// attempt. If nobody waits there is none: who comes then gets the same error at once, until an M
-    /// comes back, and whoever enters with that tries again. In `start`, `reopen` and `prewarm`, and in a
-    /// forked child where no M is left, the caller itself is told `CreationFailed`.
+    /// comes back, and whoever enters with that tries again. In `start`, `reopen` and `prewarm`, and where
+    /// no M is left, the caller itself is told `CreationFailed`.
     #[doc(alias = "oneNewExtraM")]
     fn new_context(&self) -> Result<Self::Context, Self::Error>;
 
@@ -113,6 +119,12 @@ pub enum Event {
     /// The M is no longer its thread's: it goes to a waiter or to the list of spare Ms. Where an idle M
     /// is taken back, it is the thread that takes it which is told.
     Returned {
+        /// The M's number.
+        m: u32,
+    },
+    /// The last call with this M is over, whose context was [discarded](crate::Entered::discard) and is
+    /// about to be dropped. If another one is made in its place, that is told as for any other M.
+    Discarded {
         /// The M's number.
         m: u32,
     },

@@ -1,5 +1,6 @@
 //! More spare Ms, and fewer, at the user's wish.
 
+use crate::discard::Shed;
 use crate::enter::Manner;
 use crate::list::Taken;
 use crate::m::{LAST, Stage};
@@ -17,8 +18,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// [`StartError::NotStarted`] if the pool is not running, [`StartError::Exhausted`] if the limit
     /// allows no more (or no more calls or waiting threads can be counted),
     /// [`StartError::CreationFailed`]. The Ms made so far stay.
-    pub fn prewarm(&'static self, spare: u32) -> Result<(), StartError> {
-        let inside = self.enter_as(&Manner::UNBOUND).map_err(|error| match error {
+    pub fn prewarm(&self, spare: u32) -> Result<(), StartError> {
+        let pool = self.lasting();
+        let inside = pool.enter_as(&Manner::UNBOUND).map_err(|error| match error {
             EnterError::Exhausted | EnterError::TooMany => StartError::Exhausted,
             EnterError::CreationFailed => StartError::CreationFailed,
             _ => StartError::NotStarted,
@@ -26,24 +28,24 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // The M at hand will be spare again, unless the thread was inside already.
         let mine = u32::from(Entered::goes_back(&inside));
         loop {
-            let missing = spare.saturating_sub(self.spare() + mine);
+            let missing = spare.saturating_sub(pool.spare() + mine);
             if missing == 0 {
                 return Ok(());
             }
             for _ in 0..missing {
-                if self.list.glance().closed() {
+                if pool.list.glance().closed() {
                     return Err(StartError::NotStarted);
                 }
                 // A claim lets others rely on this M. Where no more can be counted, nobody does.
-                let stage = if self.list.claim_extra() { Stage::Claimed } else { Stage::Unclaimed };
-                let error = match self.make(stage) {
+                let stage = if pool.list.claim_extra() { Stage::Claimed } else { Stage::Unclaimed };
+                let error = match pool.make(stage) {
                     Ok(_) => continue,
                     Err(NotMade::Limit) => StartError::Exhausted,
                     Err(NotMade::Failed(_)) => StartError::CreationFailed,
                 };
                 // Others may have relied on the claim, or found the limit reached while we had a slot:
                 // what is owed now is owed here (Duty).
-                self.refill(&inside);
+                pool.refill(&inside);
                 return Err(error);
             }
         }
@@ -59,30 +61,22 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// Each context is moved to the caller's stack and dropped there when its M is out of use, so its
     /// drop may call into the pool. Not for handlers.
-    pub fn trim(&'static self, keep: u32) -> u32 {
-        let surplus = self.spare().saturating_sub(keep.max(1));
-        (0..surplus).map_while(|_| self.take_surplus()).map(drop).count() as u32
+    pub fn trim(&self, keep: u32) -> u32 {
+        let pool = self.lasting();
+        let surplus = pool.spare().saturating_sub(keep.max(1));
+        (0..surplus).map_while(|_| pool.take_surplus()).map(drop).count() as u32
     }
 
     /// Takes the context of a spare M, unless that is the last one. Nothing foreign runs in here.
-    ///
-    /// A thread that found the limit reached has dropped its duty; the slot that comes back here would
-    /// be nobody's to fill. So another M is held all the while, and goes back owing (Duty).
-    fn take_surplus(&'static self) -> Option<R::Context> {
-        let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
-        self.hold(anchor);
-        let surplus = match self.list.take::<P, _>(&self.table) {
-            Taken::M { m, .. } => {
-                self.hold(m);
-                // SAFETY: taken off the list, so it is ours alone (One place), with a context.
-                let context = unsafe { m.take_context() };
-                self.table.release(m.id());
-                Some(context)
-            }
-            _ => None,
-        };
-        anchor.owe(LAST);
-        self.list.give::<P, _>(&self.table, anchor, anchor.id());
-        surplus
+    fn take_surplus(&'static self) -> Option<Shed<R, P>> {
+        let Taken::M { m, .. } = self.list.take::<P, _>(&self.table) else { return None };
+        self.hold(m);
+        let shed = self.shed(m);
+        if shed.is_none() {
+            // It was the last one.
+            m.owe(LAST);
+            self.list.give::<P, _>(&self.table, m, m.id());
+        }
+        shed
     }
 }

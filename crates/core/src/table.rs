@@ -150,7 +150,7 @@ impl<R: Runtime> Table<R> {
         self.live() >= self.most(limit)
     }
 
-    fn most(&self, limit: u32) -> u32 {
+    pub(crate) fn most(&self, limit: u32) -> u32 {
         limit.min(if self.is_fixed() { self.firsts } else { MAX_VALUE })
     }
 

@@ -5,6 +5,7 @@ use crate::port::Port;
 use crate::sync::Ordering;
 use crate::{M, Pool, Runtime};
 use core::ops::Range;
+use core::time::Duration;
 
 /// Figures of a pool. While threads come and go each is right at some moment of the call; at rest
 /// `created = spare + in_use + bound_idle`, and `waiting` and `creating` are 0.
@@ -54,6 +55,9 @@ pub struct Observed<R: Runtime> {
     pub stack: Option<Range<usize>>,
     /// How many calls are inside.
     pub depth: u32,
+    /// For how long the thread has had it, in milliseconds (less than 49 days); `None` unless the runtime
+    /// asks for it ([`Runtime::SINCE`]), or where there is no clock.
+    pub held_for: Option<Duration>,
     context: *const R::Context,
 }
 
@@ -93,12 +97,13 @@ impl<R: Runtime> core::fmt::Debug for Observed<R> {
             .field("thread_id", &self.thread_id)
             .field("stack", &self.stack)
             .field("depth", &self.depth)
+            .field("held_for", &self.held_for)
             .finish_non_exhaustive()
     }
 }
 
 /// Where an M is right now; `None` if it has no context.
-fn state<R: Runtime>(m: &M<R>) -> Option<MState> {
+pub(crate) fn state<R: Runtime>(m: &M<R>) -> Option<MState> {
     match m.stage() {
         Stage::Made if m.depth() > 0 => Some(MState::InUse),
         Stage::Made if m.hold().is_bound() => Some(MState::BoundIdle),
@@ -112,14 +117,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// appears when its context is there. May be called by any thread at any time, in a signal
     /// handler too.
     #[doc(alias = "allm")]
-    pub fn ms(&'static self) -> impl Iterator<Item = Observed<R>> {
-        self.table.iter().filter_map(|m| {
+    pub fn ms(&self) -> impl Iterator<Item = Observed<R>> {
+        self.lasting().table.iter().filter_map(|m| {
             Some(Observed {
                 id: m.id(),
                 state: state(m)?,
                 thread_id: m.thread_id(),
                 stack: m.stack(),
                 depth: m.depth(),
+                held_for: m.held_for::<P>(),
                 context: m.context_address(),
             })
         })
@@ -127,7 +133,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// The pool's figures; see [`Stats`]. Looks at every M, so it is not for hot paths. May be called by
     /// any thread at any time, in a signal handler too.
-    pub fn stats(&'static self) -> Stats {
+    pub fn stats(&self) -> Stats {
         let word = self.list.glance();
         let mut stats = Stats {
             waiting: word.waiting(),

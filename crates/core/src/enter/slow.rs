@@ -152,7 +152,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                     Some(error) => return Err(error),
                     None => continue,
                 },
-                Taken::Empty | Taken::Failed if P::FORKS && !manner.handler && self.adopt()? => continue,
+                Taken::Empty | Taken::Failed if !manner.handler && self.adopt()? => continue,
                 _ => {}
             }
             if let Some(m) = self.take_idle_back() {
@@ -267,7 +267,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Says for observers which thread has the M, and forgets where the last one came in.
     fn note_thread(m: &M<R>) {
-        m.set_thread_id(P::thread_id());
+        m.note_thread::<P>();
         if R::STACKS {
             m.bounds().forget();
         }

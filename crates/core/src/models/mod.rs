@@ -28,6 +28,7 @@
 mod bounds;
 mod calls;
 mod close;
+mod discard;
 mod duty;
 mod foreign;
 mod idle;

@@ -126,6 +126,12 @@ impl<const BARRIER: bool> ModelPool<BARRIER> {
         Self::started(Pool::new(runtime).binding(binding).limit(limit))
     }
 
+    /// At most `spare_max` Ms stay spare.
+    pub(super) fn with_spare_max(binding: Binding, limit: u32, spare_max: u32) -> Self {
+        let pool = Pool::new(ModelRuntime::new()).binding(binding).limit(limit);
+        Self::started(pool.spare_max(spare_max))
+    }
+
     fn started(pool: Pool<ModelRuntime, ModelPort<BARRIER>>) -> Self {
         let model = ModelPool(Box::into_raw(Box::new(pool)));
         model.get().start().expect("the first M can be made");

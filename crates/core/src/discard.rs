@@ -1,0 +1,170 @@
+//! Contexts that are not lent again: discarded by whoever used them, or more than may stay spare.
+//!
+//! Whoever takes an M out of use gives back a slot, and others may have found the limit reached and
+//! dropped their duty before ([`crate::refill`]). So it holds another M meanwhile, which goes back
+//! owing. Where none is spare the M stays, with a context made in the old one's place; if that fails,
+//! the M goes, all who wait are told, and if it was the last one the next newcomer makes another.
+
+use crate::list::{Guest, Taken};
+use crate::m::LAST;
+use crate::own::Own;
+use crate::port::Port;
+use crate::sync::Ordering;
+use crate::{Entered, Event, M, Pool, Runtime};
+
+/// In `spare_max`: as many as there are.
+pub(crate) const ALL: u32 = u32::MAX;
+
+impl<R: Runtime, P: Port> Entered<R, P> {
+    /// Leaves, and the context is not lent again: for one that is broken. It is dropped on this thread
+    /// when the last call of this M has been left, with nothing of the pool held.
+    ///
+    /// Another one is made when it is needed: at once, on this thread, if no M is spare then. For that
+    /// the runtime admits and retires the thread once more. If it cannot be made, that is as after any
+    /// other failure: those who wait are told, and who enters first when no M is left tries again. In an
+    /// interrupt handler none is made. Not for signal handlers.
+    pub fn discard(self) {
+        self.mark_broken();
+    }
+}
+
+impl<R: Runtime, P: Port> Pool<R, P> {
+    /// The last call of an M is over whose context is broken.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn part_with_broken(&'static self, m: &'static M<R>) {
+        self.unbind_held(m);
+        let parting = Parting { pool: self, m };
+        self.runtime.observe(Event::Discarded { m: m.id() });
+        if let Some(shed) = self.shed(m) {
+            core::mem::forget(parting);
+            return drop(shed);
+        }
+        let fresh = self.make_in_place(m);
+        core::mem::forget(parting);
+        self.part_with(m, fresh);
+    }
+
+    /// Makes a context to be put in another's place, on a thread that has left: so it is admitted for
+    /// that. `None` if there is to be none, or it cannot be made.
+    fn make_in_place(&'static self, m: &'static M<R>) -> Option<R::Context> {
+        if P::in_handler() || self.list.glance().closed() || m.depth() > 1 {
+            return None;
+        }
+        self.runtime.admit(m);
+        m.call().admit();
+        let _retiring = Retiring { pool: self, m };
+        self.runtime.observe(Event::Making);
+        match self.runtime.new_context() {
+            Ok(context) => {
+                self.runtime.observe(Event::Made { m: m.id() });
+                Some(context)
+            }
+            Err(error) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                self.runtime.failed(error);
+                self.runtime.observe(Event::Failed);
+                None
+            }
+        }
+    }
+
+    /// Ends the last call of an M whose context goes, with another one in its place or without. A guard
+    /// that a function of the runtime has entered and kept goes on with the old one.
+    fn part_with(&'static self, m: &'static M<R>, fresh: Option<R::Context>) {
+        if m.depth() > 1 {
+            return m.call().less();
+        }
+        // Until the old context is dropped: what it refers to may go when `close` has succeeded.
+        let _guest = self.list.guest::<P>();
+        let _old = match fresh {
+            Some(fresh) => {
+                // SAFETY: in this thread's hands (Hold), with a context and no other call.
+                let old = unsafe { m.replace_context(fresh) };
+                m.owe(LAST);
+                self.let_loose(m);
+                self.list.give::<P, _>(&self.table, m, m.id());
+                old
+            }
+            None => {
+                let old = self.take_out(m);
+                self.list.abandon::<P>(false);
+                self.bereave();
+                old
+            }
+        };
+    }
+
+    /// Takes an M in this thread's hands out of use, if another one is spare that can go back owing. To be
+    /// dropped: the context, when nothing is held any more.
+    pub(crate) fn shed(&'static self, m: &'static M<R>) -> Option<Shed<R, P>> {
+        if m.depth() > 1 {
+            return None;
+        }
+        let guest = self.list.guest::<P>();
+        let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
+        self.hold(anchor);
+        let context = self.take_out(m);
+        anchor.owe(LAST);
+        self.list.give::<P, _>(&self.table, anchor, anchor.id());
+        Some(Shed { _context: context, _guest: guest })
+    }
+
+    /// The slot of an M in this thread's hands is nobody's any more.
+    fn take_out(&'static self, m: &'static M<R>) -> R::Context {
+        self.let_loose(m);
+        // SAFETY: in this thread's hands (Hold), with a context (Context).
+        let context = unsafe { m.take_context() };
+        self.table.release(m.id());
+        context
+    }
+
+    /// An M in this thread's hands is in no call, and not its own.
+    pub(crate) fn let_loose(&'static self, m: &'static M<R>) {
+        if self.is_own(m) {
+            let _ = self.set_own(Own::Nothing);
+        }
+        m.call().forget();
+    }
+
+    /// Whether an M that comes back would be one more than may stay spare. Not for a handler's: dropping
+    /// a context is nothing for handlers.
+    #[inline]
+    pub(crate) fn is_surplus(&'static self, m: &M<R>) -> bool {
+        self.spare_max != ALL
+            && m.call().is_own()
+            && !P::in_handler()
+            && self.list.has_at_least(&self.table, self.spare_max.max(1))
+    }
+}
+
+/// A context that was taken out of its M, to be dropped; until then the pool is there.
+pub(crate) struct Shed<R: Runtime, P: Port> {
+    _context: R::Context,
+    _guest: Guest<'static, P>,
+}
+
+/// Parts with the M even if a function of the runtime panics.
+struct Parting<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+}
+
+impl<R: Runtime, P: Port> Drop for Parting<R, P> {
+    fn drop(&mut self) {
+        self.pool.part_with(self.m, None);
+    }
+}
+
+/// Retires even if making the context panics.
+struct Retiring<R: Runtime, P: Port> {
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+}
+
+impl<R: Runtime, P: Port> Drop for Retiring<R, P> {
+    fn drop(&mut self) {
+        self.m.call().retire();
+        self.pool.runtime.retire(self.m);
+    }
+}

@@ -1,0 +1,151 @@
+//! Contexts that are not lent again: against threads that take, that wait, and that close.
+
+use crate::models::model;
+use crate::models::pool::{ModelPool, ModelRuntime, work};
+use crate::models::port::{ModelPort, spawn};
+use crate::{Binding, EnterError, Pool};
+
+const UNLIMITED: u32 = u32::MAX;
+
+fn discard<const BARRIER: bool>(pool: &'static Pool<ModelRuntime, ModelPort<BARRIER>>) {
+    let inside = pool.enter().expect("an M is spare, or will be");
+    work(&inside);
+    inside.discard();
+}
+
+/// The one M there may be is the one that is discarded: whoever waits gets its slot with another context.
+#[test]
+fn who_waits_for_the_only_m_gets_it_with_another_context() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 1);
+        let shared = pool.get();
+        let other = spawn(move || shared.callback(work));
+        discard(shared);
+        assert_eq!(other.join().unwrap(), Ok(()));
+        assert_eq!(pool.made(), 2);
+        pool.end_at_rest();
+    });
+}
+
+/// Another one is spare: the slot of the one that is discarded is free, and nobody who waits is forgotten.
+#[test]
+fn a_slot_that_a_discarded_m_leaves_is_filled_for_who_waits() {
+    model(1, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 2);
+        let shared = pool.get();
+        shared.prewarm(2).unwrap();
+        let stay = move || {
+            let inside = shared.enter().unwrap();
+            work(&inside);
+            core::mem::forget(inside);
+        };
+        // loom's own: their exit does not bring the Ms home.
+        let others = [(); 2].map(|()| loom::thread::spawn(stay));
+        discard(shared);
+        for other in others {
+            other.join().unwrap();
+        }
+        pool.end();
+    });
+}
+
+#[test]
+fn two_discard_at_a_time() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 2);
+        let shared = pool.get();
+        shared.prewarm(2).unwrap();
+        let other = spawn(move || discard(shared));
+        discard(shared);
+        other.join().unwrap();
+        assert_eq!(shared.callback(work), Ok(()));
+        pool.end_at_rest();
+    });
+}
+
+/// Those who wait are told, and whoever comes after that makes the M that nobody has.
+#[test]
+fn when_no_context_can_be_made_in_its_place_waiters_are_told_and_a_newcomer_makes_one() {
+    model(2, || {
+        // The first M is attempt 0.
+        let pool = ModelPool::<false>::failing(Binding::Call, 1, 1..2);
+        let shared = pool.get();
+        let other = spawn(move || shared.callback(work));
+        discard(shared);
+        match other.join().unwrap() {
+            Ok(()) | Err(EnterError::CreationFailed) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(shared.callback(work), Ok(()), "an M was left, or a newcomer makes it");
+        pool.end_at_rest();
+    });
+}
+
+fn against_close<const BARRIER: bool>(binding: Binding) {
+    model(2, move || {
+        let pool = ModelPool::<BARRIER>::new(binding, UNLIMITED);
+        let shared = pool.get();
+        let inside = shared.enter().unwrap();
+        let other = spawn(move || {
+            while shared.close().is_err() {
+                loom::thread::yield_now();
+            }
+        });
+        work(&inside);
+        inside.discard();
+        other.join().unwrap();
+        pool.end();
+    });
+}
+
+#[test]
+fn discard_against_close_of_an_m_for_one_call() {
+    against_close::<false>(Binding::Call);
+}
+
+#[test]
+fn discard_against_close_of_an_m_bound_the_plain_way() {
+    against_close::<true>(Binding::Thread);
+}
+
+#[test]
+fn discard_against_close_of_an_m_bound_the_shared_way() {
+    against_close::<false>(Binding::Thread);
+}
+
+/// Threads that leave drop what is more than may stay spare: one always stays, nobody uses a context that
+/// has been dropped, and nobody waits for ever.
+#[test]
+fn two_leave_where_one_may_stay_spare() {
+    model(2, || {
+        let pool = ModelPool::<false>::with_spare_max(Binding::Call, 2, 1);
+        let shared = pool.get();
+        shared.prewarm(2).unwrap();
+        let other = spawn(move || shared.callback(work).unwrap());
+        shared.callback(work).unwrap();
+        other.join().unwrap();
+        shared.callback(work).unwrap();
+        let stats = shared.stats();
+        assert!((1..=2).contains(&stats.spare), "{stats:?}");
+        pool.end_at_rest();
+    });
+}
+
+/// A surplus context is dropped while another thread closes: not after `close` said that it is done.
+#[test]
+fn a_surplus_context_is_dropped_before_the_pool_goes() {
+    model(2, || {
+        let pool = ModelPool::<false>::with_spare_max(Binding::Call, UNLIMITED, 1);
+        let shared = pool.get();
+        let inside = shared.enter().unwrap();
+        let other = spawn(move || {
+            while shared.close().is_err() {
+                loom::thread::yield_now();
+            }
+        });
+        work(&inside);
+        drop(inside);
+        other.join().unwrap();
+        pool.end();
+    });
+}
