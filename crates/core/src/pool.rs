@@ -145,8 +145,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// At most `max` Ms stay spare, and one always may: whoever leaves while that many are spare drops the
     /// context at hand instead of giving it back. Without this all are kept. Ms that are bound to a thread
-    /// are not spare, and a handler drops none. Where calls come and go in waves a small number makes
-    /// and drops contexts all the time; see also [`trim`](Pool::trim).
+    /// are not spare, and a handler drops none. What [`prewarm`](Pool::prewarm) makes beyond goes one by one,
+    /// with each thread that leaves. A number below the height of a wave of calls makes and drops contexts
+    /// with every wave, and one below 2 with every call that is given back: as long as a thread is inside
+    /// another M is kept ready. See also [`trim`](Pool::trim).
     pub const fn spare_max(mut self, max: u32) -> Self {
         self.spare_max = max;
         self

@@ -11,6 +11,8 @@
 //! with the crate `extram-port-bare-metal`.
 #![no_std]
 
+#[cfg(feature = "alloc")]
+pub use extram_core::Unstarted;
 pub use extram_core::{
     Binding, Busy, EnterError, Event, Hooks, LeaveError, M, MState, Observed, Port, Refused, Runtime, Slots,
     StartError, Stats,
@@ -32,8 +34,13 @@ cfg_if::cfg_if! {
         pub type Pool<R, P = Native> = extram_core::Pool<R, P>;
         /// [`extram_core::Entered`] with the port of the target unless another one is named.
         pub type Entered<R, P = Native> = extram_core::Entered<R, P>;
+        /// [`extram_core::Owned`] with the port of the target unless another one is named.
+        #[cfg(feature = "alloc")]
+        pub type Owned<R, P = Native> = extram_core::Owned<R, P>;
     } else {
         pub use extram_core::{Entered, Pool};
+        #[cfg(feature = "alloc")]
+        pub use extram_core::Owned;
     }
 }
 

@@ -1,0 +1,348 @@
+//! Contexts that are not lent again, pools that somebody owns, and what is written about them.
+
+use extram::{Binding, EnterError, Event, M, Owned, Pool, Runtime, StartError};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// What the contexts of a pool have been through.
+#[derive(Default, Debug)]
+struct Book {
+    made: AtomicU32,
+    dropped: Mutex<Vec<u32>>,
+    admitted: AtomicU32,
+    retired: AtomicU32,
+    discarded: AtomicU32,
+    fails: AtomicBool,
+    panics: AtomicBool,
+    errors: Mutex<Vec<String>>,
+}
+
+#[derive(Clone, Default, Debug)]
+struct Interpreter(Arc<Book>);
+
+struct Context {
+    number: u32,
+    book: Arc<Book>,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.book.dropped.lock().unwrap().push(self.number);
+    }
+}
+
+impl Runtime for Interpreter {
+    type Context = Context;
+    type Error = String;
+    const SINCE: bool = true;
+
+    fn new_context(&self) -> Result<Context, String> {
+        assert!(!self.0.panics.swap(false, SeqCst), "on purpose (expected in this test)");
+        let number = self.0.made.fetch_add(1, SeqCst);
+        if self.0.fails.load(SeqCst) {
+            return Err(format!("number {number}"));
+        }
+        Ok(Context { number, book: Arc::clone(&self.0) })
+    }
+
+    fn failed(&self, error: String) {
+        self.0.errors.lock().unwrap().push(error);
+    }
+
+    fn admit(&self, _: &M<Self>) {
+        self.0.admitted.fetch_add(1, SeqCst);
+    }
+
+    fn retire(&self, _: &M<Self>) {
+        self.0.retired.fetch_add(1, SeqCst);
+    }
+
+    fn observe(&self, event: Event) {
+        if let Event::Discarded { .. } = event {
+            self.0.discarded.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+impl Interpreter {
+    fn dropped(&self) -> Vec<u32> {
+        self.0.dropped.lock().unwrap().clone()
+    }
+
+    /// Whoever was admitted was retired.
+    fn balanced(&self) {
+        assert_eq!(self.0.admitted.load(SeqCst), self.0.retired.load(SeqCst));
+    }
+}
+
+fn started(
+    configure: impl FnOnce(Pool<Interpreter>) -> Pool<Interpreter>,
+) -> (Owned<Interpreter>, Interpreter) {
+    let runtime = Interpreter::default();
+    (Owned::start(runtime.clone(), configure).expect("starts"), runtime)
+}
+
+fn number(pool: &Pool<Interpreter>) -> u32 {
+    pool.callback(|m| m.context().number).expect("in")
+}
+
+fn end(pool: Owned<Interpreter>, runtime: &Interpreter) {
+    runtime.balanced();
+    drop(pool.close().expect("nobody is inside"));
+    let made = runtime.0.made.load(SeqCst) - runtime.0.errors.lock().unwrap().len() as u32;
+    let mut dropped = runtime.dropped();
+    dropped.sort_unstable();
+    dropped.dedup();
+    assert_eq!(dropped.len() as u32, made, "each context is dropped once");
+    assert_eq!(runtime.dropped().len() as u32, made);
+}
+
+#[test]
+fn a_discarded_context_is_dropped_and_not_lent_again() {
+    for binding in [Binding::Thread, Binding::Call] {
+        for limit in [1, 2, u32::MAX] {
+            let (pool, runtime) = started(|pool| pool.binding(binding).limit(limit));
+            for _ in 0..5 {
+                let inside = pool.enter().expect("in");
+                let broken = inside.context().number;
+                let before = runtime.dropped().len();
+                inside.discard();
+                assert_eq!(runtime.dropped()[before..], [broken]);
+                assert_ne!(number(&pool), broken);
+                assert_eq!(pool.stats().in_use, 0);
+            }
+            assert_eq!(runtime.0.discarded.load(SeqCst), 5);
+            end(pool, &runtime);
+        }
+    }
+}
+
+/// One is made in its place only if none is spare.
+#[test]
+fn another_is_made_when_it_is_needed() {
+    let (pool, runtime) = started(|pool| pool);
+    pool.prewarm(3).expect("warm");
+    let (made, spare) = (runtime.0.made.load(SeqCst), pool.stats().spare);
+    pool.enter().expect("in").discard();
+    assert_eq!(runtime.0.made.load(SeqCst), made);
+    assert_eq!(pool.stats().created, spare - 1);
+    end(pool, &runtime);
+}
+
+#[test]
+fn outer_calls_go_on_with_a_context_that_a_nested_one_discards() {
+    let (pool, runtime) = started(|pool| pool);
+    let outer = pool.enter().expect("in");
+    let broken = outer.context().number;
+    pool.enter().expect("nested").discard();
+    assert_eq!((outer.context().number, runtime.dropped().len()), (broken, 0));
+    assert_eq!(pool.enter().expect("nested").context().number, broken);
+    drop(outer);
+    assert_eq!(runtime.dropped(), [broken]);
+    end(pool, &runtime);
+}
+
+/// The only M there may be is discarded while another thread waits for it.
+#[test]
+fn who_waits_gets_the_slot_of_a_discarded_m() {
+    let (pool, runtime) = started(|pool| pool.limit(1));
+    let inside = pool.enter().expect("in");
+    let broken = inside.context().number;
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| number(&pool));
+        while pool.stats().waiting == 0 {
+            thread::yield_now();
+        }
+        inside.discard();
+        assert_ne!(waiter.join().expect("no panic"), broken);
+    });
+    end(pool, &runtime);
+}
+
+/// Where none can be made in its place the waiter is told, and the pool is not dead: whoever comes next
+/// tries again.
+#[test]
+fn a_context_that_cannot_be_replaced_is_told_of_and_tried_again() {
+    let (pool, runtime) = started(|pool| pool.limit(1));
+    let inside = pool.enter().expect("in");
+    runtime.0.fails.store(true, SeqCst);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| pool.enter().map(|_| ()).unwrap_err());
+        while pool.stats().waiting == 0 {
+            thread::yield_now();
+        }
+        inside.discard();
+        assert_eq!(waiter.join().expect("no panic"), EnterError::CreationFailed);
+    });
+    assert_eq!(*runtime.0.errors.lock().unwrap(), ["number 1"]);
+    let stats = pool.stats();
+    assert_eq!((stats.created, stats.failed), (0, 1));
+    assert_eq!(pool.enter().map(|_| ()).unwrap_err(), EnterError::CreationFailed);
+    assert_eq!(*runtime.0.errors.lock().unwrap(), ["number 1", "number 2"]);
+    runtime.0.fails.store(false, SeqCst);
+    assert_eq!(number(&pool), 3);
+    end(pool, &runtime);
+}
+
+#[test]
+fn a_replacement_that_panics_leaves_the_pool_whole() {
+    let (pool, runtime) = started(|pool| pool.limit(1));
+    let inside = pool.enter().expect("in");
+    runtime.0.panics.store(true, SeqCst);
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inside.discard()));
+    assert!(unwound.is_err());
+    runtime.balanced();
+    assert_eq!(runtime.dropped(), [0]);
+    assert_eq!(number(&pool), 1);
+    end(pool, &runtime);
+}
+
+#[test]
+fn discarding_in_a_closed_pool_makes_none() {
+    let (pool, runtime) = started(|pool| pool.limit(1));
+    let inside = pool.enter().expect("in");
+    let pool = pool.close().expect_err("somebody is inside");
+    inside.discard();
+    assert_eq!((runtime.0.made.load(SeqCst), runtime.dropped()), (1, vec![0]));
+    pool.reopen().expect("makes one");
+    assert_eq!(number(&pool), 1);
+    end(pool, &runtime);
+}
+
+/// Not more contexts stay spare than may, whoever leaves, and one always stays.
+#[test]
+fn whoever_leaves_drops_what_may_not_stay_spare() {
+    for max in [0, 1, 3] {
+        let (pool, runtime) = started(|pool| pool.binding(Binding::Call).spare_max(max));
+        pool.prewarm(10).expect("warm");
+        assert_eq!(pool.stats().spare, 9, "whoever prewarms leaves, too");
+        for _ in 0..20 {
+            number(&pool);
+        }
+        assert_eq!(pool.stats().spare, max.max(1));
+        assert_eq!(runtime.dropped().len() as u32, runtime.0.made.load(SeqCst) - max.max(1));
+        // With two a lone thread finds one beside its own, and nothing is made and dropped.
+        assert!(max < 2 || runtime.0.made.load(SeqCst) == 10);
+        end(pool, &runtime);
+    }
+}
+
+/// A bound M is not spare; it is dropped when its thread goes.
+#[test]
+fn what_a_thread_leaves_behind_at_its_end_counts() {
+    let (pool, runtime) = started(|pool| pool.spare_max(2));
+    for _ in 0..10 {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| number(&pool));
+            }
+        });
+    }
+    // A scope does not wait for its threads' hooks.
+    while pool.stats().bound_idle > 0 {
+        thread::yield_now();
+    }
+    assert!(pool.stats().spare <= 2, "{:?}", pool.stats());
+    end(pool, &runtime);
+}
+
+#[test]
+fn an_owner_gets_its_runtime_back_or_itself() {
+    let (pool, runtime) = started(|pool| pool);
+    let inside = pool.enter().expect("in");
+    let pool = pool.close().expect_err("somebody is inside");
+    assert_eq!(pool.enter().map(|m| m.depth()), Ok(2), "nested calls go on");
+    assert_eq!(
+        thread::scope(|s| s.spawn(|| pool.try_enter().map(|_| ())).join().unwrap()),
+        Err(EnterError::Closed)
+    );
+    pool.reopen().expect("open again");
+    drop(inside);
+    let back = pool.close().expect("nobody is inside");
+    assert!(Arc::ptr_eq(&back.0, &runtime.0));
+}
+
+#[test]
+fn an_owner_that_cannot_start_gives_the_runtime_back() {
+    let runtime = Interpreter::default();
+    let unstarted = Owned::start(runtime.clone(), |pool: Pool<_>| pool.limit(0)).expect_err("a limit of 0");
+    assert_eq!(unstarted.error, StartError::Exhausted);
+    assert!(Arc::ptr_eq(&unstarted.runtime.0, &runtime.0));
+    assert_eq!(unstarted.to_string(), StartError::Exhausted.to_string());
+    runtime.0.panics.store(true, SeqCst);
+    let start = || Owned::start(runtime.clone(), |pool: Pool<_>| pool).map(|_| ());
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(start)).is_err());
+    assert_eq!(Arc::strong_count(&runtime.0), 2, "nothing of the pool is left");
+}
+
+/// A guard that outlives its owner has a pool still; what it was in is leaked, and says nothing worse.
+#[test]
+fn an_owner_that_is_dropped_while_somebody_is_inside_leaves_the_pool_to_them() {
+    let (pool, runtime) = started(|pool| pool);
+    /// Leak checkers take what can be reached from here for not lost.
+    static LEAKED: AtomicPtr<Pool<Interpreter>> = AtomicPtr::new(std::ptr::null_mut());
+    LEAKED.store(std::ptr::from_ref(&*pool).cast_mut(), SeqCst);
+    let inside = pool.enter().expect("in");
+    drop(pool);
+    assert_eq!(inside.context().number, 0);
+    drop(inside);
+    assert_eq!(runtime.dropped(), []);
+}
+
+#[test]
+fn threads_share_an_owned_pool() {
+    let (pool, runtime) = started(|pool| pool.limit(2));
+    let pool = Arc::new(pool);
+    let threads = [(); 8].map(|()| {
+        let pool = Arc::clone(&pool);
+        thread::spawn(move || (0..100).map(|_| number(&pool)).max())
+    });
+    for thread in threads {
+        assert!(thread.join().expect("no panic") < Some(2));
+    }
+    end(Arc::into_inner(pool).expect("the threads have ended"), &runtime);
+}
+
+#[test]
+fn a_dump_names_who_is_inside() {
+    let (pool, runtime) = started(|pool| pool.limit(3));
+    let (in_, inside) = mpsc::channel();
+    let (out, go) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let pool = &pool;
+        scope.spawn(move || {
+            let m = pool.enter().expect("in");
+            let again = pool.enter().expect("nested");
+            in_.send((m.id(), m.thread_id())).expect("somebody listens");
+            go.recv().expect("is told");
+            again.discard();
+        });
+        let (m, thread) = inside.recv().expect("in");
+        thread::sleep(Duration::from_millis(20));
+        let mut text = String::new();
+        pool.dump(&mut text).expect("a String takes all");
+        assert!(text.contains("open") && text.contains("of at most 3"), "{text}");
+        assert!(text.contains("0 threads wait"), "{text}");
+        let line = text.lines().find(|line| line.starts_with(&format!("M {m}: "))).expect("its line");
+        assert!(line.starts_with(&format!("M {m}: in use by thread {thread} for ")), "{line}");
+        assert!(line.ends_with(", 2 deep"), "{line}");
+        let held = pool.ms().find(|observed| observed.id == m).and_then(|observed| observed.held_for);
+        assert!(held >= Some(Duration::from_millis(20)) && held < Some(Duration::from_secs(60)), "{held:?}");
+        out.send(()).expect("somebody listens");
+    });
+    let mut text = String::new();
+    pool.dump(&mut text).expect("a String takes all");
+    assert!(!text.contains("in use by"), "{text}");
+    /// Has room for so many bytes.
+    struct Room(usize);
+    impl std::fmt::Write for Room {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0 = self.0.checked_sub(text.len()).ok_or(std::fmt::Error)?;
+            Ok(())
+        }
+    }
+    assert!(pool.dump(&mut Room(10)).is_err(), "what the writer says is handed on");
+    end(pool, &runtime);
+}
