@@ -53,7 +53,7 @@ pub(crate) fn directory() -> PathBuf {
 /// What programs include.
 fn face() -> Result<String> {
     // In the order of the header.
-    generate(config()?, &["code", "config", "handle", "pool", "call"])
+    generate(config()?, &["code", "config", "handle", "pool", "call", "walk"])
 }
 
 /// What a kernel that extram is linked into includes besides.

@@ -1,6 +1,6 @@
 /*
- * extram lends an execution context, an M, to any thread that calls into a language runtime without
- * having been created by it.
+ * extram lends an execution context, an M, to any thread that calls into a language runtime that did
+ * not create it.
  *
  * Every function that returns an int returns an extram_code. A NULL argument, a wrong size, a handle
  * that is stale, invented, of another pool or of another thread gets EXTRAM_INVALID and changes
@@ -37,6 +37,21 @@
 #define EXTRAM_M_WORDS 24
 
 /**
+ * Of the header that a program was compiled with; extram_version says that of the library.
+ */
+#define EXTRAM_VERSION_MAJOR 0
+
+/**
+ * See EXTRAM_VERSION_MAJOR.
+ */
+#define EXTRAM_VERSION_MINOR 1
+
+/**
+ * See EXTRAM_VERSION_MAJOR.
+ */
+#define EXTRAM_VERSION_PATCH 0
+
+/**
  * What a function returns.
  */
 typedef enum {
@@ -71,8 +86,7 @@ typedef enum {
      */
     EXTRAM_BUSY,
     /**
-     * A pool or another M could not be made: new_context failed, or memory or thread-local storage
-     * ran out.
+     * Memory or thread-local storage ran out.
      */
     EXTRAM_NO_MEMORY,
     /**
@@ -81,7 +95,8 @@ typedef enum {
      */
     EXTRAM_INVALID,
     /**
-     * new_context failed. Reserved: so far that is EXTRAM_NO_MEMORY, so treat both alike.
+     * No other M could be made: new_context failed (observe is told the code that it returned), or
+     * there was no memory for the M itself.
      */
     EXTRAM_CREATION_FAILED,
     /**
@@ -105,6 +120,70 @@ typedef enum {
 } extram_binding;
 
 /**
+ * What happened.
+ */
+typedef enum {
+    /**
+     * The thread found no spare M and is about to wait.
+     */
+    EXTRAM_EVENT_WAITING = 0,
+    /**
+     * The wait is over: it got m.
+     */
+    EXTRAM_EVENT_GRANTED,
+    /**
+     * The wait is over without an M.
+     */
+    EXTRAM_EVENT_REFUSED,
+    /**
+     * It is inside with m, at the outermost level, and admitted.
+     */
+    EXTRAM_EVENT_ENTERED,
+    /**
+     * It begins to make an M.
+     */
+    EXTRAM_EVENT_MAKING,
+    /**
+     * It made m.
+     */
+    EXTRAM_EVENT_MADE,
+    /**
+     * It failed to; code is what new_context returned.
+     */
+    EXTRAM_EVENT_FAILED,
+    /**
+     * It left the outermost call with m, which stays with it if it is bound.
+     */
+    EXTRAM_EVENT_LEFT,
+    /**
+     * m is no longer its thread's.
+     */
+    EXTRAM_EVENT_RETURNED,
+    /**
+     * The last call with m is over, whose context was discarded and is about to be freed.
+     */
+    EXTRAM_EVENT_DISCARDED,
+} extram_event_kind;
+
+/**
+ * Where an M is.
+ */
+typedef enum {
+    /**
+     * Nobody's: on the list, or on its way to a waiter.
+     */
+    EXTRAM_SPARE = 0,
+    /**
+     * Inside a call.
+     */
+    EXTRAM_IN_USE,
+    /**
+     * Bound to a thread that is outside.
+     */
+    EXTRAM_BOUND_IDLE,
+} extram_state;
+
+/**
  * An M, as seen by the thread that holds it. Only a name for it: not an address.
  */
 typedef struct extram_m extram_m;
@@ -113,6 +192,33 @@ typedef struct extram_m extram_m;
  * A pool. Only a name for it: not an address.
  */
 typedef struct extram_pool extram_pool;
+
+/**
+ * What observe is told.
+ */
+typedef struct {
+    /**
+     * sizeof(extram_event)
+     */
+    size_t size;
+    /**
+     * An extram_event_kind.
+     */
+    uint32_t kind;
+    /**
+     * The M's number, from 1; 0 where there is none.
+     */
+    uint32_t m;
+    /**
+     * What new_context returned, where it failed; else 0.
+     */
+    int code;
+    /**
+     * When, by a clock that never goes back (CLOCK_MONOTONIC on Linux and FreeBSD); 0 where there is
+     * none.
+     */
+    uint64_t time_ns;
+} extram_event;
 
 /**
  * What a pool is made from. The functions run on the thread concerned, and each must return: it
@@ -156,6 +262,28 @@ typedef struct {
      * EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL.
      */
     uint32_t binding;
+    /**
+     * Called in place of admit where nobody may be kept waiting, by extram_try_enter and
+     * extram_enter_from_signal: 0 = admitted, anything else turns the caller away with
+     * EXTRAM_WOULD_BLOCK. NULL: admit is called, which is right where that never blocks.
+     */
+    int (*try_admit)(void *runtime, extram_m *m);
+    /**
+     * Told what happens, on the thread to which it happens; in a handler for what happens to a call
+     * from there. May be NULL.
+     */
+    void (*observe)(void *runtime, const extram_event *event);
+    /**
+     * The most Ms that stay spare: whoever leaves while that many are, frees the context at hand. One
+     * always may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
+     * are kept.
+     */
+    uint32_t spare_max;
+    /**
+     * Not 0: the bounds of stacks are asked for (extram_stack), at each thread's first call and at each
+     * change of stacks.
+     */
+    uint32_t stacks;
 } extram_config;
 
 /**
@@ -196,6 +324,55 @@ typedef struct {
     uint32_t failed;
 } extram_stats;
 
+/**
+ * What any thread may know of an M: each field was true at some moment of the walk.
+ */
+typedef struct {
+    /**
+     * sizeof(extram_m_info)
+     */
+    size_t size;
+    /**
+     * Its number, from 1.
+     */
+    uint32_t id;
+    /**
+     * An extram_state.
+     */
+    uint32_t state;
+    /**
+     * How many calls are inside.
+     */
+    uint32_t depth;
+    /**
+     * The thread that has it, or had it last, as the system's tools number it; 0 = none had.
+     */
+    uint64_t thread_id;
+    /**
+     * When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none.
+     */
+    uint64_t since_ns;
+    /**
+     * The stack that the thread came in on, lowest address and one past the highest; 0 where it is not
+     * known.
+     */
+    size_t stack_low;
+    /**
+     * See stack_low.
+     */
+    size_t stack_high;
+    /**
+     * What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
+     * contexts, so use it where none of that can happen: a collection that keeps all threads outside
+     * admit, a debugger.
+     */
+    void *context;
+    /**
+     * What extram_set_user left there.
+     */
+    void *user;
+} extram_m_info;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -209,11 +386,12 @@ const char *extram_strerror(int code);
 /**
  * Makes a pool with one M and starts it. Not from a signal handler.
  *
- * EXTRAM_NO_MEMORY if new_context fails, or memory or thread-local storage runs out;
- * EXTRAM_TOO_MANY if the process has as many pools as it can have (1024; 16 on 32-bit processors).
+ * EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
+ * runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as many pools as it can have (1024; 16 on 32-bit processors).
  * *pool is written on EXTRAM_OK only.
  */
-int extram_pool_new(const extram_config *config, extram_pool **pool);
+int extram_pool_new(const extram_config *config,
+                    extram_pool **pool);
 
 /**
  * The same in memory of the caller's, without an allocator: size bytes at storage, aligned as they
@@ -248,7 +426,7 @@ int extram_pool_close(extram_pool *pool);
  * signal handler.
  *
  * EXTRAM_CLOSED if the pool has been closed to the end; EXTRAM_BUSY if it is open, or another thread
- * closes it right now; EXTRAM_NO_MEMORY if no M is left and none can be made: it stays closed.
+ * closes it right now; EXTRAM_CREATION_FAILED if no M is left and none can be made: it stays closed.
  */
 int extram_pool_reopen(extram_pool *pool);
 
@@ -275,7 +453,7 @@ int extram_unbind(extram_pool *pool);
  * meanwhile, and waits as extram_enter does.
  *
  * EXTRAM_EXHAUSTED if max_ms allows no more, or no more calls or waiting threads can be counted;
- * EXTRAM_NO_MEMORY, EXTRAM_CLOSED. The Ms made so far stay.
+ * EXTRAM_CREATION_FAILED, EXTRAM_CLOSED. The Ms made so far stay.
  */
 int extram_prewarm(extram_pool *pool, uint32_t spare);
 
@@ -298,12 +476,13 @@ int extram_stats_get(extram_pool *pool, extram_stats *stats);
  * already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
  * thread that ends has not left, is left then. Not from a signal handler.
  *
- * EXTRAM_CLOSED, but nested calls get their M; EXTRAM_NO_MEMORY if an M could not be made, and at
+ * EXTRAM_CLOSED, but nested calls get their M; EXTRAM_CREATION_FAILED if an M could not be made, and at
  * once for who comes after that, until an M comes back or extram_prewarm makes one;
  * EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
  * written on EXTRAM_OK only.
  */
-int extram_enter(extram_pool *pool, extram_m **m);
+int extram_enter(extram_pool *pool,
+                 extram_m **m);
 
 /**
  * The same, and never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
@@ -338,6 +517,26 @@ int extram_enter_from_signal(extram_pool *pool, extram_m **m);
 int extram_leave(extram_pool *pool, extram_m *m);
 
 /**
+ * Leaves every call with m that is deeper than this: after a longjmp, or an exception of a language
+ * that knows no extram_leave, with the depth that extram_depth said where it lands. 0 leaves all.
+ * EXTRAM_OK also if none is deeper.
+ *
+ * EXTRAM_INVALID as extram_leave; the calls that it could leave are left.
+ */
+int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
+
+/**
+ * Leaves a call as extram_leave does, and the context is not lent again: for one that is broken. It
+ * is freed when the last call with m has been left; until then it stays with those that are inside.
+ *
+ * Another one is made when it is needed: at once, by the calling thread, if no M is spare then; for
+ * that it is admitted and retired once more. If that fails, observe and those who wait are told, and
+ * who enters first when no M is left tries again. Not from a signal handler.
+ */
+int extram_discard(extram_pool *pool,
+                   extram_m *m);
+
+/**
  * What new_context made for the M. NULL if the calling thread is not inside a call with it. From
  * any context.
  */
@@ -347,6 +546,63 @@ void *extram_context(const extram_m *m);
  * The M's number, from 1. 0 if the calling thread is not inside a call with it. From any context.
  */
 uint32_t extram_m_id(const extram_m *m);
+
+/**
+ * How many calls of the calling thread are inside with m: 1 in a callback, 2 in a callback of a
+ * callback. 0 if none is. From any context.
+ */
+uint32_t extram_depth(const extram_m *m);
+
+/**
+ * The stack that the calling thread came in on with m: its lowest address, and one past the highest.
+ * Both 0 where it is not known: the configuration does not ask for it (stacks), the system does not
+ * tell, or calls from several stacks were left out of order. From any context.
+ *
+ * EXTRAM_INVALID if the calling thread is not inside a call with it.
+ */
+int extram_stack(const extram_m *m,
+                 size_t *low,
+                 size_t *high);
+
+/**
+ * Leaves a word with the M, which its holders find there until its context goes, and extram_each_m
+ * shows. Nothing happens if the calling thread is not inside a call with it. From any context.
+ */
+void extram_set_user(extram_m *m, void *user);
+
+/**
+ * What extram_set_user left; NULL at first, and if the calling thread is not inside a call with the
+ * M. From any context.
+ */
+void *extram_user(const extram_m *m);
+
+/**
+ * The library's version: major << 16 | minor << 8 | patch. From any context.
+ */
+uint32_t extram_version(void);
+
+/**
+ * Shows every M that exists to visit, for collectors and debuggers: complete ones only. Other threads
+ * come and go meanwhile. visit may call every function of this header that its context allows. Ends
+ * when visit returns something else than 0, and returns that. From any context.
+ *
+ * EXTRAM_INVALID also if visit is NULL.
+ */
+int extram_each_m(extram_pool *pool,
+                  int (*visit)(void *arg, const extram_m_info *info),
+                  void *arg);
+
+/**
+ * Writes what there is to know of the pool, for a person: its figures, who waits, and each M with its
+ * number, state, thread, depth and stack. write gets it in pieces, text of length bytes without a zero
+ * at the end. Ends when write returns something else than 0, and returns that. The text may change
+ * with every version. From any context, as far as write may be called there.
+ *
+ * EXTRAM_INVALID also if write is NULL.
+ */
+int extram_dump(extram_pool *pool,
+                int (*write)(void *arg, const char *text, size_t length),
+                void *arg);
 
 #ifdef __cplusplus
 }  // extern "C"

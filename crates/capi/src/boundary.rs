@@ -1,6 +1,10 @@
 //! Nothing unwinds into C, and `errno` is C's.
 
 use crate::code::extram_code;
+use extram_core::StartError;
+
+/// As C calls an address that is a number. Here, where cbindgen does not look: it knows the name.
+pub(crate) type uintptr_t = usize;
 
 /// Runs foreign code; `None` if it panicked, after the hook has printed the message. An exception of
 /// another language ends the process with a message.
@@ -56,12 +60,34 @@ pub(crate) fn coded_slowly(f: impl FnOnce() -> Result<(), extram_code>) -> core:
     coded(f)
 }
 
+/// Runs what makes Ms, within [`coded_slowly`]. If `new_context` fails and has left ENOMEM in `errno`, as
+/// the C library does where it has none, the code is that of no memory.
+pub(crate) fn made(make: impl FnOnce() -> Result<(), StartError>) -> Result<(), extram_code> {
+    #[cfg(feature = "std")]
+    errno::clear();
+    make().map_err(|error| match error {
+        #[cfg(feature = "std")]
+        StartError::CreationFailed if errno::is_no_memory() => extram_code::EXTRAM_NO_MEMORY,
+        error => error.into(),
+    })
+}
+
 #[cfg(feature = "std")]
 mod errno {
     #[cfg(not(target_os = "freebsd"))]
     use libc::__errno_location as location;
     #[cfg(target_os = "freebsd")]
     use libc::__error as location;
+
+    pub(super) fn clear() {
+        // SAFETY: the C library's `errno` of the calling thread; always valid.
+        unsafe { *location() = 0 };
+    }
+
+    pub(super) fn is_no_memory() -> bool {
+        // SAFETY: as in `clear`.
+        unsafe { *location() == libc::ENOMEM }
+    }
 
     /// Puts the calling thread's `errno` back when dropped.
     pub(super) struct Kept(libc::c_int);

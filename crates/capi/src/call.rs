@@ -1,7 +1,7 @@
 //! Calls: entering, what the M carries, leaving.
 
 use crate::Native;
-use crate::boundary::{coded, guarded};
+use crate::boundary::{coded, coded_slowly, guarded, uintptr_t};
 use crate::code::extram_code::{self, EXTRAM_INVALID, EXTRAM_TOO_MANY};
 use crate::handle::{Place, extram_m, extram_pool};
 use crate::pool::{find, writable};
@@ -55,7 +55,7 @@ fn kept(
 /// already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
 /// thread that ends has not left, is left then. Not from a signal handler.
 ///
-/// EXTRAM_CLOSED, but nested calls get their M; EXTRAM_NO_MEMORY if an M could not be made, and at
+/// EXTRAM_CLOSED, but nested calls get their M; EXTRAM_CREATION_FAILED if an M could not be made, and at
 /// once for who comes after that, until an M comes back or extram_prewarm makes one;
 /// EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
 /// written on EXTRAM_OK only.
@@ -122,18 +122,63 @@ pub unsafe extern "C" fn extram_enter_from_signal(pool: *mut extram_pool, m: *mu
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_leave(pool: *mut extram_pool, m: *mut extram_m) -> c_int {
     coded(|| {
-        let (place, id) = Place::of_m(m).ok_or(EXTRAM_INVALID)?;
-        if Place::of_pool(pool) != Some(place) {
-            return Err(EXTRAM_INVALID);
-        }
-        let at_work = registry::find(place).ok_or(EXTRAM_INVALID)?;
-        let m = held(&at_work, id).ok_or(EXTRAM_INVALID)?;
-        // Relaxed: written by this thread.
-        if m.depth() <= m.context().floor.load(Ordering::Relaxed) {
-            return Err(EXTRAM_INVALID);
-        }
+        let (at_work, m) = to_leave(pool, m)?;
         // SAFETY: the reference is not used any more.
         unsafe { raw::leave(at_work.pool, m) }.map_err(extram_code::from)
+    })
+}
+
+/// The call that is to be left, if the calling thread may.
+#[inline]
+fn to_leave(pool: *mut extram_pool, m: *mut extram_m) -> Result<(AtWork, &'static M<Foreign>), extram_code> {
+    let (place, id) = Place::of_m(m).ok_or(EXTRAM_INVALID)?;
+    if Place::of_pool(pool) != Some(place) {
+        return Err(EXTRAM_INVALID);
+    }
+    let at_work = registry::find(place).ok_or(EXTRAM_INVALID)?;
+    let m = held(&at_work, id).ok_or(EXTRAM_INVALID)?;
+    if m.depth() <= floor(m) { Err(EXTRAM_INVALID) } else { Ok((at_work, m)) }
+}
+
+/// See [`Context::floor`](crate::runtime::Context).
+#[inline]
+fn floor(m: &M<Foreign>) -> u32 {
+    // Relaxed: written by this thread.
+    m.context().floor.load(Ordering::Relaxed)
+}
+
+/// Leaves every call with m that is deeper than this: after a longjmp, or an exception of a language
+/// that knows no extram_leave, with the depth that extram_depth said where it lands. 0 leaves all.
+/// EXTRAM_OK also if none is deeper.
+///
+/// EXTRAM_INVALID as extram_leave; the calls that it could leave are left.
+#[unsafe(no_mangle)]
+pub extern "C" fn extram_leave_to(pool: *mut extram_pool, m: *mut extram_m, depth: u32) -> c_int {
+    coded(|| {
+        let (at_work, m) = to_leave(pool, m)?;
+        if depth < floor(m) {
+            return Err(EXTRAM_INVALID);
+        }
+        for _ in depth..m.depth() {
+            // SAFETY: the reference is not used after the last one: the range was counted before.
+            unsafe { raw::leave(at_work.pool, m) }?;
+        }
+        Ok(())
+    })
+}
+
+/// Leaves a call as extram_leave does, and the context is not lent again: for one that is broken. It
+/// is freed when the last call with m has been left; until then it stays with those that are inside.
+///
+/// Another one is made when it is needed: at once, by the calling thread, if no M is spare then; for
+/// that it is admitted and retired once more. If that fails, observe and those who wait are told, and
+/// who enters first when no M is left tries again. Not from a signal handler.
+#[unsafe(no_mangle)]
+pub extern "C" fn extram_discard(pool: *mut extram_pool, m: *mut extram_m) -> c_int {
+    coded_slowly(|| {
+        let (at_work, m) = to_leave(pool, m)?;
+        // SAFETY: the reference is not used any more.
+        unsafe { raw::discard(at_work.pool, m) }.map_err(extram_code::from)
     })
 }
 
@@ -148,23 +193,75 @@ fn held(at_work: &AtWork, id: u32) -> Option<&'static M<Foreign>> {
 /// any context.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_context(m: *const extram_m) -> *mut c_void {
-    guarded(core::ptr::null_mut(), || {
-        let held = Place::of_m(m).and_then(|(place, id)| {
-            let at_work = registry::find(place)?;
-            Some(held(&at_work, id)?.context().pointer)
-        });
-        held.unwrap_or(core::ptr::null_mut())
+    let pointer = of_held(m, |m| {
+        // Relaxed: written before the thread got the M.
+        m.context().pointer.load(Ordering::Relaxed)
+    });
+    pointer.unwrap_or(core::ptr::null_mut())
+}
+
+/// What is asked of an M that the calling thread is inside a call with; `None` if it is in none.
+#[inline]
+pub(crate) fn of_held<T>(m: *const extram_m, f: impl FnOnce(&'static M<Foreign>) -> T) -> Option<T> {
+    guarded(None, || {
+        let (place, id) = Place::of_m(m)?;
+        let at_work = registry::find(place)?;
+        held(&at_work, id).map(f)
     })
 }
 
 /// The M's number, from 1. 0 if the calling thread is not inside a call with it. From any context.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_m_id(m: *const extram_m) -> u32 {
-    guarded(0, || {
-        let held = Place::of_m(m).and_then(|(place, id)| {
-            let at_work = registry::find(place)?;
-            held(&at_work, id).map(M::id)
-        });
-        held.unwrap_or(0)
+    of_held(m, M::id).unwrap_or(0)
+}
+
+/// How many calls of the calling thread are inside with m: 1 in a callback, 2 in a callback of a
+/// callback. 0 if none is. From any context.
+#[unsafe(no_mangle)]
+pub extern "C" fn extram_depth(m: *const extram_m) -> u32 {
+    of_held(m, M::depth).unwrap_or(0)
+}
+
+/// The stack that the calling thread came in on with m: its lowest address, and one past the highest.
+/// Both 0 where it is not known: the configuration does not ask for it (stacks), the system does not
+/// tell, or calls from several stacks were left out of order. From any context.
+///
+/// EXTRAM_INVALID if the calling thread is not inside a call with it.
+///
+/// # Safety
+///
+/// `low` and `high` are null or point to what their types say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn extram_stack(
+    m: *const extram_m,
+    low: *mut uintptr_t,
+    high: *mut uintptr_t,
+) -> c_int {
+    coded(|| {
+        // SAFETY: by the caller's promise.
+        let (low, high) = unsafe { (writable(low)?, writable(high)?) };
+        let stack = of_held(m, M::stack).ok_or(EXTRAM_INVALID)?.unwrap_or(0..0);
+        // SAFETY: by the caller's promise; checked for null.
+        unsafe {
+            low.write(stack.start);
+            high.write(stack.end);
+        }
+        Ok(())
     })
+}
+
+/// Leaves a word with the M, which its holders find there until its context goes, and extram_each_m
+/// shows. Nothing happens if the calling thread is not inside a call with it. From any context.
+#[unsafe(no_mangle)]
+pub extern "C" fn extram_set_user(m: *mut extram_m, user: *mut c_void) {
+    // Relaxed: for the thread itself; for others a hint.
+    let _ = of_held(m, |m| m.context().user.store(user, Ordering::Relaxed));
+}
+
+/// What extram_set_user left; NULL at first, and if the calling thread is not inside a call with the
+/// M. From any context.
+#[unsafe(no_mangle)]
+pub extern "C" fn extram_user(m: *const extram_m) -> *mut c_void {
+    of_held(m, |m| m.context().user.load(Ordering::Relaxed)).unwrap_or(core::ptr::null_mut())
 }

@@ -23,13 +23,13 @@ pub enum extram_code {
     /// that the function is for; its comment says which. Nothing has been lost, and the call can be
     /// made again.
     EXTRAM_BUSY,
-    /// A pool or another M could not be made: new_context failed, or memory or thread-local storage
-    /// ran out.
+    /// Memory or thread-local storage ran out.
     EXTRAM_NO_MEMORY,
     /// An argument is NULL, stale, of another pool or of another thread; or a function of the
     /// configuration, being written in Rust, panicked.
     EXTRAM_INVALID,
-    /// new_context failed. Reserved: so far that is EXTRAM_NO_MEMORY, so treat both alike.
+    /// No other M could be made: new_context failed (observe is told the code that it returned), or
+    /// there was no memory for the M itself.
     EXTRAM_CREATION_FAILED,
     /// More pools, nested calls or waiting threads than can be counted.
     EXTRAM_TOO_MANY,
@@ -61,9 +61,9 @@ impl extram_code {
             EXTRAM_EXHAUSTED => c"all Ms that the limit allows are in use",
             EXTRAM_CLOSED => c"the pool is closed",
             EXTRAM_BUSY => c"the pool is in use",
-            EXTRAM_NO_MEMORY => c"a pool or another M could not be made",
+            EXTRAM_NO_MEMORY => c"memory or thread-local storage ran out",
             EXTRAM_INVALID => c"an argument is not valid here",
-            EXTRAM_CREATION_FAILED => c"new_context failed",
+            EXTRAM_CREATION_FAILED => c"no other M could be made",
             EXTRAM_TOO_MANY => c"more than can be counted",
         }
     }
@@ -76,7 +76,7 @@ impl From<EnterError> for extram_code {
             EnterError::WouldBlock => EXTRAM_WOULD_BLOCK,
             EnterError::TimedOut => EXTRAM_TIMED_OUT,
             EnterError::Exhausted => EXTRAM_EXHAUSTED,
-            EnterError::CreationFailed => EXTRAM_NO_MEMORY,
+            EnterError::CreationFailed => EXTRAM_CREATION_FAILED,
             EnterError::Closed => EXTRAM_CLOSED,
             EnterError::TooMany => EXTRAM_TOO_MANY,
             _ => EXTRAM_INVALID,
@@ -93,7 +93,8 @@ impl From<LeaveError> for extram_code {
 impl From<StartError> for extram_code {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::CreationFailed | StartError::NoThreadLocal => EXTRAM_NO_MEMORY,
+            StartError::CreationFailed => EXTRAM_CREATION_FAILED,
+            StartError::NoMemory | StartError::NoThreadLocal => EXTRAM_NO_MEMORY,
             StartError::Exhausted => EXTRAM_EXHAUSTED,
             StartError::NotStarted => EXTRAM_CLOSED,
             StartError::SlotsInUse | StartError::AlreadyStarted => EXTRAM_BUSY,

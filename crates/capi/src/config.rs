@@ -1,5 +1,6 @@
 //! The structures that C fills in and gets filled in.
 
+use crate::boundary::uintptr_t;
 use crate::code::extram_code::{self, EXTRAM_INVALID};
 use crate::handle::extram_m;
 use core::ffi::{c_int, c_void};
@@ -50,6 +51,104 @@ pub struct extram_config {
     pub max_ms: u32,
     /// EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL.
     pub binding: u32,
+    /// Called in place of admit where nobody may be kept waiting, by extram_try_enter and
+    /// extram_enter_from_signal: 0 = admitted, anything else turns the caller away with
+    /// EXTRAM_WOULD_BLOCK. NULL: admit is called, which is right where that never blocks.
+    pub try_admit: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m) -> c_int>,
+    /// Told what happens, on the thread to which it happens; in a handler for what happens to a call
+    /// from there. May be NULL.
+    pub observe: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, event: *const extram_event)>,
+    /// The most Ms that stay spare: whoever leaves while that many are, frees the context at hand. One
+    /// always may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
+    /// are kept.
+    pub spare_max: u32,
+    /// Not 0: the bounds of stacks are asked for (extram_stack), at each thread's first call and at each
+    /// change of stacks.
+    pub stacks: u32,
+}
+
+/// What happened.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum extram_event_kind {
+    /// The thread found no spare M and is about to wait.
+    EXTRAM_EVENT_WAITING = 0,
+    /// The wait is over: it got m.
+    EXTRAM_EVENT_GRANTED,
+    /// The wait is over without an M.
+    EXTRAM_EVENT_REFUSED,
+    /// It is inside with m, at the outermost level, and admitted.
+    EXTRAM_EVENT_ENTERED,
+    /// It begins to make an M.
+    EXTRAM_EVENT_MAKING,
+    /// It made m.
+    EXTRAM_EVENT_MADE,
+    /// It failed to; code is what new_context returned.
+    EXTRAM_EVENT_FAILED,
+    /// It left the outermost call with m, which stays with it if it is bound.
+    EXTRAM_EVENT_LEFT,
+    /// m is no longer its thread's.
+    EXTRAM_EVENT_RETURNED,
+    /// The last call with m is over, whose context was discarded and is about to be freed.
+    EXTRAM_EVENT_DISCARDED,
+}
+
+/// What observe is told.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct extram_event {
+    /// sizeof(extram_event)
+    pub size: usize,
+    /// An extram_event_kind.
+    pub kind: u32,
+    /// The M's number, from 1; 0 where there is none.
+    pub m: u32,
+    /// What new_context returned, where it failed; else 0.
+    pub code: c_int,
+    /// When, by a clock that never goes back (CLOCK_MONOTONIC on Linux and FreeBSD); 0 where there is
+    /// none.
+    pub time_ns: u64,
+}
+
+/// Where an M is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum extram_state {
+    /// Nobody's: on the list, or on its way to a waiter.
+    EXTRAM_SPARE = 0,
+    /// Inside a call.
+    EXTRAM_IN_USE,
+    /// Bound to a thread that is outside.
+    EXTRAM_BOUND_IDLE,
+}
+
+/// What any thread may know of an M: each field was true at some moment of the walk.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct extram_m_info {
+    /// sizeof(extram_m_info)
+    pub size: usize,
+    /// Its number, from 1.
+    pub id: u32,
+    /// An extram_state.
+    pub state: u32,
+    /// How many calls are inside.
+    pub depth: u32,
+    /// The thread that has it, or had it last, as the system's tools number it; 0 = none had.
+    pub thread_id: u64,
+    /// When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none.
+    pub since_ns: u64,
+    /// The stack that the thread came in on, lowest address and one past the highest; 0 where it is not
+    /// known.
+    pub stack_low: uintptr_t,
+    /// See stack_low.
+    pub stack_high: uintptr_t,
+    /// What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
+    /// contexts, so use it where none of that can happen: a collection that keeps all threads outside
+    /// admit, a debugger.
+    pub context: *mut c_void,
+    /// What extram_set_user left there.
+    pub user: *mut c_void,
 }
 
 impl extram_config {

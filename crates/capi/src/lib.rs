@@ -41,6 +41,7 @@ mod panic;
 mod pool;
 mod registry;
 mod runtime;
+mod walk;
 
 #[cfg(feature = "std")]
 use extram::Native;
@@ -51,8 +52,12 @@ compile_error!("one of the features `std` and `kernel` is needed");
 
 pub use call::*;
 pub use code::{extram_code, extram_strerror};
-pub use config::{EXTRAM_BIND_CALL, EXTRAM_BIND_THREAD, extram_binding, extram_config, extram_stats};
+pub use config::{
+    EXTRAM_BIND_CALL, EXTRAM_BIND_THREAD, extram_binding, extram_config, extram_event, extram_event_kind,
+    extram_m_info, extram_state, extram_stats,
+};
 pub use handle::{extram_m, extram_pool};
 #[cfg(all(feature = "kernel", not(feature = "std")))]
 pub use kernel::{EXTRAM_BLOCK_WORDS, extram_block, extram_block_exit, extram_block_reset};
 pub use pool::*;
+pub use walk::*;

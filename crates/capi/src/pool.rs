@@ -1,6 +1,6 @@
 //! Pools: made, looked at, closed, freed.
 
-use crate::boundary::{coded, coded_slowly};
+use crate::boundary::{coded, coded_slowly, made};
 use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID, EXTRAM_NO_MEMORY};
 use crate::config::{EXTRAM_BIND_CALL, extram_config, extram_stats};
 use crate::handle::{Place, extram_pool};
@@ -28,13 +28,14 @@ pub(crate) unsafe fn writable<T>(place: *mut T) -> Result<*mut T, extram_code> {
 
 fn configured(pool: Pool, config: &extram_config) -> Pool {
     let pool = if config.max_ms == 0 { pool } else { pool.limit(config.max_ms) };
+    let pool = if config.spare_max == 0 { pool } else { pool.spare_max(config.spare_max) };
     pool.binding(if config.binding == EXTRAM_BIND_CALL { Binding::Call } else { Binding::Thread })
 }
 
 /// Makes a pool with one M and starts it. Not from a signal handler.
 ///
-/// EXTRAM_NO_MEMORY if new_context fails, or memory or thread-local storage runs out;
-/// EXTRAM_TOO_MANY if the process has as many pools as it can have (1024; 16 on 32-bit processors).
+/// EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
+/// runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as many pools as it can have (1024; 16 on 32-bit processors).
 /// *pool is written on EXTRAM_OK only.
 ///
 /// # Safety
@@ -162,7 +163,7 @@ impl Made {
     fn start(&self) -> Result<(), extram_code> {
         // SAFETY: it lives until `end`, here or in `extram_pool_free`.
         let pool: &'static Pool = unsafe { &*self.0 };
-        Ok(pool.start()?)
+        made(|| pool.start())
     }
 
     fn keep(self) -> *mut Pool {
@@ -230,14 +231,14 @@ fn told(at_work: &AtWork) -> Result<(), extram_code> {
 /// signal handler.
 ///
 /// EXTRAM_CLOSED if the pool has been closed to the end; EXTRAM_BUSY if it is open, or another thread
-/// closes it right now; EXTRAM_NO_MEMORY if no M is left and none can be made: it stays closed.
+/// closes it right now; EXTRAM_CREATION_FAILED if no M is left and none can be made: it stays closed.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_pool_reopen(pool: *mut extram_pool) -> c_int {
     coded_slowly(|| {
         let at_work = find(pool)?;
         // Not marked as closed: what is closed to the end is not reopened, and by now another thread may
         // have closed it.
-        Ok(at_work.pool.reopen()?)
+        made(|| at_work.pool.reopen())
     })
 }
 
@@ -283,13 +284,13 @@ fn inside(at_work: &AtWork) -> Option<&'static M<Foreign>> {
 /// meanwhile, and waits as extram_enter does.
 ///
 /// EXTRAM_EXHAUSTED if max_ms allows no more, or no more calls or waiting threads can be counted;
-/// EXTRAM_NO_MEMORY, EXTRAM_CLOSED. The Ms made so far stay.
+/// EXTRAM_CREATION_FAILED, EXTRAM_CLOSED. The Ms made so far stay.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_prewarm(pool: *mut extram_pool, spare: u32) -> c_int {
     coded_slowly(|| {
         let at_work = find(pool)?;
         let _floor = inside(&at_work).map(Floor::raise);
-        Ok(at_work.pool.prewarm(spare)?)
+        made(|| at_work.pool.prewarm(spare))
     })
 }
 

@@ -1,11 +1,14 @@
 //! The runtime behind the function pointers of a configuration.
 
+use crate::Native;
 use crate::boundary::caught;
-use crate::config::extram_config;
+use crate::config::extram_event_kind::{self, *};
+use crate::config::{extram_config, extram_event};
 use crate::handle::{Place, extram_m};
-use core::ffi::c_void;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use extram_core::{M, Runtime};
+use core::ffi::{c_int, c_void};
+use core::mem::ManuallyDrop;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use extram_core::{Event, M, Port, Runtime};
 
 /// A runtime in C.
 ///
@@ -36,8 +39,14 @@ unsafe impl Sync for Foreign {}
 /// What one M carries.
 ///
 /// - **Home.** Its pool, of which `home` is a part, frees it before it goes itself.
+/// - **Seen.** `pointer` and `user` are read by observers at any time once the context is there: in its
+///   place they are only ever stored to as atomics.
+#[repr(C)]
 pub(crate) struct Context {
-    pub(crate) pointer: *mut c_void,
+    /// What `new_context` made.
+    pub(crate) pointer: AtomicPtr<c_void>,
+    /// What `extram_set_user` left.
+    pub(crate) user: AtomicPtr<c_void>,
     /// Calls up to this depth are not C's to leave now: `extram_prewarm` is inside, and `new_context`
     /// may be running. 0 = all are. The holder's own, and a handler's on its thread.
     pub(crate) floor: AtomicU32,
@@ -59,7 +68,7 @@ impl Drop for Context {
             // A panic stops here: the others are to be freed all the same, and the thread may have
             // no caller in C who could be told.
             // SAFETY: made by `new_context` of the same configuration, freed once.
-            let freed = caught(|| unsafe { free(home.config.runtime, self.pointer) });
+            let freed = caught(|| unsafe { free(home.config.runtime, *self.pointer.get_mut()) });
             if freed.is_none() {
                 // Relaxed: a flag.
                 home.panicked.store(true, Ordering::Relaxed);
@@ -83,6 +92,15 @@ impl Foreign {
         self.panicked.load(Ordering::Relaxed) && self.panicked.swap(false, Ordering::Relaxed)
     }
 
+    fn told(&self, kind: extram_event_kind, m: u32, code: c_int) {
+        if let Some(observe) = self.config.observe {
+            let time_ns = Native::now().map_or(0, |now| now.as_nanos() as u64);
+            let event = extram_event { size: size_of::<extram_event>(), kind: kind as u32, m, code, time_ns };
+            // SAFETY: the configuration's function with the configuration's runtime.
+            unsafe { observe(self.config.runtime, &event) };
+        }
+    }
+
     fn tell(&self, what: Option<unsafe extern "C-unwind" fn(*mut c_void, *mut extram_m)>, m: &M<Self>) {
         if let Some(what) = what {
             // SAFETY: the configuration's function with the configuration's runtime.
@@ -93,16 +111,79 @@ impl Foreign {
 
 impl Runtime for Foreign {
     type Context = Context;
-    type Error = ();
+    /// What the configuration's `new_context` returned.
+    type Error = c_int;
+    const STACKS: bool = true;
+    const SINCE: bool = cfg!(feature = "std");
 
-    fn new_context(&self) -> Result<Context, ()> {
-        let new_context = self.config.new_context.ok_or(())?;
+    #[inline]
+    fn wants_stacks(&self) -> bool {
+        self.config.stacks != 0
+    }
+
+    unsafe fn place(place: *mut Context, context: Context) {
+        let context = ManuallyDrop::new(context);
+        // Relaxed: who reads them has seen that the context is there, or takes what it gets (Seen).
+        // SAFETY: by the caller's promise; a field that is not there yet holds no value.
+        unsafe {
+            (*place).pointer.store(context.pointer.load(Ordering::Relaxed), Ordering::Relaxed);
+            (*place).user.store(context.user.load(Ordering::Relaxed), Ordering::Relaxed);
+            (&raw mut (*place).floor).write(AtomicU32::new(context.floor.load(Ordering::Relaxed)));
+            (&raw mut (*place).home).write(context.home);
+        }
+    }
+
+    fn new_context(&self) -> Result<Context, c_int> {
+        // There is one (`extram_config::read`).
+        let new_context = self.config.new_context.ok_or(-1)?;
         let mut pointer = core::ptr::null_mut();
         // SAFETY: the configuration's function with the configuration's runtime.
         match unsafe { new_context(self.config.runtime, &mut pointer) } {
-            0 => Ok(Context { pointer, floor: AtomicU32::new(0), home: self }),
-            _ => Err(()),
+            0 => Ok(Context {
+                pointer: AtomicPtr::new(pointer),
+                user: AtomicPtr::new(core::ptr::null_mut()),
+                floor: AtomicU32::new(0),
+                home: self,
+            }),
+            code => Err(code),
         }
+    }
+
+    fn failed(&self, code: c_int) {
+        self.told(EXTRAM_EVENT_FAILED, 0, code);
+    }
+
+    #[inline]
+    fn try_admit(&self, m: &M<Self>) -> bool {
+        match self.config.try_admit {
+            // SAFETY: the configuration's function with the configuration's runtime.
+            Some(try_admit) => unsafe { try_admit(self.config.runtime, self.handle(m)) == 0 },
+            None => {
+                self.admit(m);
+                true
+            }
+        }
+    }
+
+    #[inline]
+    fn observe(&self, event: Event) {
+        if self.config.observe.is_none() {
+            return;
+        }
+        let (kind, m) = match event {
+            Event::Waiting => (EXTRAM_EVENT_WAITING, 0),
+            Event::Granted { m } => (EXTRAM_EVENT_GRANTED, m),
+            Event::Refused => (EXTRAM_EVENT_REFUSED, 0),
+            Event::Entered { m } => (EXTRAM_EVENT_ENTERED, m),
+            Event::Making => (EXTRAM_EVENT_MAKING, 0),
+            Event::Made { m } => (EXTRAM_EVENT_MADE, m),
+            Event::Left { m } => (EXTRAM_EVENT_LEFT, m),
+            Event::Returned { m } => (EXTRAM_EVENT_RETURNED, m),
+            Event::Discarded { m } => (EXTRAM_EVENT_DISCARDED, m),
+            // Told by `failed`, with the code.
+            _ => return,
+        };
+        self.told(kind, m, 0);
     }
 
     #[inline]

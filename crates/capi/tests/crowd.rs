@@ -74,7 +74,10 @@ fn a_pool_that_cannot_be_made_takes_no_place() {
     }
     let _turn = turn();
     for _ in 0..2 * POOLS {
-        assert_eq!(try_new(&extram_config { new_context: Some(cannot), ..config() }), Err(EXTRAM_NO_MEMORY));
+        assert_eq!(
+            try_new(&extram_config { new_context: Some(cannot), ..config() }),
+            Err(EXTRAM_CREATION_FAILED)
+        );
     }
     end(new(&config()));
 }

@@ -83,7 +83,7 @@ fn each_figure_counts_what_it_says() {
     maker.fails.store(true, SeqCst);
     let spare = stats(pool).spare;
     for failed in 1..=3 {
-        assert_eq!(code(extram_prewarm(pool, spare + 1)), EXTRAM_NO_MEMORY);
+        assert_eq!(code(extram_prewarm(pool, spare + 1)), EXTRAM_CREATION_FAILED);
         assert_eq!(figures(pool)[5..], [0, failed]);
         assert_eq!(maker.calls.load(SeqCst), failed);
     }

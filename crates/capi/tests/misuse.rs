@@ -352,7 +352,10 @@ fn a_context_that_cannot_be_made() {
     unsafe extern "C-unwind" fn cannot(_: *mut c_void, _: *mut *mut c_void) -> c_int {
         1
     }
-    assert_eq!(try_new(&extram_config { new_context: Some(cannot), ..config() }), Err(EXTRAM_NO_MEMORY));
+    assert_eq!(
+        try_new(&extram_config { new_context: Some(cannot), ..config() }),
+        Err(EXTRAM_CREATION_FAILED)
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use extram_capi::extram_code::*;
 use extram_capi::*;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{null_mut, without_provenance_mut};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
@@ -117,6 +117,20 @@ unsafe extern "C-unwind" fn retire(_: *mut c_void, m: *mut extram_m) {
     misuse_nested();
 }
 
+unsafe extern "C-unwind" fn try_admit(_: *mut c_void, m: *mut extram_m) -> c_int {
+    alive(m);
+    misuse_nested();
+    (random(4) == 0).into()
+}
+
+unsafe extern "C-unwind" fn observe(_: *mut c_void, event: *const extram_event) {
+    // SAFETY: one for the time of this call.
+    let event = unsafe { &*event };
+    assert_eq!(event.size, size_of::<extram_event>());
+    assert_eq!(event.code != 0, event.kind == extram_event_kind::EXTRAM_EVENT_FAILED as u32);
+    misuse_nested();
+}
+
 fn alive(m: *mut extram_m) {
     let context = extram_context(m).cast::<u64>();
     // SAFETY: not null, so it is what `new_context` made, and ours while we hold the M.
@@ -126,7 +140,9 @@ fn alive(m: *mut extram_m) {
 
 /// A few wrong calls from inside a function of the configuration. What is entered is left again.
 fn misuse_nested() {
-    if NESTED.get() > 1 || random(4) != 0 {
+    // A thread that ends, and whose M goes back, has no book to keep any more.
+    let ending = INSIDE.try_with(|_| ()).is_err();
+    if ending || NESTED.get() > 1 || random(4) != 0 {
         return;
     }
     NESTED.set(NESTED.get() + 1);
@@ -164,6 +180,10 @@ fn new() {
         retire: (random(3) != 0).then_some(retire as _),
         max_ms: if random(3) == 0 { random(5) as u32 } else { 0 },
         binding: random(16).min(1) as u32 ^ random(8).min(1) as u32,
+        try_admit: (random(3) == 0).then_some(try_admit as _),
+        observe: (random(3) == 0).then_some(observe as _),
+        spare_max: if random(2) == 0 { random(3) as u32 } else { 0 },
+        stacks: random(2) as u32,
     };
     let mut pool = null_mut();
     let mut storage = Vec::new();
@@ -177,7 +197,7 @@ fn new() {
             extram_pool_new(&config, &mut pool)
         }
     };
-    expect(code, &[EXTRAM_OK, EXTRAM_INVALID, EXTRAM_NO_MEMORY]);
+    expect(code, &[EXTRAM_OK, EXTRAM_INVALID, EXTRAM_NO_MEMORY, EXTRAM_CREATION_FAILED]);
     assert_eq!(code == EXTRAM_OK as c_int, !pool.is_null());
     if !pool.is_null() {
         STORAGE.lock().expect("no panic").insert(pool.addr(), storage);
@@ -251,7 +271,7 @@ fn enter() {
         EXTRAM_TIMED_OUT,
         EXTRAM_EXHAUSTED,
         EXTRAM_CLOSED,
-        EXTRAM_NO_MEMORY,
+        EXTRAM_CREATION_FAILED,
         EXTRAM_INVALID,
     ];
     expect(code, if place.is_null() { &[EXTRAM_INVALID] } else { &all });
@@ -272,7 +292,7 @@ fn step() {
         1 => expect(extram_pool_close(some_pool()), &[EXTRAM_OK, EXTRAM_BUSY, EXTRAM_INVALID]),
         2 => expect(free(some_pool()), &[EXTRAM_OK, EXTRAM_BUSY, EXTRAM_INVALID]),
         3 => {
-            let all = [EXTRAM_OK, EXTRAM_CLOSED, EXTRAM_EXHAUSTED, EXTRAM_NO_MEMORY, EXTRAM_INVALID];
+            let all = [EXTRAM_OK, EXTRAM_CLOSED, EXTRAM_EXHAUSTED, EXTRAM_CREATION_FAILED, EXTRAM_INVALID];
             // Under a limit this waits for as long as it takes.
             if INSIDE.with_borrow(Vec::is_empty) && NESTED.get() == 0 && random(8) == 0 {
                 expect(extram_prewarm(private_pool(), random(4) as u32), &all);
@@ -293,6 +313,7 @@ fn step() {
             expect(code, &[EXTRAM_OK, EXTRAM_INVALID]);
         }
         6 => expect(extram_unbind(some_pool()), &[EXTRAM_OK, EXTRAM_BUSY, EXTRAM_INVALID]),
+        7 if random(2) == 0 => look(),
         7 => {
             // SAFETY: a string that lives for ever.
             let text = unsafe { CStr::from_ptr(extram_strerror(invented() as c_int)) };
@@ -302,7 +323,8 @@ fn step() {
             let m = some_m();
             let mine = INSIDE.with_borrow(|inside| inside.iter().any(|call| call.m == m.addr()));
             let context = extram_context(m).cast::<u64>();
-            if mine {
+            // One that is being left, and frees a context, may be over already.
+            if mine && !(context.is_null() && NESTED.get() > 0) {
                 // SAFETY: ours while we are inside with it.
                 assert_eq!(unsafe { *context }, ALIVE);
             } else if NESTED.get() == 0 {
@@ -315,12 +337,53 @@ fn step() {
     }
 }
 
+/// Walks and writes.
+fn look() {
+    unsafe extern "C-unwind" fn visit(ms: *mut c_void, info: *const extram_m_info) -> c_int {
+        // SAFETY: what is handed over below, and by the walk.
+        let (ms, info) = unsafe { (&mut *ms.cast::<u32>(), &*info) };
+        assert!(info.id != 0 && info.state <= extram_state::EXTRAM_BOUND_IDLE as u32);
+        *ms += 1;
+        (*ms > 50).into()
+    }
+    unsafe extern "C-unwind" fn write(_: *mut c_void, text: *const c_char, length: usize) -> c_int {
+        // SAFETY: text of that length.
+        let text = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
+        assert!(text.is_ascii());
+        0
+    }
+    let mut ms = 0u32;
+    // SAFETY: functions that take what they are given.
+    let codes = unsafe {
+        [
+            extram_each_m(some_pool(), Some(visit), (&raw mut ms).cast()),
+            extram_dump(some_pool(), Some(write), null_mut()),
+        ]
+    };
+    assert!(codes[0] == (ms > 50).into() || codes[0] == EXTRAM_INVALID as c_int);
+    expect(codes[1], &[EXTRAM_OK, EXTRAM_INVALID]);
+    let m = some_m();
+    let mine = INSIDE.with_borrow(|inside| inside.iter().any(|call| call.m == m.addr()));
+    let (mut low, mut high) = (1, 0);
+    // SAFETY: places to write to.
+    let code = unsafe { extram_stack(m, &mut low, &mut high) };
+    extram_set_user(m, m.cast());
+    if NESTED.get() == 0 {
+        assert_eq!(code, if mine { EXTRAM_OK } else { EXTRAM_INVALID } as c_int);
+        assert_eq!(extram_user(m), if mine { m.cast() } else { null_mut() });
+        assert_eq!(extram_depth(m) > 0, mine);
+    }
+    let here = (&raw const low).addr();
+    assert!(code != EXTRAM_OK as c_int || high == 0 || (low..high).contains(&here));
+}
+
 fn leave_some() {
     let (pool, m) = match INSIDE.with_borrow(|inside| inside.last().copied()) {
         Some(own) if random(3) != 0 => (own.pool, own.m),
         _ => (some_pool().addr(), some_m().addr()),
     };
-    let code = extram_leave(without_provenance_mut(pool), without_provenance_mut(m));
+    let leave = if random(8) == 0 { extram_discard } else { extram_leave };
+    let code = leave(without_provenance_mut(pool), without_provenance_mut(m));
     // Inside a function of the configuration the call that it serves, too, may be the one named.
     if NESTED.get() == 0 {
         let expected = if inside(pool, m) { EXTRAM_OK } else { EXTRAM_INVALID };
@@ -343,6 +406,10 @@ fn private_pool() -> *mut extram_pool {
             free_context: Some(free_context),
             admit: Some(admit),
             retire: Some(retire),
+            try_admit: None,
+            observe: Some(observe),
+            spare_max: 2,
+            stacks: 1,
             max_ms: 0,
             binding: EXTRAM_BIND_THREAD,
         };

@@ -224,7 +224,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if P::HAS_HEAVY_BARRIER
             && let Some(m) = own::plain::<R>(value)
         {
-            let here = !R::STACKS || m.bounds().hold(sp);
+            let here = !self.asks_stacks() || m.bounds().hold(sp);
             if here && m.call().nest_admitted() {
                 return Ok(self.guard(m));
             }
@@ -232,7 +232,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 self.admit(m, manner)?;
                 return Ok(self.guard(m));
             }
-        } else if value.is_null() && manner.bind && !self.mode.binds::<P>() && !R::STACKS {
+        } else if value.is_null() && manner.bind && !self.mode.binds::<P>() && !self.asks_stacks() {
             return Ok(self.guard(self.enter_for_call(manner, sp)?));
         }
         Ok(self.guard(self.enter_otherwise(manner, sp)?))

@@ -31,7 +31,7 @@ errors! {
         TimedOut = "no M became free in time",
         /// No M is spare, and the pool's limit allows no more of them.
         Exhausted = "all Ms that the limit allows are in use",
-        /// The runtime could not make another M: an attempt failed while this thread waited, or the
+        /// The runtime could not make another M (or there was no memory for it): an attempt failed while this thread waited, or the
         /// latest one had failed when it came. In the second case nothing is tried on its behalf:
         /// newcomers get this until an M comes back or [`prewarm`](crate::Pool::prewarm) makes one.
         CreationFailed = "the runtime could not make another M",
@@ -45,6 +45,8 @@ errors! {
     StartError {
         /// It is open already, or somebody else is starting or closing it.
         AlreadyStarted = "the pool is already started",
+        /// There is no memory for an M.
+        NoMemory = "there is no memory for an M",
         /// The runtime could not make the M.
         CreationFailed = "the runtime could not make an M",
         /// The limit (or the number of slots) allows no more Ms; from `prewarm` also where

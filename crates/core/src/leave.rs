@@ -12,7 +12,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// [`leave_otherwise`](Pool::leave_otherwise).
     #[inline(always)]
     pub(crate) fn leave_call(&'static self, m: &'static M<R>) {
-        if !m.call().leaves_shortly() || R::STACKS {
+        if !m.call().leaves_shortly() || self.asks_stacks() {
             return self.leave_otherwise(m);
         }
         self.retire(m);
@@ -66,7 +66,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// A call is over. If it was the last, the M stays with its thread, idle, or goes back. Another one
     /// may be inside that `retire` has entered and kept.
     fn let_go(&'static self, m: &'static M<R>) {
-        if R::STACKS {
+        if self.asks_stacks() {
             m.bounds().left(crate::enter::stack_pointer(), m.depth() - 1);
         }
         if m.depth() > 1 {

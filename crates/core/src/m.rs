@@ -250,7 +250,7 @@ impl<R: Runtime> M<R> {
     /// The caller has the M to itself (Invariant Hold), and it has no context.
     pub(crate) unsafe fn put_context(&self, context: R::Context) {
         // SAFETY: by the caller's promise nobody else reaches the payload.
-        self.context.with_mut(|place| unsafe { (*place).write(context) });
+        self.context.with_mut(|place| unsafe { R::place((*place).as_mut_ptr(), context) });
     }
 
     /// Takes the context out, to be dropped when the M is nobody's any more: then the pool is whole,
@@ -275,7 +275,12 @@ impl<R: Runtime> M<R> {
     pub(crate) unsafe fn replace_context(&self, context: R::Context) -> R::Context {
         self.needextram.store(0, Ordering::Relaxed);
         // SAFETY: by the caller's promise.
-        self.context.with_mut(|place| unsafe { (*place).as_mut_ptr().replace(context) })
+        self.context.with_mut(|place| unsafe {
+            let place = (*place).as_mut_ptr();
+            let old = place.read();
+            R::place(place, context);
+            old
+        })
     }
 
     /// The address of the context, for an observer that dereferences it at its own risk.

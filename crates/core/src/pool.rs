@@ -179,7 +179,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// [`AlreadyStarted`](StartError::AlreadyStarted) if it is open or half closed (see
     /// [`reopen`](Pool::reopen)), or somebody else is starting or closing it;
-    /// [`CreationFailed`](StartError::CreationFailed), [`Exhausted`](StartError::Exhausted) if the
+    /// [`CreationFailed`](StartError::CreationFailed), [`NoMemory`](StartError::NoMemory), [`Exhausted`](StartError::Exhausted) if the
     /// limit or the number of slots is 0, [`SlotsInUse`](StartError::SlotsInUse) and
     /// [`NoThreadLocal`](StartError::NoThreadLocal). The pool is as before.
     pub fn start(&'static self) -> Result<(), StartError> {
@@ -219,6 +219,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// How many Ms there may be.
     pub(crate) fn most(&self) -> u32 {
         self.table.most(self.limit)
+    }
+
+    /// Whether the bounds of stacks are asked for.
+    #[inline(always)]
+    pub(crate) fn asks_stacks(&self) -> bool {
+        R::STACKS && self.runtime.wants_stacks()
     }
 
     pub(crate) fn unlimited(&self) -> bool {

@@ -52,7 +52,27 @@ pub(crate) enum NotMade {
     /// No slot is left; the claim is withdrawn.
     Limit,
     /// Making it failed; the claim is withdrawn, and this is what it means for the duty.
-    Failed(GaveUp),
+    Failed(GaveUp, Cause),
+}
+
+/// What failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// There is no memory for an M.
+    #[cfg(feature = "alloc")]
+    Memory,
+    /// The runtime made no context.
+    Context,
+}
+
+impl From<Cause> for StartError {
+    fn from(cause: Cause) -> StartError {
+        match cause {
+            #[cfg(feature = "alloc")]
+            Cause::Memory => StartError::NoMemory,
+            Cause::Context => StartError::CreationFailed,
+        }
+    }
 }
 
 /// A slot, and a context for it; `None` if the runtime could not make one.
@@ -76,14 +96,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                         break;
                     }
                 }
-                Err(NotMade::Failed(GaveUp::Told)) => {}
-                Err(NotMade::Failed(GaveUp::KeepDuty)) => {
+                Err(NotMade::Failed(GaveUp::Told, _)) => {}
+                Err(NotMade::Failed(GaveUp::KeepDuty, _)) => {
                     duty = true;
                     break;
                 }
                 // A slot has come back meanwhile, and others may have counted on our claim.
                 Err(NotMade::Limit) if !self.limit_reached() => {}
-                Err(NotMade::Limit | NotMade::Failed(GaveUp::Covered)) => break,
+                Err(NotMade::Limit | NotMade::Failed(GaveUp::Covered, _)) => break,
             }
         }
         m.owe(if duty { LAST } else { 0 });
@@ -113,9 +133,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 Err(NotMade::Limit) if !self.limit_reached() => {}
                 Err(NotMade::Limit) => return Ok(false),
                 // Others wait for the same: they are told one by one.
-                Err(NotMade::Failed(GaveUp::Told)) => {}
-                Err(NotMade::Failed(GaveUp::Covered)) => return Ok(true),
-                Err(NotMade::Failed(GaveUp::KeepDuty)) => return Err(EnterError::CreationFailed),
+                Err(NotMade::Failed(GaveUp::Told, _)) => {}
+                Err(NotMade::Failed(GaveUp::Covered, _)) => return Ok(true),
+                Err(NotMade::Failed(GaveUp::KeepDuty, _)) => return Err(EnterError::CreationFailed),
             }
         }
         Ok(true)
@@ -139,7 +159,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             #[cfg(feature = "alloc")]
             Err(NoSlot::Memory) => {
                 making.release();
-                return Err(NotMade::Failed(making.give_up()));
+                return Err(NotMade::Failed(making.give_up(), Cause::Memory));
             }
         };
         match context {
@@ -151,7 +171,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 // Before the slot goes: it says whose the claim is, should `observe` fork.
                 self.runtime.observe(Event::Failed);
                 making.release();
-                Err(NotMade::Failed(making.give_up()))
+                Err(NotMade::Failed(making.give_up(), Cause::Context))
             }
         }
     }
@@ -189,7 +209,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         match self.make(Stage::Unclaimed) {
             Ok(_) => Ok(()),
             Err(NotMade::Limit) => Err(StartError::Exhausted),
-            Err(NotMade::Failed(_)) => Err(StartError::CreationFailed),
+            Err(NotMade::Failed(_, cause)) => Err(cause.into()),
         }
     }
 }

@@ -28,6 +28,24 @@ pub trait Runtime: Sync + Sized + 'static {
     /// on another stack than the one before. Without it [`M::stack`] is `None`, and nothing is asked.
     const STACKS: bool = false;
 
+    /// Whether this runtime wants what [`STACKS`](Runtime::STACKS) allows, and always the same: for a
+    /// face of extram whose configuration says so at run time.
+    #[doc(hidden)]
+    fn wants_stacks(&self) -> bool {
+        true
+    }
+
+    /// Puts a context into its M: for one whose fields others read while that happens.
+    ///
+    /// # Safety
+    ///
+    /// `place` is for a context, which is not there yet, and the caller's alone but for such readers.
+    #[doc(hidden)]
+    unsafe fn place(place: *mut Self::Context, context: Self::Context) {
+        // SAFETY: by the caller's promise.
+        unsafe { place.write(context) };
+    }
+
     /// Whether it is noted since when a thread has its M, for [`Pool::ms`](crate::Pool::ms) and
     /// [`Pool::dump`](crate::Pool::dump): a look at the clock whenever a thread gets one, so at each call
     /// where Ms do not stay with threads.

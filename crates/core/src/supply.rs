@@ -17,7 +17,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// [`StartError::NotStarted`] if the pool is not running, [`StartError::Exhausted`] if the limit
     /// allows no more (or no more calls or waiting threads can be counted),
-    /// [`StartError::CreationFailed`]. The Ms made so far stay.
+    /// [`StartError::CreationFailed`], [`StartError::NoMemory`]. The Ms made so far stay.
     pub fn prewarm(&self, spare: u32) -> Result<(), StartError> {
         let pool = self.lasting();
         let inside = pool.enter_as(&Manner::UNBOUND).map_err(|error| match error {
@@ -41,7 +41,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 let error = match pool.make(stage) {
                     Ok(_) => continue,
                     Err(NotMade::Limit) => StartError::Exhausted,
-                    Err(NotMade::Failed(_)) => StartError::CreationFailed,
+                    Err(NotMade::Failed(_, cause)) => cause.into(),
                 };
                 // Others may have relied on the claim, or found the limit reached while we had a slot:
                 // what is owed now is owed here (Duty).

@@ -300,7 +300,8 @@ fn step() -> bool {
             let pool = bits(pool);
             // Otherwise it may wait for a thread that waits as well.
             if is_inside(pool) {
-                let all = [EXTRAM_OK, EXTRAM_CLOSED, EXTRAM_EXHAUSTED, EXTRAM_NO_MEMORY, EXTRAM_INVALID];
+                let all =
+                    [EXTRAM_OK, EXTRAM_CLOSED, EXTRAM_EXHAUSTED, EXTRAM_CREATION_FAILED, EXTRAM_INVALID];
                 expect(extram_prewarm(handle(pool), u32::from(spare % 8)), &all);
             }
         }
@@ -369,6 +370,11 @@ fn configuration(size: Size, limit: u8, by_call: bool, functions: u8) -> extram_
         retire: has(2).then_some(retire as _),
         max_ms: u32::from(limit % 4),
         binding: if has(3) { u32::from(by_call) } else { 7 },
+        try_admit: None,
+        observe: None,
+        // Of the bits that say whether a function is there two are left.
+        spare_max: u32::from(!has(4)) * 2,
+        stacks: u32::from(!has(5)),
     }
 }
 
@@ -377,7 +383,7 @@ fn new(place: u8, size: Size, limit: u8, by_call: bool, functions: u8) {
     let mut pool = null_mut();
     // SAFETY: both are what they should be; with a wrong size no more than that is read.
     let code = unsafe { extram_pool_new(&config, &mut pool) };
-    expect(code, &[EXTRAM_OK, EXTRAM_INVALID, EXTRAM_NO_MEMORY]);
+    expect(code, &[EXTRAM_OK, EXTRAM_INVALID, EXTRAM_CREATION_FAILED]);
     assert_eq!(code == OK, !pool.is_null());
     if !pool.is_null() {
         MADE.lock().expect("no panic").push(pool.addr());
@@ -413,7 +419,7 @@ fn enter(pool: usize, way: Way, into: Place, share: u8) {
         EXTRAM_TIMED_OUT,
         EXTRAM_EXHAUSTED,
         EXTRAM_CLOSED,
-        EXTRAM_NO_MEMORY,
+        EXTRAM_CREATION_FAILED,
         EXTRAM_INVALID,
     ];
     expect(code, into.allow(&all));

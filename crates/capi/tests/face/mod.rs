@@ -45,6 +45,10 @@ pub fn config() -> extram_config {
         retire: None,
         max_ms: 0,
         binding: EXTRAM_BIND_THREAD,
+        try_admit: None,
+        observe: None,
+        spare_max: 0,
+        stacks: 0,
     }
 }
 

@@ -116,7 +116,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         sp: usize,
         ask: fn(usize) -> Option<core::ops::Range<usize>>,
     ) {
-        if R::STACKS && !m.bounds().hold(sp) {
+        if self.asks_stacks() && !m.bounds().hold(sp) {
             m.bounds().set(ask(sp).filter(|stack| stack.contains(&sp)), m.depth());
         }
     }
