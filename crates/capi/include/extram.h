@@ -356,11 +356,11 @@ typedef struct {
      * The stack that the thread came in on, lowest address and one past the highest; 0 where it is not
      * known.
      */
-    size_t stack_low;
+    uintptr_t stack_low;
     /**
      * See stack_low.
      */
-    size_t stack_high;
+    uintptr_t stack_high;
     /**
      * What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
      * contexts, so use it where none of that can happen: a collection that keeps all threads outside
@@ -561,8 +561,8 @@ uint32_t extram_depth(const extram_m *m);
  * EXTRAM_INVALID if the calling thread is not inside a call with it.
  */
 int extram_stack(const extram_m *m,
-                 size_t *low,
-                 size_t *high);
+                 uintptr_t *low,
+                 uintptr_t *high);
 
 /**
  * Leaves a word with the M, which its holders find there until its context goes, and extram_each_m

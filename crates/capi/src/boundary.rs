@@ -3,8 +3,8 @@
 use crate::code::extram_code;
 use extram_core::StartError;
 
-/// As C calls an address that is a number. Here, where cbindgen does not look: it knows the name.
-pub(crate) type uintptr_t = usize;
+/// A `uintptr_t`. Here, where cbindgen does not look: it takes the name for what cbindgen.toml says.
+pub(crate) type address = usize;
 
 /// Runs foreign code; `None` if it panicked, after the hook has printed the message. An exception of
 /// another language ends the process with a message.

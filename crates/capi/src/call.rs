@@ -1,7 +1,7 @@
 //! Calls: entering, what the M carries, leaving.
 
 use crate::Native;
-use crate::boundary::{coded, coded_slowly, guarded, uintptr_t};
+use crate::boundary::{address, coded, coded_slowly, guarded};
 use crate::code::extram_code::{self, EXTRAM_INVALID, EXTRAM_TOO_MANY};
 use crate::handle::{Place, extram_m, extram_pool};
 use crate::pool::{find, writable};
@@ -233,11 +233,7 @@ pub extern "C" fn extram_depth(m: *const extram_m) -> u32 {
 ///
 /// `low` and `high` are null or point to what their types say.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn extram_stack(
-    m: *const extram_m,
-    low: *mut uintptr_t,
-    high: *mut uintptr_t,
-) -> c_int {
+pub unsafe extern "C" fn extram_stack(m: *const extram_m, low: *mut address, high: *mut address) -> c_int {
     coded(|| {
         // SAFETY: by the caller's promise.
         let (low, high) = unsafe { (writable(low)?, writable(high)?) };

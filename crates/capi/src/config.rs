@@ -1,6 +1,6 @@
 //! The structures that C fills in and gets filled in.
 
-use crate::boundary::uintptr_t;
+use crate::boundary::address;
 use crate::code::extram_code::{self, EXTRAM_INVALID};
 use crate::handle::extram_m;
 use core::ffi::{c_int, c_void};
@@ -140,9 +140,9 @@ pub struct extram_m_info {
     pub since_ns: u64,
     /// The stack that the thread came in on, lowest address and one past the highest; 0 where it is not
     /// known.
-    pub stack_low: uintptr_t,
+    pub stack_low: address,
     /// See stack_low.
-    pub stack_high: uintptr_t,
+    pub stack_high: address,
     /// What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
     /// contexts, so use it where none of that can happen: a collection that keeps all threads outside
     /// admit, a debugger.
