@@ -29,7 +29,7 @@
 /**
  * Used by EXTRAM_POOL_BYTES.
  */
-#define EXTRAM_POOL_WORDS 104
+#define EXTRAM_POOL_WORDS 128
 
 /**
  * Used by EXTRAM_POOL_BYTES.

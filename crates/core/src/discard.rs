@@ -10,10 +10,14 @@ use crate::m::LAST;
 use crate::own::Own;
 use crate::port::Port;
 use crate::sync::Ordering;
-use crate::{Entered, Event, M, Pool, Runtime};
+use crate::{EnterError, Entered, Event, M, Pool, Runtime};
 
-/// In `spare_max`: as many as there are.
-pub(crate) const ALL: u32 = u32::MAX;
+/// What discarding takes. The pool comes to know it when somebody discards, so that a program that never
+/// does has no code for it.
+pub(crate) struct Parting<R: Runtime, P: Port> {
+    part: fn(&'static Pool<R, P>, &'static M<R>),
+    adopt: fn(&'static Pool<R, P>) -> Result<bool, EnterError>,
+}
 
 impl<R: Runtime, P: Port> Entered<R, P> {
     /// Leaves, and the context is not lent again: for one that is broken. It is dropped on this thread
@@ -24,17 +28,45 @@ impl<R: Runtime, P: Port> Entered<R, P> {
     /// other failure: those who wait are told, and who enters first when no M is left tries again. In an
     /// interrupt handler none is made. Not for signal handlers.
     pub fn discard(self) {
+        self.pool().may_part();
         self.mark_broken();
     }
 }
 
 impl<R: Runtime, P: Port> Pool<R, P> {
+    const PARTING: &'static Parting<R, P> = &Parting { part: Self::part_with_broken, adopt: Self::adopt };
+
+    /// Before a context is marked as broken.
+    pub(crate) fn may_part(&'static self) {
+        // Release: partner of the acquire in `parting`.
+        self.parting.store(core::ptr::from_ref(Self::PARTING).cast_mut(), Ordering::Release);
+    }
+
+    fn parting(&self) -> Option<&'static Parting<R, P>> {
+        // SAFETY: null, or a constant.
+        unsafe { self.parting.load(Ordering::Acquire).as_ref() }
+    }
+
     /// The last call of an M is over whose context is broken.
     #[cold]
+    pub(crate) fn part(&'static self, m: &'static M<R>) {
+        if let Some(parting) = self.parting() {
+            (parting.part)(self, m);
+        }
+    }
+
+    /// [`adopt`](Pool::adopt), where there can be something to take on.
+    pub(crate) fn adopted(&'static self) -> Result<bool, EnterError> {
+        if P::FORKS {
+            return self.adopt();
+        }
+        self.parting().map_or(Ok(false), |parting| (parting.adopt)(self))
+    }
+
     #[inline(never)]
-    pub(crate) fn part_with_broken(&'static self, m: &'static M<R>) {
+    fn part_with_broken(&'static self, m: &'static M<R>) {
         self.unbind_held(m);
-        let parting = Parting { pool: self, m };
+        let parting = PartingWith { pool: self, m };
         self.runtime.observe(Event::Discarded { m: m.id() });
         if let Some(shed) = self.shed(m) {
             core::mem::forget(parting);
@@ -127,14 +159,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         m.call().forget();
     }
 
-    /// Whether an M that comes back would be one more than may stay spare. Not for a handler's: dropping
-    /// a context is nothing for handlers.
-    #[inline]
-    pub(crate) fn is_surplus(&'static self, m: &M<R>) -> bool {
-        self.spare_max != ALL
-            && m.call().is_own()
-            && !P::in_handler()
-            && self.list.has_at_least(&self.table, self.spare_max.max(1))
+    /// Takes an M that comes back out of use if it would be one more than may stay spare. Not a handler's:
+    /// dropping a context is nothing for handlers.
+    pub(crate) fn shed_surplus(&'static self, m: &'static M<R>) -> bool {
+        let most = self.spare_max.max(1);
+        let surplus = m.call().is_own() && !P::in_handler() && self.list.has_at_least(&self.table, most);
+        // To be dropped here.
+        surplus && self.shed(m).is_some()
     }
 }
 
@@ -145,12 +176,12 @@ pub(crate) struct Shed<R: Runtime, P: Port> {
 }
 
 /// Parts with the M even if a function of the runtime panics.
-struct Parting<R: Runtime, P: Port> {
+struct PartingWith<R: Runtime, P: Port> {
     pool: &'static Pool<R, P>,
     m: &'static M<R>,
 }
 
-impl<R: Runtime, P: Port> Drop for Parting<R, P> {
+impl<R: Runtime, P: Port> Drop for PartingWith<R, P> {
     fn drop(&mut self) {
         self.pool.part_with(self.m, None);
     }

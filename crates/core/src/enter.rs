@@ -21,7 +21,6 @@
 //! of the thread's changes, so it does not matter where the thread was, nor when the guard goes.
 
 use crate::call::TooMany;
-use crate::discard::ALL;
 use crate::list::Waited;
 use crate::m::LAST;
 use crate::own::{self, Own};
@@ -88,6 +87,10 @@ pub struct Entered<R: Runtime, P: Port> {
 }
 
 impl<R: Runtime, P: Port> Entered<R, P> {
+    pub(crate) fn pool(&self) -> &'static Pool<R, P> {
+        self.pool
+    }
+
     /// The M, and nobody who leaves.
     pub(crate) fn into_m(self) -> &'static M<R> {
         let m = self.m;
@@ -279,7 +282,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             m.owe(LAST);
         }
         m.note_thread::<P>();
-        m.call().begin(false, self.spare_max == ALL);
+        m.call().begin(false, self.shed_surplus.is_none());
         if !self.set_own(Own::M { m, plain: false }) {
             m.call().leave_shortly(false);
         }

@@ -73,7 +73,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return m.call().less();
         }
         if m.is_broken() {
-            return self.part_with_broken(m);
+            return self.part(m);
         }
         // One that is bound and owes: the duty could not be done (admission was refused, or making failed).
         // It must not sit idle with this thread while others wait: it goes on with the M (Duty).
@@ -157,10 +157,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if m.depth() > 1 {
             return m.call().less();
         }
-        if self.is_surplus(m)
-            && let Some(shed) = self.shed(m)
-        {
-            return drop(shed);
+        if self.shed_surplus.is_some_and(|shed| shed(self, m)) {
+            return;
         }
         // Before it is given: afterwards it may be another's, and the pool gone.
         self.let_loose(m);

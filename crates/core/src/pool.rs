@@ -5,9 +5,8 @@
 //!   then no call is inside and no thread has anything of it. In a pool that was never started every
 //!   function finds that out and keeps nothing.
 
-#[cfg(not(loom))]
 use crate::M;
-use crate::discard::ALL;
+use crate::discard::Parting;
 use crate::exit::{at_exit, no_exit};
 use crate::fork::{in_child, no_child};
 use crate::life::Life;
@@ -18,7 +17,7 @@ use crate::port::{Hooks, Port};
 #[cfg(not(loom))]
 use crate::slots::FixedSlots;
 use crate::slots::Slots;
-use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use crate::table::Table;
 use crate::{Runtime, StartError};
 
@@ -59,7 +58,11 @@ pub struct Pool<R: Runtime, P: Port> {
     pub(crate) local: P::Local,
     pub(crate) runtime: R,
     pub(crate) limit: u32,
+    /// How many Ms may stay spare, and who sees to it: a program that never says so has no code for it.
     pub(crate) spare_max: u32,
+    pub(crate) shed_surplus: Option<fn(&'static Self, &'static M<R>) -> bool>,
+    /// What discarding takes, once somebody has; null before.
+    pub(crate) parting: AtomicPtr<Parting<R, P>>,
     binding: Binding,
     pub(crate) mode: Settled,
     pub(crate) life: Life,
@@ -125,7 +128,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 local: P::LOCAL,
                 runtime,
                 limit: UNLIMITED,
-                spare_max: ALL,
+                spare_max: u32::MAX,
+                shed_surplus: None,
+                parting: AtomicPtr::new(core::ptr::null_mut()),
                 binding: Binding::Thread,
                 mode: Settled::per_call(),
                 life: Life::new(),
@@ -151,6 +156,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// another M is kept ready. See also [`trim`](Pool::trim).
     pub const fn spare_max(mut self, max: u32) -> Self {
         self.spare_max = max;
+        self.shed_surplus = Some(Self::shed_surplus);
         self
     }
 

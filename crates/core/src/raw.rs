@@ -90,6 +90,7 @@ pub unsafe fn discard<R: Runtime, P: Port>(
     if !is_held::<R, P>(m) || m.call().raw() == 0 {
         return Err(LeaveError::NotHeld);
     }
+    pool.may_part();
     m.mark_broken();
     // SAFETY: by the caller's promise.
     unsafe { leave(pool, m) }

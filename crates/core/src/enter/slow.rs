@@ -152,7 +152,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                     Some(error) => return Err(error),
                     None => continue,
                 },
-                Taken::Empty | Taken::Failed if !manner.handler && self.adopt()? => continue,
+                Taken::Empty | Taken::Failed if !manner.handler && self.adopted()? => continue,
                 _ => {}
             }
             if let Some(m) = self.take_idle_back() {
