@@ -94,8 +94,9 @@ pub(crate) fn miri(seeds: u32, all: bool) -> Result<Summary> {
             println!("-- {}, {rules}", what.join(" "));
             // Once with its output whole, which is counted; then all seeds at a time.
             let once = cargo_test(&interpreted(&cargo, what, &format!("-Zmiri-seed=0{flag}")))?;
+            let good = once.failed == 0;
             summary += once;
-            if seeds > 1 && once.failed == 0 {
+            if seeds > 1 && good {
                 let range = format!("-Zmiri-many-seeds=1..{seeds}");
                 let all = ends_well(&interpreted(&cargo, what, &format!("{range}{flag}")));
                 summary += Summary::of(&format!("{range}, {}, {rules}", what.join(" ")), all);

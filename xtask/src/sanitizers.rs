@@ -37,13 +37,6 @@ pub(crate) struct Wanted {
     pub(crate) miri: bool,
 }
 
-impl Wanted {
-    /// Whether one of them was asked for.
-    pub(crate) fn any(&self) -> bool {
-        self.asan || self.tsan || self.fuzz || self.valgrind || self.miri
-    }
-}
-
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// What differs between the two.
