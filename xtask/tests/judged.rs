@@ -36,6 +36,14 @@ fn what_is_skipped_is_named_and_no_success_where_all_is_required() {
 }
 
 #[test]
+fn a_tool_that_is_missing_in_the_middle_skips_the_whole() {
+    // From now on there is a spin, but nothing that compiles what it writes.
+    let brings_spin = format!("{GOOD}; : > \"${{0%/*}}/spin\"");
+    let printed = judged(&brings_spin, &["--model"], "2 passed, 0 failed, 1 skipped", true);
+    assert!(printed.contains("skipped: the Promela model: no gcc"), "{printed}");
+}
+
+#[test]
 fn a_program_that_crashes_has_failed_although_others_passed() {
     let crash = format!("{GOOD}; echo running 3 tests; echo 'test a ... ok'; kill -SEGV $$");
     judged(&crash, &["--model"], "2 passed, 1 failed, 1 skipped", false);
