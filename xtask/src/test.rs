@@ -24,6 +24,13 @@ pub(crate) struct Args {
     /// Run FreeBSD's tests on this host, which ssh reaches without a question.
     #[arg(long, value_name = "HOST")]
     ssh: Option<String>,
+    /// What to run before a commit, under two minutes once it is built: formatting and the other checks
+    /// that build nothing, the tests of the core, the facade and the C face, and the lane --size.
+    ///
+    /// It leaves out clippy and the documentation with its examples, the tests of the ports, of tests/ and
+    /// of xtask itself, the core's build without an allocator, and all other lanes.
+    #[arg(long, conflicts_with = "all")]
+    quick: bool,
     /// Formatting, clippy and documentation.
     #[arg(long)]
     lint: bool,
@@ -100,10 +107,11 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
     let (sanitizers, models) = (&args.sanitizers, &args.models);
     let mut lanes = vec![
         lane("lint", args.lint, |_| lint()),
+        (args.quick, ("quick", Box::new(quick))),
         lane("embed", args.embed, |_| crate::embed::lane()),
         lane("soak", args.soak, |_| crate::soak::lane()),
         lane("host", false, |_| host()),
-        lane("size", args.size, |_| bare_metal::size::lane()),
+        lane("size", args.size || args.quick, |_| bare_metal::size::lane()),
         board!("cortex-m3", "thumbv7m-none-eabi"),
         board!("cortex-m0", "thumbv6m-none-eabi"),
         lane("asan", sanitizers.asan, |_| crate::sanitizers::address()),
@@ -164,21 +172,40 @@ fn host() -> Result<Summary> {
     Ok(summary)
 }
 
+fn quick() -> Result<Summary> {
+    let mut summary = read();
+    summary += cargo_test(&quick_tests())?;
+    Ok(summary)
+}
+
+/// Those of what others depend on, without the examples in the documentation.
+fn quick_tests() -> Command {
+    let packages = ["extram-core", "extram", "extram-capi"].into_iter().flat_map(|name| ["-p", name]);
+    Command::new("cargo").args(["test", "--no-fail-fast", "--lib", "--tests"]).args(packages)
+}
+
 fn lint() -> Result<Summary> {
+    let cargo = |args: &[&str]| Command::new("cargo").args(args);
+    let mut summary = read();
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    summary += Summary::of("clippy", cargo(&clippy).run());
+    let doc = cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    summary += Summary::of("documentation", doc.run());
+    Ok(summary)
+}
+
+/// The checks that build nothing.
+fn read() -> Summary {
     let cargo = |args: &[&str]| Command::new("cargo").args(args);
     let mut summary = Summary::default();
     summary += Summary::of("rustfmt", cargo(&["fmt", "--all", "--check"]).run());
     let bare = ["fmt", "--all", "--check", "--manifest-path", "tests/bare-metal/Cargo.toml"];
     summary += Summary::of("rustfmt, bare metal", cargo(&bare).run());
-    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    summary += Summary::of("clippy", cargo(&clippy).run());
-    let doc = cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
-    summary += Summary::of("documentation", doc.run());
     let root = crate::marks::root();
     summary += Summary::of("every edge has a test or a reason", crate::edges::check(&root));
     summary += Summary::of("every cited invariant is defined once", crate::sources::invariants(&root));
     summary += Summary::of("no file of the core is too long", crate::sources::lengths(&root));
-    Ok(summary)
+    summary
 }
 
 #[cfg(test)]
@@ -206,9 +233,11 @@ mod tests {
             assert_eq!(names(&[&format!("--{name}")]), [name]);
         }
         assert_eq!(names(&[]), ["host"]);
+        assert_eq!(names(&["--quick"]), ["quick", "size"]);
         assert_eq!(names(&["--target", "thumbv7m-none-eabi", "--lint"]), ["lint", "cortex-m3"]);
         let all = names(&["--all"]);
         assert!(all.len() > 20 && all.contains(&"host".to_owned()), "{all:?}");
+        assert!(!all.contains(&"quick".to_owned()), "others have all of it: {all:?}");
         let nowhere = Line::parse_from(["test", "--target", "nowhere"]).args;
         assert!(chosen(&nowhere).is_err());
     }
