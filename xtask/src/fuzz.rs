@@ -30,6 +30,7 @@ const FUZZER: Sanitizer = Sanitizer {
     options: ("ASAN_OPTIONS", "detect_leaks=0"),
     planted: &[("planted", "the planted failure is found")],
     apart: &[],
+    empty: &[],
 };
 
 const TARGETS: [&str; 2] = ["pool_operations", "c_face"];

@@ -22,13 +22,6 @@ pub(crate) struct Wanted {
     pub(crate) model: bool,
 }
 
-impl Wanted {
-    /// Whether one of the lanes is wanted.
-    pub(crate) fn any(&self) -> bool {
-        self.loom || self.shuttle || self.model
-    }
-}
-
 /// `cargo test` of the core's models. Optimised, because it runs the code hundreds of thousands of
 /// times; in a target directory of its own, because the flag is another for every crate.
 pub(crate) fn loom_tests() -> Command {

@@ -101,7 +101,7 @@ pub(crate) fn mutate(args: &Args) -> Result<()> {
     let (summary, rows) = run(&chosen, |rows| Ok(std::fs::write(PAGE, page(&mutations, &table, rows))?))?;
     println!("\n{HEADER}{rows}written to {PAGE}");
     println!("{summary}");
-    ensure!(summary.good(false), "not all mutations ended as they should");
+    ensure!(summary.good(), "not all mutations ended as they should");
     Ok(())
 }
 

@@ -14,15 +14,20 @@ pub(crate) fn lane() -> Result<Summary> {
     summary += Summary::of("metadata of the crates to publish", complete(&crates));
     summary += Summary::of("cargo package", package(&crates));
     summary += Summary::of("the public items are as listed", api::api(&api::Args::compare()));
+    let folder = tempfile::tempdir()?;
     let offline = match Refused::find() {
-        Some(refused) => Summary::of("a vendored copy builds without a network", vendored(&refused)),
+        Some(refused) => {
+            Summary::of("a vendored copy builds without a network", vendored(folder.path(), &refused))
+        }
         None => {
-            summary += Summary::of("a vendored copy builds", vendored(&Refused(Vec::new())));
+            let unaided = vendored(folder.path(), &Refused(Vec::new()));
+            summary += Summary::of("a vendored copy builds", unaided);
             let reason = "unshare(1) may not make a network namespace here; CARGO_NET_OFFLINE alone";
             Summary::skipped("the network refused to the vendored build", reason)
         }
     };
     summary += offline;
+    summary += c_program(which("cc"), folder.path());
     Ok(summary)
 }
 
@@ -105,9 +110,8 @@ impl Refused {
     }
 }
 
-fn vendored(refused: &Refused) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let copy = folder.path().join("copy");
+fn vendored(folder: &Path, refused: &Refused) -> Result<()> {
+    let copy = folder.join("copy");
     vendor::vendor(&vendor::Args::new(&copy, "linux"))?;
     for file in ["VENDORED.md", "LICENSE-MIT", "LICENSE-APACHE", "vendor/cfg-if/Cargo.toml"] {
         if !copy.join(file).is_file() {
@@ -116,20 +120,30 @@ fn vendored(refused: &Refused) -> Result<()> {
     }
     // An empty CARGO_HOME: nothing that was downloaded before helps.
     let cargo = |program: &str| {
-        let command = refused.command(program).dir(&copy).env("CARGO_HOME", folder.path().join("home"));
+        let command = refused.command(program).dir(&copy).env("CARGO_HOME", folder.join("home"));
         command.env_remove("CARGO_TARGET_DIR").env("CARGO_NET_OFFLINE", "true")
     };
     cargo("cargo").args(["build", "--offline"]).run()?;
     // That of another port is as complete.
-    let other = folder.path().join("other");
+    let other = folder.join("other");
     vendor::vendor(&vendor::Args::new(&other, "bare-metal"))?;
-    cargo("cargo").dir(&other).args(["build", "--offline"]).run()?;
-    let library = copy.join("target/debug/libextram_capi.a");
-    if which("cc").is_none() {
-        return Ok(());
+    cargo("cargo").dir(&other).args(["build", "--offline"]).run()
+}
+
+/// A C program with the library that the copy has built.
+fn c_program(compiler: Option<PathBuf>, folder: &Path) -> Summary {
+    let what = "a C program with the vendored copy";
+    match compiler {
+        Some(compiler) => Summary::of(what, calls(&compiler, folder)),
+        None => Summary::skipped(what, "no cc (cargo xtask setup)"),
     }
-    let program = folder.path().join("program");
-    Command::new("cc")
+}
+
+fn calls(compiler: &Path, folder: &Path) -> Result<()> {
+    let copy = folder.join("copy");
+    let library = copy.join("target/debug/libextram_capi.a");
+    let program = folder.join("program");
+    Command::new(compiler)
         .arg(crate::header::directory().join("tests/c/threads.c"))
         .arg(format!("-I{}", copy.join("crates/capi/include").display()))
         .args([Path::new("-o"), &program, &library])
@@ -140,4 +154,17 @@ fn vendored(refused: &Refused) -> Result<()> {
         bail!("{printed:?}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_c_program_without_a_compiler_is_skipped_and_one_that_does_not_build_has_failed() {
+        let nothing = tempfile::tempdir().unwrap();
+        let of = |compiler: Option<&str>| c_program(compiler.map(PathBuf::from), nothing.path()).to_string();
+        assert_eq!(of(None), "0 passed, 0 failed, 1 skipped");
+        assert_eq!(of(Some("false")), "0 passed, 1 failed, 0 skipped");
+    }
 }

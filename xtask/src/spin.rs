@@ -48,10 +48,11 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// Every check; skipped where there is no spin.
+/// Every check; skipped where there is no spin, or nothing that compiles what it writes.
 pub(crate) fn checks() -> Result<Summary> {
-    if which("spin").is_none() {
-        return Ok(Summary::skipped("the Promela model", "no spin; `cargo xtask setup` installs it"));
+    if let Some(missing) = ["spin", "gcc"].into_iter().find(|tool| which(tool).is_none()) {
+        let reason = format!("no {missing}; `cargo xtask setup` installs it");
+        return Ok(Summary::skipped("the Promela model", &reason));
     }
     let place = std::env::current_dir()?.join("target/spin");
     std::fs::create_dir_all(&place)?;

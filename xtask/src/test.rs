@@ -8,7 +8,7 @@
 use crate::bare_metal;
 use crate::command::{Command, Stream};
 use crate::freebsd;
-use crate::judge::{Lanes, Programs, Summary};
+use crate::judge::{self, Lane, Programs, Summary};
 use anyhow::{Result, bail, ensure};
 use clap::Args as ClapArgs;
 use std::time::Duration;
@@ -24,6 +24,13 @@ pub(crate) struct Args {
     /// Run FreeBSD's tests on this host, which ssh reaches without a question.
     #[arg(long, value_name = "HOST")]
     ssh: Option<String>,
+    /// What to run before a commit, under two minutes once it is built: formatting and the other checks
+    /// that build nothing, the tests of the core, the facade and the C face, and the lane --size.
+    ///
+    /// It leaves out clippy and the documentation with its examples, the tests of the ports, of tests/ and
+    /// of xtask itself, the core's build without an allocator, and all other lanes.
+    #[arg(long, conflicts_with = "all")]
+    quick: bool,
     /// Formatting, clippy and documentation.
     #[arg(long)]
     lint: bool,
@@ -66,9 +73,6 @@ pub(crate) struct Args {
     require: bool,
 }
 
-/// What the lanes have in common.
-type Lane<'a> = &'a dyn Fn() -> Result<Summary>;
-
 /// How long one `cargo test` may take before it is taken for hung.
 pub(crate) const LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -86,69 +90,69 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     if let Some(host) = &args.ssh {
         freebsd::host::choose(host);
     }
+    judge::judge(&chosen(args)?, args.require)
+}
+
+/// The lanes that are asked for; the host's, if none is.
+fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
     let target = args.target.as_deref();
-    let of = |triple| args.all || target == Some(triple);
+    let lane = |name, wanted, run: fn(&Args) -> Result<Summary>| -> (bool, Lane) {
+        (wanted || args.all, (name, Box::new(move || run(args))))
+    };
     macro_rules! board {
         ($name:literal, $triple:literal) => {
-            ($name, of($triple), &|| bare_metal::lane($triple))
+            lane($name, target == Some($triple), |_| bare_metal::lane($triple))
         };
     }
-    let wanted: &[(&str, bool, Lane)] = &[
-        ("lint", args.lint || args.all, &lint),
-        ("embed", args.embed || args.all, &crate::embed::lane),
-        ("soak", args.soak || args.all, &crate::soak::lane),
-        (
-            "host",
-            args.all
-                || !(args.lint
-                    || args.embed
-                    || args.soak
-                    || args.sanitizers.any()
-                    || args.models.any()
-                    || args.package
-                    || args.size
-                    || target.is_some()),
-            &host,
-        ),
-        ("size", args.size || args.all, &bare_metal::size::lane),
+    let (sanitizers, models) = (&args.sanitizers, &args.models);
+    let mut lanes = vec![
+        lane("lint", args.lint, |_| lint()),
+        (args.quick, ("quick", Box::new(quick))),
+        lane("embed", args.embed, |_| crate::embed::lane()),
+        lane("soak", args.soak, |_| crate::soak::lane()),
+        lane("host", false, |_| host()),
+        lane("size", args.size || args.quick, |_| bare_metal::size::lane()),
         board!("cortex-m3", "thumbv7m-none-eabi"),
         board!("cortex-m0", "thumbv6m-none-eabi"),
-        ("asan", args.sanitizers.asan || args.all, &crate::sanitizers::address),
-        ("tsan", args.sanitizers.tsan || args.all, &crate::sanitizers::thread),
-        ("loom", args.models.loom || args.all, &crate::models::loom),
-        ("shuttle", args.models.shuttle || args.all, &crate::models::shuttle),
-        ("model", args.models.model || args.all, &crate::models::model),
-        ("package", args.package || args.all, &crate::package::lane),
+        lane("asan", sanitizers.asan, |_| crate::sanitizers::address()),
+        lane("tsan", sanitizers.tsan, |_| crate::sanitizers::thread()),
+        lane("loom", models.loom, |_| crate::models::loom()),
+        lane("shuttle", models.shuttle, |_| crate::models::shuttle()),
+        lane("model", models.model, |_| crate::models::model()),
+        lane("package", args.package, |_| crate::package::lane()),
         board!("riscv32", "riscv32imac-unknown-none-elf"),
         board!("riscv64", "riscv64gc-unknown-none-elf"),
         board!("aarch64", "aarch64-unknown-none"),
         board!("cortex-m33", "thumbv8m.main-none-eabi"),
-        ("valgrind", args.sanitizers.valgrind || args.all, &crate::interpreters::valgrind),
-        ("miri", args.sanitizers.miri || args.all, &|| {
+        lane("valgrind", sanitizers.valgrind, |_| crate::interpreters::valgrind()),
+        lane("miri", sanitizers.miri, |args| {
             crate::interpreters::miri(args.miri_seeds, args.sanitizers.miri)
         }),
-        ("fuzz", args.sanitizers.fuzz || args.all, &crate::fuzz::lane),
-        ("freebsd", of("x86_64-unknown-freebsd"), &freebsd::x86_64),
-        ("freebsd-arm", of("aarch64-unknown-freebsd"), &freebsd::aarch64),
+        lane("fuzz", sanitizers.fuzz, |_| crate::fuzz::lane()),
+        lane("freebsd", target == Some("x86_64-unknown-freebsd"), |_| freebsd::x86_64()),
+        lane("freebsd-arm", target == Some("aarch64-unknown-freebsd"), |_| freebsd::aarch64()),
     ];
-    if let Some(target) = target
-        && !wanted.iter().any(|(_, wanted, _)| *wanted)
-    {
-        bail!("no tests for {target}");
+    if !lanes.iter().any(|(wanted, _)| *wanted) {
+        if let Some(target) = target {
+            bail!("no tests for {target}");
+        }
+        lanes.iter_mut().for_each(|(wanted, (name, _))| *wanted = *name == "host");
     }
-    let mut lanes = Lanes::default();
-    for (name, _, lane) in wanted.iter().filter(|(_, wanted, _)| *wanted) {
-        lanes.run(name, lane);
-    }
-    lanes.end(args.require)
+    Ok(lanes.into_iter().filter_map(|(wanted, lane)| wanted.then_some(lane)).collect())
 }
 
 /// Runs a `cargo test` and adds up what its test programs report; see [`crate::judge`].
 pub(crate) fn cargo_test(command: &Command) -> Result<Summary> {
-    let mut programs = Programs::default();
-    let ended = command.stream(LIMIT, |stream, chunk| {
+    cargo_test_within(LIMIT, command, |chunk| {
         use std::io::Write as _;
         let _ = std::io::stdout().write_all(chunk);
+    })
+}
+
+fn cargo_test_within(limit: Duration, command: &Command, show: impl Fn(&[u8])) -> Result<Summary> {
+    let mut programs = Programs::default();
+    let ended = command.stream(limit, |stream, chunk| {
+        show(chunk);
         if stream == Stream::Out {
             programs.take(chunk);
         }
@@ -168,19 +172,84 @@ fn host() -> Result<Summary> {
     Ok(summary)
 }
 
+fn quick() -> Result<Summary> {
+    let mut summary = read();
+    summary += cargo_test(&quick_tests())?;
+    Ok(summary)
+}
+
+/// Those of what others depend on, without the examples in the documentation.
+fn quick_tests() -> Command {
+    let packages = ["extram-core", "extram", "extram-capi"].into_iter().flat_map(|name| ["-p", name]);
+    Command::new("cargo").args(["test", "--no-fail-fast", "--lib", "--tests"]).args(packages)
+}
+
 fn lint() -> Result<Summary> {
+    let cargo = |args: &[&str]| Command::new("cargo").args(args);
+    let mut summary = read();
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    summary += Summary::of("clippy", cargo(&clippy).run());
+    let doc = cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    summary += Summary::of("documentation", doc.run());
+    Ok(summary)
+}
+
+/// The checks that build nothing.
+fn read() -> Summary {
     let cargo = |args: &[&str]| Command::new("cargo").args(args);
     let mut summary = Summary::default();
     summary += Summary::of("rustfmt", cargo(&["fmt", "--all", "--check"]).run());
     let bare = ["fmt", "--all", "--check", "--manifest-path", "tests/bare-metal/Cargo.toml"];
     summary += Summary::of("rustfmt, bare metal", cargo(&bare).run());
-    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    summary += Summary::of("clippy", cargo(&clippy).run());
-    let doc = cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
-    summary += Summary::of("documentation", doc.run());
     let root = crate::marks::root();
     summary += Summary::of("every edge has a test or a reason", crate::edges::check(&root));
     summary += Summary::of("every cited invariant is defined once", crate::sources::invariants(&root));
     summary += Summary::of("no file of the core is too long", crate::sources::lengths(&root));
-    Ok(summary)
+    summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn names(line: &[&str]) -> Vec<String> {
+        let args = Line::parse_from([&["test"], line].concat()).args;
+        chosen(&args).unwrap().iter().map(|(name, _)| name.to_string()).collect()
+    }
+
+    #[test]
+    fn each_option_has_its_lane_and_none_is_the_host() {
+        for name in [
+            "lint", "embed", "soak", "size", "asan", "tsan", "loom", "shuttle", "model", "package",
+            "valgrind", "miri", "fuzz",
+        ] {
+            assert_eq!(names(&[&format!("--{name}")]), [name]);
+        }
+        assert_eq!(names(&[]), ["host"]);
+        assert_eq!(names(&["--quick"]), ["quick", "size"]);
+        assert_eq!(names(&["--target", "thumbv7m-none-eabi", "--lint"]), ["lint", "cortex-m3"]);
+        let all = names(&["--all"]);
+        assert!(all.len() > 20 && all.contains(&"host".to_owned()), "{all:?}");
+        assert!(!all.contains(&"quick".to_owned()), "others have all of it: {all:?}");
+        let nowhere = Line::parse_from(["test", "--target", "nowhere"]).args;
+        assert!(chosen(&nowhere).is_err());
+    }
+
+    #[test]
+    fn a_run_over_its_time_limit_is_failed_and_counts_what_it_told() {
+        let sh = |script: &str| Command::new("sh").args(["-c", script]);
+        let good = "echo running 1 test; echo 'test result: ok. 1 passed; 0 failed'";
+        let of = |script: &str, limit| cargo_test_within(limit, &sh(script), |_| {}).unwrap().to_string();
+        assert_eq!(of(good, LIMIT), "1 passed, 0 failed, 0 skipped");
+        let late = format!("{good}; exec sleep 60");
+        assert_eq!(of(&late, Duration::from_millis(500)), "1 passed, 1 failed, 0 skipped");
+        assert_eq!(of(&format!("{good} >&2"), LIMIT), "0 passed, 1 failed, 0 skipped");
+    }
 }

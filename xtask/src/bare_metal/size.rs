@@ -57,8 +57,8 @@ type File = BTreeMap<String, Blessed>;
 pub(crate) fn size(args: &Args) -> Result<()> {
     let summary = check(args.bless)?;
     println!("{summary}");
-    if summary.failed > 0 {
-        bail!("too large");
+    if !summary.good() {
+        bail!("too large, or nothing to measure with");
     }
     Ok(())
 }

@@ -38,8 +38,8 @@ impl fmt::Display for Verdict {
 
 /// Judges a run by its lines and its exit code (`None` if a signal ended it).
 pub(super) fn judge(lines: &[String], code: Option<i32>) -> (Verdict, Summary) {
-    let counted = lines.last().and_then(|line| line.strip_prefix(CLOSING)).and_then(counts);
-    let verdict = match (counted, code) {
+    let mut counted = lines.last().and_then(|line| line.strip_prefix(CLOSING)).and_then(counts);
+    let verdict = match (&counted, code) {
         (Some(counted), Some(0)) if counted.failed == 0 && counted.passed > 0 => Verdict::Good,
         (Some(counted), Some(code)) if counted.failed > 0 && code != 0 => Verdict::Failed { code },
         (Some(counted), code) => {
@@ -47,6 +47,9 @@ pub(super) fn judge(lines: &[String], code: Option<i32>) -> (Verdict, Summary) {
         }
         (None, code) => Verdict::Unclear(format!("no closing line, exit code {code:?}")),
     };
+    if let Some(counted) = &mut counted {
+        counted.left_out = lines.iter().filter_map(|line| skipped(line)).collect();
+    }
     (verdict, counted.unwrap_or_default())
 }
 
@@ -64,7 +67,14 @@ fn counts(line: &str) -> Option<Summary> {
         let (number, word) = part.split_once(' ')?;
         (word == what).then(|| number.parse().ok())?
     });
-    Some(Summary { passed: numbers.next()??, failed: numbers.next()??, skipped: numbers.next()?? })
+    let [passed, failed, skipped] = [numbers.next()??, numbers.next()??, numbers.next()??];
+    Some(Summary { passed, failed, skipped, ..Summary::default() })
+}
+
+/// ` 4 A scenario: skipped: for a reason`, as an entry of what was left out.
+fn skipped(line: &str) -> Option<String> {
+    let (what, why) = line.split_once(": skipped: ")?;
+    Some(format!("{}: {why}", what.trim()))
 }
 
 #[cfg(test)]
@@ -88,6 +98,17 @@ mod tests {
         ] {
             assert!(matches!(judged(closing, code), Verdict::Unclear(_)), "{closing} {code:?}");
         }
+    }
+
+    #[test]
+    fn what_is_skipped_is_known_by_its_line() {
+        let lines = [" 4 A scenario: skipped: it has no heap", "all: 2 passed, 0 failed, 1 skipped"];
+        let (verdict, summary) = judge(&lines.map(str::to_owned), Some(0));
+        assert_eq!(verdict, Verdict::Good);
+        assert_eq!(
+            (summary.skipped, &*summary.left_out),
+            (1, &["4 A scenario: it has no heap".to_owned()][..])
+        );
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Tally {
     /// What the program counts for, and what is wrong with it.
     pub(super) fn end(&mut self, ending: Ending) -> (Summary, Option<String>) {
         let closing = self.closing.take();
-        let mut summary = closing.unwrap_or_default();
+        let mut summary = closing.clone().unwrap_or_default();
         let complaint = match (ending, closing) {
             (Ending::Exited(0), Some(closing)) if closing.failed == 0 => None,
             (Ending::Exited(0), Some(_)) => Some("tests failed, and the exit status is 0".to_owned()),
