@@ -44,24 +44,33 @@ pub(crate) fn choose(dir: &Path) {
     let _ = CHOSEN.set(dir.to_owned());
 }
 
-/// The base for a target: the directory that `--freebsd-base` or `FREEBSD_BASE` names, else what
-/// `cargo xtask freebsd fetch` has brought. `None` if there is none; an error if there is one that
+/// The base for a target: the directory that `--freebsd-base` or `FREEBSD_BASE` names, else the
+/// newest release that `cargo xtask freebsd fetch` has brought. `None` if there is none; an error if there is one that
 /// will not do.
 pub(crate) fn find(target: &str) -> Result<Option<Base>> {
     let named = CHOSEN.get().cloned();
     let named =
         named.or_else(|| std::env::var_os("FREEBSD_BASE").filter(|dir| !dir.is_empty()).map(Into::into));
-    let fetched = cache(target);
-    match named {
-        Some(dir) => open(&dir, target, &unpacked()).map(Some),
-        None if SETS.iter().all(|set| fetched.join(set).is_file()) => {
-            open(&fetched, target, &unpacked()).map(Some)
-        }
-        None => Ok(None),
-    }
+    let dir = named.or_else(|| newest(&cache(target)));
+    dir.map(|dir| open(&dir, target, &unpacked())).transpose()
 }
 
-/// Where fetched sets are kept: they serve every checkout of this user.
+/// The newest release that has come whole.
+fn newest(cache: &Path) -> Option<PathBuf> {
+    let releases = std::fs::read_dir(cache).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    releases.filter(|dir| has_sets(dir)).max_by_key(|dir| {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        let numbers = name.split(|c: char| !c.is_ascii_digit()).take(2);
+        numbers.map(|number| number.parse().unwrap_or(0)).collect::<Vec<u32>>()
+    })
+}
+
+fn has_sets(dir: &Path) -> bool {
+    SETS.iter().all(|set| dir.join(set).is_file())
+}
+
+/// Where fetched sets are kept, a directory for each release: they serve every checkout of this
+/// user.
 pub(crate) fn cache(target: &str) -> PathBuf {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
@@ -77,7 +86,7 @@ fn open(dir: &Path, target: &str, into: &Path) -> Result<Base> {
     let dir = dir.canonicalize().with_context(|| format!("no FreeBSD base at {}", dir.display()))?;
     let dir = if dir.join(KERNEL).is_file() {
         dir
-    } else if SETS.iter().all(|set| dir.join(set).is_file()) {
+    } else if has_sets(&dir) {
         unpack(&dir, into)?
     } else {
         bail!(
@@ -242,6 +251,25 @@ mod tests {
         assert!(!base.dir.join("rescue").exists());
         std::fs::write(base.dir.join("mark"), "").unwrap();
         assert!(open(&sets, TARGET, &into).unwrap().dir.join("mark").exists(), "unpacked again");
+    }
+
+    #[test]
+    fn of_what_was_fetched_the_newest_release_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(newest(&dir.path().join("nothing")), None);
+        for (release, sets) in [
+            ("9.3-RELEASE", SETS.as_slice()),
+            ("14.4-RELEASE", SETS.as_slice()),
+            ("14.10-RELEASE", SETS.as_slice()),
+            // Not whole.
+            ("15.1-RELEASE", &SETS[..1]),
+        ] {
+            std::fs::create_dir(dir.path().join(release)).unwrap();
+            for set in sets {
+                std::fs::write(dir.path().join(release).join(set), "").unwrap();
+            }
+        }
+        assert_eq!(newest(dir.path()), Some(dir.path().join("14.10-RELEASE")));
     }
 
     #[test]

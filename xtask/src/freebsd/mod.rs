@@ -4,13 +4,17 @@ pub(crate) mod abi;
 pub(crate) mod base;
 mod boot;
 pub(crate) mod build;
+mod download;
 mod elf;
 pub(crate) mod fetch;
 mod grub;
 pub(crate) mod host;
 mod image;
+#[cfg(test)]
+mod mirror;
 mod protocol;
 pub(crate) mod run;
+mod sums;
 mod symbols;
 pub(crate) mod zig;
 
