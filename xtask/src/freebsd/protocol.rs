@@ -162,11 +162,6 @@ impl Transcript {
         }
     }
 
-    /// Whether the closing frame has come.
-    pub(crate) fn closed(&self) -> bool {
-        self.closed
-    }
-
     /// Whether the loader waits for somebody to type: it could not do what its script says, and
     /// nothing more will come.
     pub(crate) fn loader_waits(&self) -> bool {
