@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Run FreeBSD's tests on this host, which ssh reaches without a question.
     #[arg(long, value_name = "HOST")]
     ssh: Option<String>,
+    /// Who runs the processors of FreeBSD's machine in QEMU.
+    #[arg(long, value_enum, default_value_t)]
+    accel: freebsd::machine::Accel,
     /// Formatting, clippy and documentation.
     #[arg(long)]
     lint: bool,
@@ -86,6 +89,7 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     if let Some(host) = &args.ssh {
         freebsd::host::choose(host);
     }
+    freebsd::machine::choose(args.accel);
     let target = args.target.as_deref();
     let of = |triple| args.all || target == Some(triple);
     macro_rules! board {

@@ -10,6 +10,7 @@ pub(crate) mod fetch;
 mod grub;
 pub(crate) mod host;
 mod image;
+pub(crate) mod machine;
 #[cfg(test)]
 mod mirror;
 mod protocol;

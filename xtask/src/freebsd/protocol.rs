@@ -77,6 +77,8 @@ pub(crate) enum News<'a> {
     Started(u32),
     Output(Stream, &'a [u8]),
     Ended(Ending),
+    /// The plan is run from its beginning, on another machine: what was told before does not count.
+    Anew,
 }
 
 impl Transcript {
