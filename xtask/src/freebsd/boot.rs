@@ -10,7 +10,7 @@ use super::image::{self, Files};
 use super::machine::{Machine, kvm_failure};
 use super::protocol::{Fault, Moment, News, Transcript};
 use crate::command::{Command, Ended, Stream};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use freebsd_init::plan::{Nonce, Plan, Program};
 use std::io::Read as _;
 use std::ops::ControlFlow;
@@ -50,6 +50,26 @@ pub(crate) fn boot(
     job.run_on(&machine, &mut tell)
 }
 
+/// Refuses a checkout whose files the guest would not see where they are here.
+pub(crate) fn check_place(checkout: &Path) -> Result<()> {
+    ensure!(
+        !checkout.starts_with("/dev"),
+        "{} would be hidden in the guest, which has its devices in /dev: the checkout has to be elsewhere",
+        checkout.display()
+    );
+    Ok(())
+}
+
+/// Where the guest may mount a file system in memory for its programs to write to.
+const SCRATCH: [&str; 2] = ["/tmp", "/scratch"];
+
+/// The first of those places that hides none of the files, which are where they are here.
+fn scratch(files: &Files) -> Result<&'static str> {
+    let hides = |place: &str| files.keys().any(|file| Path::new("/").join(file).starts_with(place));
+    let free = SCRATCH.into_iter().find(|place| !hides(place));
+    free.with_context(|| format!("there are files in both {}", SCRATCH.join(" and ")))
+}
+
 /// What one boot is for.
 struct Job<'a> {
     target: &'a str,
@@ -81,19 +101,14 @@ impl Job<'_> {
         mut tell: impl FnMut(News<'_>),
     ) -> Result<()> {
         let Job { target, base, files, programs } = *self;
-        for (inside, file) in files {
+        for file in files.values() {
             base.accepts(file, target)?;
-            if inside.starts_with("tmp") {
-                bail!(
-                    "{} would be hidden in the guest, whose /tmp is empty at first: build elsewhere",
-                    file.display()
-                );
-            }
         }
         let files = image::closure(base, files.clone())?;
         std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let plan = Plan {
             nonce: draw_nonce()?,
+            scratch: scratch(&files)?.to_owned(),
             env: environment(machine.kvm, std::env::var("EXTRAM_SCALE").ok()),
             programs: programs.to_vec(),
         };
@@ -207,7 +222,12 @@ mod tests {
     #[test]
     fn each_step_of_a_run_has_its_time() {
         let program = |limit_s| Program { limit_s, args: vec![] };
-        let plan = Plan { nonce: [0; 16], env: vec![], programs: vec![program(3), program(300)] };
+        let plan = Plan {
+            nonce: [0; 16],
+            scratch: "/tmp".into(),
+            env: vec![],
+            programs: vec![program(3), program(300)],
+        };
         let seconds = |news| limit_after(&news, &plan).map(|limit| (limit - STEP_LIMIT).as_secs());
         assert_eq!(seconds(News::Hello("")), Some(0));
         assert_eq!(seconds(News::Started(0)), Some(3));
@@ -218,7 +238,7 @@ mod tests {
 
     /// What comes of a QEMU that does this, and whether it was waited for.
     fn ran(script: &str, kvm: bool) -> (anyhow::Error, Duration) {
-        let plan = Plan { nonce: [0; 16], env: vec![], programs: vec![] };
+        let plan = Plan { nonce: [0; 16], scratch: "/tmp".into(), env: vec![], programs: vec![] };
         let mut transcript = Transcript::new(plan.nonce, 0);
         let begin = std::time::Instant::now();
         let qemu = Command::new("sh").args(["-c", script]);
@@ -239,6 +259,36 @@ mod tests {
         assert!(!ran(ends, false).0.is::<KvmFailed>());
         let panics = "echo 'panic: no init'; echo 'kvm: unhandled rdmsr' >&2; sleep 1; exit 1";
         assert!(ran(panics, true).0.to_string().contains("panicked"));
+    }
+
+    #[test]
+    fn the_place_to_write_hides_no_file_of_the_checkout() {
+        let place = |file: &str| scratch(&Files::from([(file.into(), "x".into())])).unwrap();
+        assert_eq!(place("home/me/extram/target/pool-1"), "/tmp");
+        assert_eq!(place("tmpfiles/extram/target/pool-1"), "/tmp");
+        assert_eq!(place("tmp/extram/target/pool-1"), "/scratch");
+        assert_eq!(place("scratch/extram/target/pool-1"), "/tmp");
+    }
+
+    #[test]
+    fn a_checkout_among_the_devices_is_refused() {
+        let error = check_place(Path::new("/dev/shm/extram")).unwrap_err().to_string();
+        assert!(error.contains("/dev/shm/extram") && !error.contains("console"), "{error}");
+        check_place(Path::new("/tmp/extram")).unwrap();
+    }
+
+    #[test]
+    fn what_fails_before_the_boot_names_no_log_of_a_console() {
+        let dir = tempfile::tempdir().unwrap();
+        let (base, program) = (dir.path().to_owned(), dir.path().join("pool"));
+        let base = Base { dir: base, version: 1_302_001 };
+        std::fs::write(&program, crate::freebsd::elf::fake::elf(&[], Some(1_400_097))).unwrap();
+        let files = Files::from([("programs/pool".into(), program)]);
+        let Err(error) = boot("x86_64-unknown-freebsd", &base, files, vec![], |_| ()) else {
+            panic!("a program for a newer release was run")
+        };
+        let error = format!("{error:#}");
+        assert!(!error.contains("console"), "{error}");
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub(crate) fn root(dir: &Path, files: &Files, plan: &Plan) -> Result<PathBuf> {
     if tree.exists() {
         std::fs::remove_dir_all(&tree)?;
     }
-    for inside in ["dev", "tmp", "etc"] {
+    for inside in ["dev", "etc", plan.scratch.trim_start_matches('/')] {
         create_dir(&tree.join(inside))?;
     }
     let strip = which("llvm-strip").or_else(|| which("strip"));
@@ -316,7 +316,12 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let base = base(dir.path(), &[("lib/libc.so.7", &[]), ("boot/kernel/kernel", &[])]);
-        let plan = Plan { nonce: [1; 16], env: vec![], programs: vec![Program { limit_s: 1, args: vec![] }] };
+        let plan = Plan {
+            nonce: [1; 16],
+            scratch: "/scratch".into(),
+            env: vec![],
+            programs: vec![Program { limit_s: 1, args: vec![] }],
+        };
         let files = closure(&base, program(dir.path(), &["libc.so.7"])).unwrap();
         let image = root(dir.path(), &files, &plan).unwrap();
         let bytes = std::fs::read(&image).unwrap();

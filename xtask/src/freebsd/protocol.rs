@@ -48,7 +48,7 @@ pub(crate) enum Fault {
     OutOfTurn(String),
     /// The console ended before the closing frame.
     CutOff { during: Option<u32> },
-    /// The guest's `/tmp` is full.
+    /// The guest's programs have no room left to write.
     DiskFull(String),
     /// Process 1 could not do its work.
     Init(String),

@@ -134,7 +134,7 @@ pub(crate) fn one(
 ) -> Result<Ending> {
     let init = init(target, base)?;
     let mut result = None;
-    // In a place of its own: where it lies here may be hidden there, as `/tmp` is.
+    // In a place of its own: where it lies here may be hidden there, as `/dev` is.
     let inside = Path::new("/programs").join(path.file_name().context("a program has a name")?);
     let programs = vec![program(&inside, args, RUN_LIMIT_S)];
     let mut files = with_init(init, companions.iter());
@@ -289,6 +289,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let host = host::find(target);
     if host.is_none() && base.is_none() {
         bail!("no FreeBSD base; run cargo xtask freebsd fetch");
+    }
+    if host.is_none() {
+        boot::check_place(&build::root())?;
     }
     let sysroot = base.as_ref().map(|base| base.dir.as_path());
     let path = match PROGRAMS.iter().find(|(program, _)| *program == args.program) {
