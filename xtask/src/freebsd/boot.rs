@@ -6,9 +6,10 @@
 //! `ports/freebsd/README.md` lists what was tried.
 
 use super::base::Base;
+use super::fault::{Fault, Moment};
 use super::image::{self, Files};
 use super::machine::{Machine, kvm_failure};
-use super::protocol::{Fault, Moment, News, Transcript};
+use super::protocol::{News, Transcript};
 use crate::command::{Command, Ended, Stream};
 use anyhow::{Context as _, Result, ensure};
 use freebsd_init::plan::{Nonce, Plan, Program};

@@ -6,6 +6,7 @@ mod boot;
 pub(crate) mod build;
 mod download;
 mod elf;
+mod fault;
 pub(crate) mod fetch;
 mod grub;
 pub(crate) mod host;
