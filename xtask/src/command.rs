@@ -60,10 +60,15 @@ impl Command {
         self
     }
 
+    /// Prints the command, runs it, and returns how it ended.
+    pub(crate) fn status(&self) -> Result<ExitStatus> {
+        self.echo();
+        self.std().status().with_context(|| self.cannot_start())
+    }
+
     /// Prints the command, runs it, and fails if it fails.
     pub(crate) fn run(&self) -> Result<()> {
-        self.echo();
-        let status = self.std().status().with_context(|| self.cannot_start())?;
+        let status = self.status()?;
         if !status.success() {
             bail!("{status}: {self}");
         }

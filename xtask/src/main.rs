@@ -6,7 +6,6 @@ mod callback_gc;
 mod command;
 mod edges;
 mod embed;
-#[allow(dead_code)] // the runs follow
 mod freebsd;
 mod fuzz;
 mod header;

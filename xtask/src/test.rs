@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// of xtask itself, the core's build without an allocator, and all other lanes.
     #[arg(long, conflicts_with = "all")]
     quick: bool,
+    /// Who runs the processors of FreeBSD's machine in QEMU.
+    #[arg(long, value_enum, default_value_t)]
+    accel: freebsd::machine::Accel,
     /// Formatting, clippy and documentation.
     #[arg(long)]
     lint: bool,
@@ -90,6 +93,7 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     if let Some(host) = &args.ssh {
         freebsd::host::choose(host);
     }
+    freebsd::machine::choose(args.accel);
     judge::judge(&chosen(args)?, args.require)
 }
 

@@ -75,7 +75,7 @@ pub enum Ending {
 pub enum Trouble {
     /// Something the system should do fails.
     System,
-    /// The guest's `/tmp` has no room left.
+    /// The programs have no room left to write.
     DiskFull,
 }
 

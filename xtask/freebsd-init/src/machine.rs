@@ -1,6 +1,6 @@
 //! The machine: its file systems, its name, its switch.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
 
@@ -25,7 +25,8 @@ pub(crate) fn mount_tmpfs(at: &str) -> io::Result<()> {
 }
 
 /// Whether a file system has no block left.
-pub(crate) fn is_full(at: &CStr) -> io::Result<bool> {
+pub(crate) fn is_full(at: &str) -> io::Result<bool> {
+    let at = CString::new(at)?;
     let mut state = MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: a C string, and room for the structure.
     if unsafe { libc::statfs(at.as_ptr(), state.as_mut_ptr()) } != 0 {
@@ -54,7 +55,7 @@ pub(crate) fn name() -> String {
 /// No process leaves a core file behind.
 pub(crate) fn forbid_cores() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: a valid limit. Without it, core files would fill `/tmp`, which is told then.
+    // SAFETY: a valid limit. Without it, core files would fill the file system in memory, which is told then.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
 }
 

@@ -1,10 +1,11 @@
 //! The plan: what process 1 is to run. A file on the guest's root file system.
 //!
-//! Lines of `key value`, in a fixed order. An argument, and a variable of the environment with its
+//! Lines of `key value`, in a fixed order. A path, an argument, and a variable of the environment with its
 //! value (`NAME=VALUE`), are written in hexadecimal, so that they can hold anything.
 //!
 //! ```text
 //! nonce 00112233445566778899aabbccddeeff
+//! scratch 2f746d70
 //! env 45585452414d5f5343414c453d302e31
 //! programs 1
 //! program 300
@@ -25,6 +26,9 @@ pub type Nonce = [u8; 16];
 pub struct Plan {
     /// Marks the frames of this boot.
     pub nonce: Nonce,
+    /// Where the programs may write, and have their home: an empty directory, for a file system in
+    /// memory.
+    pub scratch: String,
     /// Variables that each program finds in its environment, with their values.
     pub env: Vec<(String, String)>,
     /// What to run.
@@ -43,7 +47,7 @@ pub struct Program {
 impl Plan {
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let mut text = format!("nonce {}\n", hex(&self.nonce));
+        let mut text = format!("nonce {}\nscratch {}\n", hex(&self.nonce), hex(self.scratch.as_bytes()));
         for (name, value) in &self.env {
             let _ = writeln!(text, "env {}", hex(format!("{name}={value}").as_bytes()));
         }
@@ -66,6 +70,8 @@ impl Plan {
         };
         let nonce = unhex(due(lines.next(), "nonce")?).and_then(|bytes| bytes.try_into().ok());
         let nonce = nonce.ok_or("the plan's nonce is not 16 bytes")?;
+        let scratch = unhex(due(lines.next(), "scratch")?).and_then(|bytes| String::from_utf8(bytes).ok());
+        let scratch = scratch.ok_or("the plan's place to write is no path")?;
         let mut env = Vec::new();
         while let Some((_, value)) = lines.next_if(|(key, _)| *key == "env") {
             let variable = unhex(value).and_then(|bytes| String::from_utf8(bytes).ok());
@@ -86,7 +92,7 @@ impl Plan {
                     let arg = unhex(value).ok_or_else(|| format!("{value} is no argument"))?;
                     programs.last_mut().ok_or("the plan has an argument of no program")?.args.push(arg);
                 }
-                "end" if programs.len() == count => return Ok(Plan { nonce, env, programs }),
+                "end" if programs.len() == count => return Ok(Plan { nonce, scratch, env, programs }),
                 _ => return Err(format!("the plan has the line {key} {value}")),
             }
         }
@@ -116,7 +122,7 @@ mod tests {
         let herd = Program { limit_s: 20, args: vec![b"/tests/herd".to_vec(), Vec::new(), vec![10, 0xff]] };
         let pool = Program { limit_s: 300, args: vec![b"/tests/pool".to_vec()] };
         let env = vec![("SCALE".to_owned(), "0.1".to_owned()), ("EMPTY".to_owned(), String::new())];
-        Plan { nonce: [0xa5; 16], env, programs: vec![herd, pool] }
+        Plan { nonce: [0xa5; 16], scratch: "/tmp".to_owned(), env, programs: vec![herd, pool] }
     }
 
     #[test]
@@ -137,6 +143,8 @@ mod tests {
         let text = plan().to_text();
         for (from, to) in [
             ("nonce a5", "nonce zz"),
+            ("scratch 2f", "scratch f"),
+            ("scratch 2f", "home 2f"),
             // Without the sign between name and value.
             ("env 5343414c453d", "env 5343414c45"),
             ("programs 2", "programs 3"),

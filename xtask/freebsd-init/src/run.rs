@@ -24,32 +24,33 @@ pub(crate) fn all(console: &mut Console) -> io::Result<()> {
     let plan = Plan::from_text(&plan).map_err(io::Error::other)?;
     console.begin(plan.nonce);
     console.tell(&Event::Hello(machine::name()))?;
-    if let Err(error) = prepare() {
+    if let Err(error) = prepare(&plan.scratch) {
         console.tell(&Event::Trouble(Trouble::System, error.to_string()))?;
         return Err(error);
     }
     let mut run = 0;
     for (index, program) in (0..).zip(&plan.programs) {
         console.tell(&Event::Started(index))?;
-        let ending = one(program, &plan.env, console)?;
+        let ending = one(program, &plan, console)?;
         console.tell(&Event::Ended(ending))?;
         run += 1;
-        if machine::is_full(c"/tmp")? {
-            console.tell(&Event::Trouble(Trouble::DiskFull, "/tmp has no room left".to_owned()))?;
+        if machine::is_full(&plan.scratch)? {
+            let text = format!("{} has no room left", plan.scratch);
+            console.tell(&Event::Trouble(Trouble::DiskFull, text))?;
             break;
         }
     }
     console.tell(&Event::Closed(run))
 }
 
-fn prepare() -> io::Result<()> {
+fn prepare(scratch: &str) -> io::Result<()> {
     machine::forbid_cores();
-    machine::mount_tmpfs("/tmp").map_err(|error| io::Error::other(format!("tmpfs on /tmp: {error}")))
+    machine::mount_tmpfs(scratch).map_err(|error| io::Error::other(format!("tmpfs on {scratch}: {error}")))
 }
 
 /// Runs one program to its end. Nothing of it is left then.
-fn one(program: &Program, env: &[(String, String)], console: &mut Console) -> io::Result<Ending> {
-    let started = spawn(program, env);
+fn one(program: &Program, plan: &Plan, console: &mut Console) -> io::Result<Ending> {
+    let started = spawn(program, plan);
     let ending = match started {
         Ok(mut child) => follow(&mut child, program.limit_s, console),
         Err(error) => Ok(Ending::NotStarted(error.raw_os_error().unwrap_or(0))),
@@ -58,15 +59,16 @@ fn one(program: &Program, env: &[(String, String)], console: &mut Console) -> io
     ending
 }
 
-fn spawn(program: &Program, env: &[(String, String)]) -> io::Result<Child> {
+fn spawn(program: &Program, plan: &Plan) -> io::Result<Child> {
     let mut args = program.args.iter().map(|arg| OsStr::from_bytes(arg));
     let path = args.next().ok_or(io::ErrorKind::NotFound)?;
     Command::new(path)
         .args(args)
         .env_clear()
-        .envs([("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("PATH", "/bin:/usr/bin"), ("RUST_BACKTRACE", "1")])
-        .envs(env.iter().map(|(name, value)| (name, value)))
-        .current_dir("/tmp")
+        .envs([("HOME", &*plan.scratch), ("TMPDIR", &*plan.scratch)])
+        .envs([("PATH", "/bin:/usr/bin"), ("RUST_BACKTRACE", "1")])
+        .envs(plan.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(&plan.scratch)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -4,7 +4,7 @@
 //! distribution sets `base.txz` and `kernel.txz` of a release. Sets are unpacked once, into
 //! `target/freebsd`.
 
-use super::elf;
+use super::{elf, grub};
 use crate::command::{Command, which};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::OsStr;
@@ -27,6 +27,15 @@ const KERNEL: &str = "boot/kernel/kernel";
 /// The two sets of a release that make a base.
 pub(crate) const SETS: [&str; 2] = ["base.txz", "kernel.txz"];
 
+/// What may start the kernel, the better one first.
+pub(super) const LOADERS: [&str; 2] = ["boot/loader_simp.efi", "boot/loader.efi"];
+/// What starts every program.
+const LINKER: &str = "libexec/ld-elf.so.1";
+/// What every program loads.
+const LIBRARIES: [&str; 2] = ["libc.so.7", "libthr.so.3"];
+/// Where the runtime linker looks for libraries.
+pub(super) const LIBRARY_DIRS: [&str; 2] = ["lib", "usr/lib"];
+
 /// What is taken out of the sets. The rest is not needed and would be 1 GB more.
 const MEMBERS: &[&str] = &[
     "./boot/kernel/kernel",
@@ -44,24 +53,33 @@ pub(crate) fn choose(dir: &Path) {
     let _ = CHOSEN.set(dir.to_owned());
 }
 
-/// The base for a target: the directory that `--freebsd-base` or `FREEBSD_BASE` names, else what
-/// `cargo xtask freebsd fetch` has brought. `None` if there is none; an error if there is one that
+/// The base for a target: the directory that `--freebsd-base` or `FREEBSD_BASE` names, else the
+/// newest release that `cargo xtask freebsd fetch` has brought. `None` if there is none; an error if there is one that
 /// will not do.
 pub(crate) fn find(target: &str) -> Result<Option<Base>> {
     let named = CHOSEN.get().cloned();
     let named =
         named.or_else(|| std::env::var_os("FREEBSD_BASE").filter(|dir| !dir.is_empty()).map(Into::into));
-    let fetched = cache(target);
-    match named {
-        Some(dir) => open(&dir, target, &unpacked()).map(Some),
-        None if SETS.iter().all(|set| fetched.join(set).is_file()) => {
-            open(&fetched, target, &unpacked()).map(Some)
-        }
-        None => Ok(None),
-    }
+    let dir = named.or_else(|| newest(&cache(target)));
+    dir.map(|dir| open(&dir, target, &unpacked())).transpose()
 }
 
-/// Where fetched sets are kept: they serve every checkout of this user.
+/// The newest release that has come whole.
+fn newest(cache: &Path) -> Option<PathBuf> {
+    let releases = std::fs::read_dir(cache).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    releases.filter(|dir| has_sets(dir)).max_by_key(|dir| {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        let numbers = name.split(|c: char| !c.is_ascii_digit()).take(2);
+        numbers.map(|number| number.parse().unwrap_or(0)).collect::<Vec<u32>>()
+    })
+}
+
+fn has_sets(dir: &Path) -> bool {
+    SETS.iter().all(|set| dir.join(set).is_file())
+}
+
+/// Where fetched sets are kept, a directory for each release: they serve every checkout of this
+/// user.
 pub(crate) fn cache(target: &str) -> PathBuf {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
@@ -75,29 +93,54 @@ fn unpacked() -> PathBuf {
 /// Takes a directory as a base; sets are unpacked below `into`.
 fn open(dir: &Path, target: &str, into: &Path) -> Result<Base> {
     let dir = dir.canonicalize().with_context(|| format!("no FreeBSD base at {}", dir.display()))?;
-    let dir = if dir.join(KERNEL).is_file() {
-        dir
-    } else if SETS.iter().all(|set| dir.join(set).is_file()) {
-        unpack(&dir, into)?
-    } else {
-        bail!(
-            "{} is no FreeBSD base: neither {KERNEL} nor {} and {} is in it",
-            dir.display(),
-            SETS[0],
-            SETS[1]
-        );
+    let missing: Vec<&str> = SETS.into_iter().filter(|set| !dir.join(set).is_file()).collect();
+    let dir = match missing[..] {
+        _ if dir.join(KERNEL).is_file() => dir,
+        [] => unpack(&dir, into)?,
+        [set] => bail!("the sets in {} lack {set}", dir.display()),
+        _ => dir,
     };
-    let kernel = elf::facts(&dir.join(KERNEL))?;
-    if kernel.machine != elf::machine(target) {
-        bail!("the kernel of the base in {} is not for {target}", dir.display());
+    let lacks = lacks(&dir, target);
+    if !lacks.is_empty() {
+        bail!("the FreeBSD base in {} lacks {}", dir.display(), lacks.join(", "));
     }
-    for needed in ["libexec/ld-elf.so.1", "lib/libc.so.7"] {
-        if !dir.join(needed).is_file() {
-            bail!("the base in {} has no {needed}", dir.display());
-        }
+    if elf::facts(&dir.join(KERNEL))?.machine != elf::machine(target) {
+        bail!("the kernel of the base in {} is not for {target}", dir.display());
     }
     let version = version(&dir)?;
     Ok(Base { dir, version })
+}
+
+/// All that every run needs and that is not in an unpacked system.
+fn lacks(dir: &Path, target: &str) -> Vec<String> {
+    let there = |file: &str| dir.join(file).is_file();
+    let mut lacks = Vec::new();
+    match std::fs::read(dir.join(KERNEL)) {
+        Ok(kernel) if has_tmpfs(&kernel) => {}
+        Ok(_) => lacks.push("tmpfs in its kernel (options TMPFS)".to_owned()),
+        Err(_) => lacks.push(format!("the kernel ({KERNEL})")),
+    }
+    let grub_will_do = || target.starts_with("x86_64") && grub::find().is_some();
+    if !LOADERS.into_iter().any(there) && !grub_will_do() {
+        lacks.push(format!("a loader ({})", LOADERS.join(" or ")));
+    }
+    if !there(LINKER) {
+        lacks.push(format!("ld-elf.so.1 ({LINKER})"));
+    }
+    for library in LIBRARIES {
+        let places = LIBRARY_DIRS.map(|dir| format!("{dir}/{library}"));
+        if !places.iter().any(|place| there(place)) {
+            lacks.push(format!("{library} ({})", places.join(" or ")));
+        }
+    }
+    lacks
+}
+
+/// Whether tmpfs is built into a kernel: its kind of memory has the name `tmpfs mount`, its functions
+/// have names with `tmpfs_`. Where other parts of the kernel speak of tmpfs, it is not at the
+/// beginning of a string.
+fn has_tmpfs(kernel: &[u8]) -> bool {
+    kernel.split(|byte| *byte == 0).any(|word| word == b"tmpfs mount" || word.starts_with(b"tmpfs_"))
 }
 
 /// Unpacks what is needed of the sets, unless that has been done.
@@ -191,9 +234,11 @@ mod tests {
 
     fn tree(at: &Path, version: u32) {
         for (path, contents) in [
-            (KERNEL, fake::elf(&[], None)),
-            ("libexec/ld-elf.so.1", fake::elf(&[], None)),
+            (KERNEL, [&fake::elf(&[], None)[..], b"\0tmpfs mount\0"].concat()),
+            (LOADERS[1], b"MZ".to_vec()),
+            (LINKER, fake::elf(&[], None)),
             ("lib/libc.so.7", fake::elf(&[], Some(version))),
+            ("lib/libthr.so.3", fake::elf(&["libc.so.7"], None)),
         ] {
             std::fs::create_dir_all(at.join(path).parent().unwrap()).unwrap();
             std::fs::write(at.join(path), contents).unwrap();
@@ -214,14 +259,55 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_is_refused_with_the_reason() {
+    fn a_base_for_another_machine_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let open = |target| open(dir.path(), target, dir.path()).unwrap_err().to_string();
-        assert!(open(TARGET).contains("is no FreeBSD base"));
         tree(dir.path(), 1_302_001);
-        assert!(open("aarch64-unknown-freebsd").contains("not for aarch64"));
-        std::fs::remove_file(dir.path().join("lib/libc.so.7")).unwrap();
-        assert!(open(TARGET).contains("has no lib/libc.so.7"));
+        let error = open(dir.path(), "aarch64-unknown-freebsd", dir.path()).unwrap_err().to_string();
+        assert!(error.contains("not for aarch64"), "{error}");
+    }
+
+    #[test]
+    fn all_that_a_base_lacks_is_named_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || open(dir.path(), "aarch64-unknown-freebsd", dir.path()).unwrap_err().to_string();
+        let names =
+            ["the kernel", "a loader", "ld-elf.so.1", "libc.so.7", "libthr.so.3", "tmpfs in its kernel"];
+        let named = || {
+            let error = open();
+            names.map(|name| error.contains(name))
+        };
+        assert_eq!(named(), [true, true, true, true, true, false], "nothing is there");
+        tree(dir.path(), 1_302_001);
+        for gone in [LINKER, "lib/libthr.so.3"] {
+            std::fs::remove_file(dir.path().join(gone)).unwrap();
+        }
+        assert_eq!(named(), [false, false, true, false, true, false], "two files are gone");
+        std::fs::write(dir.path().join(KERNEL), fake::elf(&[], None)).unwrap();
+        assert_eq!(named(), [false, false, true, false, true, true], "and tmpfs");
+        // A library may be in the other directory.
+        std::fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
+        std::fs::write(dir.path().join("usr/lib/libthr.so.3"), "").unwrap();
+        assert_eq!(named(), [false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn one_set_alone_is_no_base() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(SETS[0]), "").unwrap();
+        let error = open(dir.path(), TARGET, dir.path()).unwrap_err().to_string();
+        assert!(error.ends_with("lack kernel.txz"), "{error}");
+    }
+
+    #[test]
+    fn a_kernel_that_only_speaks_of_tmpfs_has_none() {
+        for (words, has) in [
+            ("tmpfs mount", true),
+            ("tmpfs_vfsops", true),
+            ("allow.mount.tmpfs", false),
+            ("object is not tmpfs mount", false),
+        ] {
+            assert_eq!(has_tmpfs(format!("a\0{words}\0b").as_bytes()), has, "{words}");
+        }
     }
 
     #[test]
@@ -242,6 +328,25 @@ mod tests {
         assert!(!base.dir.join("rescue").exists());
         std::fs::write(base.dir.join("mark"), "").unwrap();
         assert!(open(&sets, TARGET, &into).unwrap().dir.join("mark").exists(), "unpacked again");
+    }
+
+    #[test]
+    fn of_what_was_fetched_the_newest_release_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(newest(&dir.path().join("nothing")), None);
+        for (release, sets) in [
+            ("9.3-RELEASE", SETS.as_slice()),
+            ("14.4-RELEASE", SETS.as_slice()),
+            ("14.10-RELEASE", SETS.as_slice()),
+            // Not whole.
+            ("15.1-RELEASE", &SETS[..1]),
+        ] {
+            std::fs::create_dir(dir.path().join(release)).unwrap();
+            for set in sets {
+                std::fs::write(dir.path().join(release).join(set), "").unwrap();
+            }
+        }
+        assert_eq!(newest(dir.path()), Some(dir.path().join("14.10-RELEASE")));
     }
 
     #[test]

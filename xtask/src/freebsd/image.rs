@@ -4,7 +4,7 @@
 //! The root is UFS1, because FreeBSD 13 does not read the UFS2 that Debian's makefs writes. The
 //! loader reads it into memory, so the guest needs no driver for a disk.
 
-use super::base::Base;
+use super::base::{Base, LIBRARY_DIRS, LOADERS};
 use super::{elf, grub};
 use crate::command::{Command, which};
 use anyhow::{Context as _, Result, bail};
@@ -19,28 +19,21 @@ use std::path::{Path, PathBuf};
 /// here.
 pub(crate) type Files = BTreeMap<PathBuf, PathBuf>;
 
-/// Where the runtime linker looks for libraries.
-const LIBRARY_DIRS: [&str; 2] = ["lib", "usr/lib"];
-
-/// A library that a program asks for and the base does not have.
+/// Libraries that programs ask for and the base does not have, each with one that asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MissingLibrary {
-    library: String,
-    wanted_by: String,
-}
+pub(crate) struct MissingLibraries(BTreeMap<String, String>);
 
-impl fmt::Display for MissingLibrary {
+impl fmt::Display for MissingLibraries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dirs = LIBRARY_DIRS.join(" and ");
-        write!(
-            f,
-            "missing library: {} asks for {}, and the base has none in {dirs}",
-            self.wanted_by, self.library
-        )
+        write!(f, "the base has in neither {}:", LIBRARY_DIRS.join(" nor "))?;
+        for (at, (library, wanted_by)) in self.0.iter().enumerate() {
+            write!(f, "{} {library}, which {wanted_by} asks for", if at == 0 { "" } else { ";" })?;
+        }
+        Ok(())
     }
 }
 
-impl std::error::Error for MissingLibrary {}
+impl std::error::Error for MissingLibraries {}
 
 /// The disk of this machine has no room for what is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +52,7 @@ impl std::error::Error for DiskFull {}
 pub(crate) fn closure(base: &Base, mut files: Files) -> Result<Files> {
     let mut open: Vec<(PathBuf, PathBuf)> = files.clone().into_iter().collect();
     let own: Vec<PathBuf> = files.values().cloned().collect();
+    let mut missing = BTreeMap::new();
     while let Some((_, file)) = open.pop() {
         let facts = elf::facts(&file)?;
         let mut wanted = Vec::new();
@@ -78,15 +72,14 @@ pub(crate) fn closure(base: &Base, mut files: Files) -> Result<Files> {
         for (inside, outside, name) in wanted {
             if !outside.is_file() {
                 let wanted_by = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                return Err(MissingLibrary { library: name, wanted_by }.into());
-            }
-            if !files.contains_key(&inside) {
+                missing.entry(name).or_insert(wanted_by);
+            } else if !files.contains_key(&inside) {
                 files.insert(inside.clone(), outside.clone());
                 open.push((inside, outside));
             }
         }
     }
-    Ok(files)
+    if missing.is_empty() { Ok(files) } else { Err(MissingLibraries(missing).into()) }
 }
 
 /// Makes the root file system in `dir` and returns the image.
@@ -97,7 +90,7 @@ pub(crate) fn root(dir: &Path, files: &Files, plan: &Plan) -> Result<PathBuf> {
     if tree.exists() {
         std::fs::remove_dir_all(&tree)?;
     }
-    for inside in ["dev", "tmp", "etc"] {
+    for inside in ["dev", "etc", plan.scratch.trim_start_matches('/')] {
         create_dir(&tree.join(inside))?;
     }
     let strip = which("llvm-strip").or_else(|| which("strip"));
@@ -204,12 +197,11 @@ pub(crate) fn boot_disk(dir: &Path, base: &Base, target: &str, root: &Path) -> R
 
 /// What the firmware starts: the base's loader, or GRUB for a kernel that has none.
 fn loader(dir: &Path, base: &Base, target: &str) -> Result<PathBuf> {
-    let loaders = ["boot/loader_simp.efi", "boot/loader.efi"].map(|loader| base.dir.join(loader));
+    let loaders = LOADERS.map(|loader| base.dir.join(loader));
     if let Some(loader) = loaders.into_iter().find(|loader| loader.is_file()) {
         return Ok(loader);
     }
-    let none =
-        format!("no loader in {}: neither boot/loader_simp.efi nor boot/loader.efi", base.dir.display());
+    let none = format!("no loader in {}: neither {}", base.dir.display(), LOADERS.join(" nor "));
     if !target.starts_with("x86_64") {
         bail!(none);
     }
@@ -290,12 +282,18 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_library_is_named_with_who_wants_it() {
+    fn all_missing_libraries_are_named_with_who_wants_them() {
         let dir = tempfile::tempdir().unwrap();
         let base = base(dir.path(), &[("lib/libthr.so.3", &["libc.so.7"])]);
-        let error = closure(&base, program(dir.path(), &["libthr.so.3"])).unwrap_err();
-        let missing = MissingLibrary { library: "libc.so.7".into(), wanted_by: "libthr.so.3".into() };
-        assert_eq!(error.downcast_ref(), Some(&missing), "{error:#}");
+        let error = closure(&base, program(dir.path(), &["libthr.so.3", "libm.so.5"])).unwrap_err();
+        let missing = [("libc.so.7", "libthr.so.3"), ("libm.so.5", "pool")];
+        let missing = missing.map(|(library, wanted_by)| (library.to_owned(), wanted_by.to_owned()));
+        assert_eq!(error.downcast_ref(), Some(&MissingLibraries(missing.into())), "{error:#}");
+        assert_eq!(
+            error.to_string(),
+            "the base has in neither lib nor usr/lib: libc.so.7, which libthr.so.3 asks for; libm.so.5, \
+             which pool asks for"
+        );
     }
 
     #[test]
@@ -318,7 +316,12 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let base = base(dir.path(), &[("lib/libc.so.7", &[]), ("boot/kernel/kernel", &[])]);
-        let plan = Plan { nonce: [1; 16], env: vec![], programs: vec![Program { limit_s: 1, args: vec![] }] };
+        let plan = Plan {
+            nonce: [1; 16],
+            scratch: "/scratch".into(),
+            env: vec![],
+            programs: vec![Program { limit_s: 1, args: vec![] }],
+        };
         let files = closure(&base, program(dir.path(), &["libc.so.7"])).unwrap();
         let image = root(dir.path(), &files, &plan).unwrap();
         let bytes = std::fs::read(&image).unwrap();

@@ -4,13 +4,19 @@ pub(crate) mod abi;
 pub(crate) mod base;
 mod boot;
 pub(crate) mod build;
+mod download;
 mod elf;
+mod fault;
 pub(crate) mod fetch;
 mod grub;
 pub(crate) mod host;
 mod image;
+pub(crate) mod machine;
+#[cfg(test)]
+mod mirror;
 mod protocol;
 pub(crate) mod run;
+mod sums;
 mod symbols;
 pub(crate) mod zig;
 
@@ -61,12 +67,16 @@ fn lane(target: &str) -> Result<Summary> {
         summary += Summary::of("the FreeBSD base", Err(error));
         None
     });
+    let host = host::find(target);
+    if host.is_none() && base.is_some() {
+        boot::check_place(&build::root())?;
+    }
     let tests = build::build_tests(target, base.as_ref().map(|base| base.dir.as_path()))?;
     println!("{} test programs, {} beside them", tests.programs.len(), tests.companions.len());
     summary += Summary::of("every test program builds and links", Ok(()));
     let against_base = base.as_ref().is_some_and(|base| build::serves_as_sysroot(&base.dir));
     summary += abi::check(target, &tests.programs, against_base)?;
-    summary += match (host::find(target), &base) {
+    summary += match (host, &base) {
         (Some(host), _) => host.tests(&tests),
         (None, Some(base)) => run::tests(target, base, &tests),
         (None, None) => Summary::skipped("running them", "no FreeBSD base; run cargo xtask freebsd fetch"),

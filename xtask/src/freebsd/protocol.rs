@@ -4,10 +4,9 @@
 //! A run is good only if the closing frame came, with the number of programs that were to be run,
 //! and nothing was amiss before it. Everything else is a [`Fault`], each kind with its own words.
 
+use super::fault::{Fault, Moment};
 use freebsd_init::frame::{Ending, Event, Item, Reader, Stream, Trouble};
 use freebsd_init::plan::Nonce;
-use std::fmt;
-use std::time::Duration;
 
 /// What has come of one boot.
 pub(crate) struct Transcript {
@@ -29,46 +28,6 @@ pub(crate) struct Transcript {
     console: Vec<u8>,
 }
 
-/// Why a boot is no good run of the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The time for what the machine was doing was up.
-    TimedOut(Duration, Moment),
-    /// The kernel panicked, with these words.
-    Panic(String),
-    /// The loader has stopped at its prompt.
-    Loader,
-    /// The machine ended before process 1 said anything.
-    NoInit,
-    /// Only frames of another boot came.
-    Stale(u32),
-    /// A frame between these two numbers is missing or damaged.
-    Lost { expected: u32, got: u32 },
-    /// A frame that makes no sense at its place.
-    OutOfTurn(String),
-    /// The console ended before the closing frame.
-    CutOff { during: Option<u32> },
-    /// The guest's `/tmp` is full.
-    DiskFull(String),
-    /// Process 1 could not do its work.
-    Init(String),
-    /// All frames came, and the emulator reports something else.
-    ExitStatus(String),
-}
-
-/// How far a run has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// Process 1 has not said anything.
-    Boot,
-    /// This program runs.
-    Program(u32),
-    /// So many programs have ended, and none runs.
-    Between(u32),
-    /// The closing frame has come.
-    Closed,
-}
-
 /// What a reader of the transcript is told as it comes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum News<'a> {
@@ -77,6 +36,8 @@ pub(crate) enum News<'a> {
     Started(u32),
     Output(Stream, &'a [u8]),
     Ended(Ending),
+    /// The plan is run from its beginning, on another machine: what was told before does not count.
+    Anew,
 }
 
 impl Transcript {
@@ -162,11 +123,6 @@ impl Transcript {
         }
     }
 
-    /// Whether the closing frame has come.
-    pub(crate) fn closed(&self) -> bool {
-        self.closed
-    }
-
     /// Whether the loader waits for somebody to type: it could not do what its script says, and
     /// nothing more will come.
     pub(crate) fn loader_waits(&self) -> bool {
@@ -226,55 +182,11 @@ impl Transcript {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::TimedOut(limit, moment) => {
-                let seconds = limit.as_secs();
-                match moment {
-                    Moment::Boot => write!(f, "time-out: process 1 has not run after {seconds} s"),
-                    Moment::Program(index) => {
-                        write!(f, "time-out: process 1 has not ended program {index} after {seconds} s")
-                    }
-                    Moment::Between(ended) => {
-                        write!(f, "time-out: {seconds} s after {ended} programs the next has not begun")
-                    }
-                    Moment::Closed => {
-                        write!(f, "time-out: the machine has not ended {seconds} s after the closing frame")
-                    }
-                }
-            }
-            Fault::Panic(line) => write!(f, "the guest's kernel panicked: {line}"),
-            Fault::Loader => {
-                write!(f, "the loader stopped at its prompt: it could not load what its script names")
-            }
-            Fault::NoInit => write!(f, "the machine ended before process 1 ran"),
-            Fault::Stale(count) => {
-                write!(f, "stale output: {count} frames of another boot and none of this one")
-            }
-            Fault::Lost { expected, got } => {
-                write!(f, "output was lost on the console: frame {got} came where {expected} was due")
-            }
-            Fault::OutOfTurn(event) => write!(f, "a frame out of turn: {event}"),
-            Fault::CutOff { during: Some(index) } => {
-                write!(f, "the console ended while program {index} ran, before the closing frame")
-            }
-            Fault::CutOff { during: None } => write!(f, "the console ended before the closing frame"),
-            Fault::DiskFull(text) => write!(f, "full disk in the guest: {text}"),
-            Fault::Init(text) => write!(f, "process 1 of the guest cannot go on: {text}"),
-            Fault::ExitStatus(status) => {
-                write!(f, "the closing frame came, but the emulator ended with {status}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use freebsd_init::frame::Writer;
+    use std::time::Duration;
 
     const NONCE: Nonce = [3; 16];
 

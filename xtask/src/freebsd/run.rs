@@ -2,6 +2,7 @@
 
 use super::base::{self, Base};
 use super::image::Files;
+use super::machine::{self, Accel};
 use super::protocol::News;
 use super::{boot, build, host};
 use crate::judge::Summary;
@@ -84,6 +85,7 @@ fn many(target: &str, base: &Base, built: &build::Tests) -> Result<Summary> {
         (News::Hello(system), _) => {
             println!("process 1 runs after {} s: {system}", begin.elapsed().as_secs());
         }
+        (News::Anew, _) => (total, ended, tally) = Default::default(),
         (News::Started(_), Role::Misbehaves(..)) => {}
         (News::Started(_), Role::Test(name)) => {
             tally = Tally::default();
@@ -132,13 +134,14 @@ pub(crate) fn one(
 ) -> Result<Ending> {
     let init = init(target, base)?;
     let mut result = None;
-    // In a place of its own: where it lies here may be hidden there, as `/tmp` is.
+    // In a place of its own: where it lies here may be hidden there, as `/dev` is.
     let inside = Path::new("/programs").join(path.file_name().context("a program has a name")?);
     let programs = vec![program(&inside, args, RUN_LIMIT_S)];
     let mut files = with_init(init, companions.iter());
     files.insert(inside.strip_prefix("/")?.to_owned(), path.to_owned());
     boot::boot(target, base, files, programs, |news| match news {
         News::Hello(_) | News::Started(_) => {}
+        News::Anew => result = None,
         // A closed pipe or terminal is no reason to leave the guest behind.
         News::Output(Stream::Out, bytes) => {
             let mut out = std::io::stdout();
@@ -257,6 +260,9 @@ pub(crate) struct Args {
     /// Run it on this host, which ssh reaches without a question.
     #[arg(long, value_name = "HOST")]
     ssh: Option<String>,
+    /// Who runs the processors in QEMU.
+    #[arg(long, value_enum, default_value_t)]
+    accel: Accel,
     /// herd, callback-gc, soak, or the path of a program built for the target.
     #[arg(value_name = "PROGRAM")]
     program: String,
@@ -278,10 +284,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(host) = &args.ssh {
         host::choose(host);
     }
+    machine::choose(args.accel);
     let base = base::find(target)?;
     let host = host::find(target);
     if host.is_none() && base.is_none() {
         bail!("no FreeBSD base; run cargo xtask freebsd fetch");
+    }
+    if host.is_none() {
+        boot::check_place(&build::root())?;
     }
     let sysroot = base.as_ref().map(|base| base.dir.as_path());
     let path = match PROGRAMS.iter().find(|(program, _)| *program == args.program) {
