@@ -127,8 +127,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         };
     }
 
-    /// Takes an M in this thread's hands out of use, if another one is spare that can go back owing. To be
-    /// dropped: the context, when nothing is held any more.
+    /// Takes an M in this thread's hands out of use, if another one is spare.
     pub(crate) fn shed(&'static self, m: &'static M<R>) -> Option<Shed<R, P>> {
         if m.depth() > 1 {
             return None;
@@ -136,10 +135,21 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let guest = self.list.guest::<P>();
         let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
         self.hold(anchor);
+        Some(self.take_out_beside(m, anchor, guest))
+    }
+
+    /// Takes an M out of use while another one is in this thread's hands too, which goes back owing. To be
+    /// dropped: the context, when nothing is held any more.
+    pub(crate) fn take_out_beside(
+        &'static self,
+        m: &'static M<R>,
+        anchor: &'static M<R>,
+        guest: Guest<'static, P>,
+    ) -> Shed<R, P> {
         let context = self.take_out(m);
         anchor.owe(LAST);
         self.list.give::<P, _>(&self.table, anchor, anchor.id());
-        Some(Shed { _context: context, _guest: guest })
+        Shed { _context: context, _guest: guest }
     }
 
     /// The slot of an M in this thread's hands is nobody's any more.

@@ -69,14 +69,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Takes the context of a spare M, unless that is the last one. Nothing foreign runs in here.
     fn take_surplus(&'static self) -> Option<Shed<R, P>> {
-        let Taken::M { m, .. } = self.list.take::<P, _>(&self.table) else { return None };
-        self.hold(m);
-        let shed = self.shed(m);
-        if shed.is_none() {
-            // It was the last one.
-            m.owe(LAST);
-            self.list.give::<P, _>(&self.table, m, m.id());
+        let guest = self.list.guest::<P>();
+        let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
+        self.hold(anchor);
+        if let Taken::M { m, .. } = self.list.take::<P, _>(&self.table) {
+            self.hold(m);
+            return Some(self.take_out_beside(m, anchor, guest));
         }
-        shed
+        // It was the last one.
+        anchor.owe(LAST);
+        self.list.give::<P, _>(&self.table, anchor, anchor.id());
+        None
     }
 }
