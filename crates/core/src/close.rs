@@ -26,7 +26,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return Ok(());
         };
         self.list.close::<P>();
-        if !self.recall() || !self.list.quiet() || !self.all_home() {
+        // Quiet once more at the end: whoever gives an M back and has something left to do came as a guest
+        // before, so if the M is at home the guest is seen.
+        if !self.recall() || !self.list.quiet() || !self.all_home() || !self.list.quiet() {
             return Err(Busy);
         }
         // First: once the value is closed no hook repairs the pool in a forked child, which then goes on by

@@ -135,21 +135,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let guest = self.list.guest::<P>();
         let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
         self.hold(anchor);
-        Some(self.take_out_beside(m, anchor, guest))
+        Some(Shed { _context: self.take_out_beside(m, anchor), _guest: guest })
     }
 
     /// Takes an M out of use while another one is in this thread's hands too, which goes back owing. To be
     /// dropped: the context, when nothing is held any more.
-    pub(crate) fn take_out_beside(
-        &'static self,
-        m: &'static M<R>,
-        anchor: &'static M<R>,
-        guest: Guest<'static, P>,
-    ) -> Shed<R, P> {
+    pub(crate) fn take_out_beside(&'static self, m: &'static M<R>, anchor: &'static M<R>) -> R::Context {
         let context = self.take_out(m);
         anchor.owe(LAST);
         self.list.give::<P, _>(&self.table, anchor, anchor.id());
-        Shed { _context: context, _guest: guest }
+        context
     }
 
     /// The slot of an M in this thread's hands is nobody's any more.

@@ -1,6 +1,5 @@
 //! More spare Ms, and fewer, at the user's wish.
 
-use crate::discard::Shed;
 use crate::enter::Manner;
 use crate::list::Taken;
 use crate::m::{LAST, Stage};
@@ -68,13 +67,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Takes the context of a spare M, unless that is the last one. Nothing foreign runs in here.
-    fn take_surplus(&'static self) -> Option<Shed<R, P>> {
-        let guest = self.list.guest::<P>();
+    fn take_surplus(&'static self) -> Option<R::Context> {
         let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
         self.hold(anchor);
         if let Taken::M { m, .. } = self.list.take::<P, _>(&self.table) {
             self.hold(m);
-            return Some(self.take_out_beside(m, anchor, guest));
+            return Some(self.take_out_beside(m, anchor));
         }
         // It was the last one.
         anchor.owe(LAST);

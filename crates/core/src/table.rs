@@ -141,8 +141,9 @@ impl<R: Runtime> Table<R> {
 
     /// How many Ms are there or being made.
     pub(crate) fn live(&self) -> u32 {
-        // Relaxed: who judges the duty to refill by it has been told of the change through the word.
-        self.live.load(Ordering::Relaxed)
+        // Acquire: partner of the release in `release`, for `close`: whoever took an M out of use came as a
+        // guest before. (Who judges the duty to refill by it has been told of the change by the word.)
+        self.live.load(Ordering::Acquire)
     }
 
     /// Whether no slot is left.

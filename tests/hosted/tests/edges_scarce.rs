@@ -199,7 +199,7 @@ fn warming_up_opening_again_and_starting_say_so() {
         let (pool, inside) = full(kind);
         let what = format!("{kind:?}");
         in_turn(1, 0, |_| {
-            let failed = (Err(StartError::CreationFailed), true);
+            let failed = (Err(StartError::NoMemory), true);
             // What it owes first, and then what was asked for.
             MORE.set(1);
             assert_eq!(without_memory(|| pool.prewarm(ROOM + 1)), failed, "{what}");
@@ -211,7 +211,7 @@ fn warming_up_opening_again_and_starting_say_so() {
         let last: Vec<_> = (0..stats.spare).map(|_| pool.enter_from_signal().expect("it is spare")).collect();
         assert_eq!(pool.close(), Err(Busy), "{what}");
         if pool.stats().created == ROOM {
-            let failed = (Err(StartError::CreationFailed), true);
+            let failed = (Err(StartError::NoMemory), true);
             assert_eq!(without_memory(|| pool.reopen()), failed, "{what}");
             assert_eq!(pool.enter().err(), Some(EnterError::Closed), "{what}: it stays closed");
         }
@@ -224,7 +224,7 @@ fn warming_up_opening_again_and_starting_say_so() {
             LEFT.set(succeed);
             let started = fresh.start();
             let refused = LEFT.replace(-1) < 0;
-            let told = [Ok(()), Err(StartError::CreationFailed), Err(StartError::NoThreadLocal)];
+            let told = [Ok(()), Err(StartError::NoMemory), Err(StartError::NoThreadLocal)];
             assert!(told.contains(&started), "{what}, {succeed}: {started:?}");
             assert!(refused || started.is_ok(), "{what}, {succeed}: {started:?}");
             if started.is_err() {

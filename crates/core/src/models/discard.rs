@@ -16,7 +16,7 @@ fn discard<const BARRIER: bool>(pool: &'static Pool<ModelRuntime, ModelPort<BARR
 /// The one M there may be is the one that is discarded: whoever waits gets its slot with another context.
 #[test]
 fn who_waits_for_the_only_m_gets_it_with_another_context() {
-    model(2, || {
+    model(3, || {
         let pool = ModelPool::<false>::new(Binding::Call, 1);
         let shared = pool.get();
         let other = spawn(move || shared.callback(work));
@@ -51,7 +51,7 @@ fn a_slot_that_a_discarded_m_leaves_is_filled_for_who_waits() {
 
 #[test]
 fn two_discard_at_a_time() {
-    model(2, || {
+    model(3, || {
         let pool = ModelPool::<false>::new(Binding::Call, 2);
         let shared = pool.get();
         shared.prewarm(2).unwrap();
@@ -66,7 +66,7 @@ fn two_discard_at_a_time() {
 /// Those who wait are told, and whoever comes after that makes the M that nobody has.
 #[test]
 fn when_no_context_can_be_made_in_its_place_waiters_are_told_and_a_newcomer_makes_one() {
-    model(2, || {
+    model(3, || {
         // The first M is attempt 0.
         let pool = ModelPool::<false>::failing(Binding::Call, 1, 1..2);
         let shared = pool.get();
@@ -82,7 +82,7 @@ fn when_no_context_can_be_made_in_its_place_waiters_are_told_and_a_newcomer_make
 }
 
 fn against_close<const BARRIER: bool>(binding: Binding) {
-    model(2, move || {
+    model(3, move || {
         let pool = ModelPool::<BARRIER>::new(binding, UNLIMITED);
         let shared = pool.get();
         let inside = shared.enter().unwrap();
@@ -117,7 +117,7 @@ fn discard_against_close_of_an_m_bound_the_shared_way() {
 /// has been dropped, and nobody waits for ever.
 #[test]
 fn two_leave_where_one_may_stay_spare() {
-    model(2, || {
+    model(3, || {
         let pool = ModelPool::<false>::with_spare_max(Binding::Call, 2, 1);
         let shared = pool.get();
         shared.prewarm(2).unwrap();
@@ -134,7 +134,7 @@ fn two_leave_where_one_may_stay_spare() {
 /// A surplus context is dropped while another thread closes: not after `close` said that it is done.
 #[test]
 fn a_surplus_context_is_dropped_before_the_pool_goes() {
-    model(2, || {
+    model(3, || {
         let pool = ModelPool::<false>::with_spare_max(Binding::Call, UNLIMITED, 1);
         let shared = pool.get();
         let inside = shared.enter().unwrap();
