@@ -51,11 +51,13 @@ const CORE: &[&str] = &["-p", "extram-core", "--lib"];
 /// Miri's time outruns, the others hand each step from thread to thread, which takes minutes.
 const INTERPRETED: &[&[&str]] = &[
     CORE,
-    &["-p", "extram", "--test", "pool"],
+    &["-p", "extram", "--test", "pool", "--test", "contexts"],
     &[
         "-p",
         "extram-capi",
         "--lib",
+        "--test",
+        "contexts",
         "--test",
         "figures",
         "--test",

@@ -152,8 +152,9 @@ fn close_against_one_call(pool: ModelPool<true>) {
     let other = loom::thread::spawn(move || shared.callback(work));
     // No preemption: loom has them left for what matters.
     loom::thread::yield_now();
-    let _ = shared.close();
+    let closed = shared.close();
     let _ = other.join().unwrap();
+    assert!(closed.is_err() || !shared.list.glance().has_spare(), "an M came home after the end");
     assert_eq!(shared.close(), Ok(()));
     pool.end();
 }

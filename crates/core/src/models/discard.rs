@@ -94,6 +94,7 @@ fn against_close<const BARRIER: bool>(binding: Binding) {
         work(&inside);
         inside.discard();
         other.join().unwrap();
+        assert!(!shared.list.glance().has_spare(), "an M came home after the end");
         pool.end();
     });
 }
