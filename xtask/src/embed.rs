@@ -25,6 +25,8 @@ pub(crate) fn lane() -> Result<Summary> {
     summary += Summary::of("a C program with libextram.a", there.archive());
     summary += Summary::of("a C program that is static altogether", there.fully_static());
     summary += Summary::of("a C++ program", there.cplusplus());
+    summary += Summary::of("the guide's program in C", there.guide_in_c());
+    summary += Summary::of("the guide's program in C++", there.guide_in_cplusplus());
     summary += Summary::of("a staged installation", there.staged());
     summary += Summary::of("a C program as its own kernel, without std", there.kernel());
     for target in ["thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"] {
@@ -165,6 +167,18 @@ impl Installed {
         self.program(cc, "cplusplus", "8000 calls\n")
     }
 
+    fn guide_in_c(&self) -> Result<()> {
+        let cc = Command::new("cc").args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+        let cc = cc.arg(guide("calculator.c")).args(self.pkg_config(&["--cflags", "--libs"])?);
+        self.program(cc.arg("-pthread"), "guide-c", "8000 calls\n")
+    }
+
+    fn guide_in_cplusplus(&self) -> Result<()> {
+        let cc = Command::new("c++").args(["-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+        let cc = cc.arg(guide("calculator.cpp")).args(self.pkg_config(&["--cflags", "--libs"])?);
+        self.program(cc.arg("-pthread"), "guide-cplusplus", "16000 calls\n")
+    }
+
     /// The build without std, on this machine: its kernel is C as well.
     fn kernel(&self) -> Result<()> {
         let build =
@@ -251,6 +265,11 @@ impl Installed {
 
 fn c_runtime() -> PathBuf {
     crate::vendor::workspace().join("tests/c-runtime")
+}
+
+/// A program of the guide, which has its text.
+fn guide(name: &str) -> PathBuf {
+    crate::vendor::workspace().join("crates/extram/src/guide/programs").join(name)
 }
 
 fn source(name: &str) -> PathBuf {

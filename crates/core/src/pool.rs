@@ -46,6 +46,8 @@ pub enum Binding {
 /// let sum = POOL.callback(|m| m.context().add(1, 2))?;
 /// ```
 ///
+/// The guide in the documentation of the crate `extram` has an example of each function.
+///
 /// Unless its documentation says otherwise, a function may be called by any thread, in
 /// thread-local destructors and before `main` too, but not in signal or interrupt handlers: those
 /// have [`enter_from_signal`](Pool::enter_from_signal), [`ms`](Pool::ms) and

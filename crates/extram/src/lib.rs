@@ -9,7 +9,22 @@
 //!
 //! On a target without an operating system the port is named by the program: `Pool<MyRuntime, MyPort>`,
 //! with the crate `extram-port-bare-metal`.
+//!
+//! # The guide
+//!
+//! | chapter | what |
+//! |---|---|
+//! | [When to use it](guide::choosing) | and when not; which [`Binding`] and which [limit](Pool::limit) for which work |
+//! | [Embedding, from nothing](guide::embedding) | in Rust, C and C++; a collector that stops the world |
+//! | [Contexts](guide::contexts) | that are not `Send`, that want `&mut`, that can break |
+//! | [Places](guide::places) | a pool in a structure, in a plug-in, in an async program, on a microcontroller |
+//! | [A pool that runs](guide::running) | memory, failures, what it tells |
+//! | [Each function once](guide::functions) | with an example |
+//! | [What it guarantees](guide::guarantees) | by function and context |
+//! | [Names](guide::names) | from cgo, JNI, `PyGILState_Ensure`, `caml_c_thread_register` |
+//! | [Limits](guide::limits) | what does not work |
 #![no_std]
+#![warn(rustdoc::all)]
 
 #[cfg(feature = "alloc")]
 pub use extram_core::Unstarted;
@@ -43,6 +58,9 @@ cfg_if::cfg_if! {
         pub use extram_core::Owned;
     }
 }
+
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]
