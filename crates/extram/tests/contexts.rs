@@ -16,6 +16,8 @@ struct Book {
     discarded: AtomicU32,
     fails: AtomicBool,
     panics: AtomicBool,
+    /// `observe` panics at the next M that is made.
+    unsettled: AtomicBool,
     errors: Mutex<Vec<String>>,
 }
 
@@ -60,6 +62,8 @@ impl Runtime for Interpreter {
     }
 
     fn observe(&self, event: Event) {
+        let made = matches!(event, Event::Made { .. });
+        assert!(!made || !self.0.unsettled.swap(false, SeqCst), "on purpose (expected in this test)");
         if let Event::Discarded { .. } = event {
             self.0.discarded.fetch_add(1, SeqCst);
         }
@@ -275,6 +279,28 @@ fn an_owner_that_cannot_start_gives_the_runtime_back() {
     let start = || Owned::start(runtime.clone(), |pool: Pool<_>| pool).map(|_| ());
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(start)).is_err());
     assert_eq!(Arc::strong_count(&runtime.0), 2, "nothing of the pool is left");
+}
+
+/// Edge: start/reopen x observe panics.
+#[test]
+fn starting_and_reopening_unwind_and_work_when_they_are_called_again() {
+    let runtime = Interpreter::default();
+    runtime.0.unsettled.store(true, SeqCst);
+    let start = || Owned::start(runtime.clone(), |pool: Pool<_>| pool.limit(1)).map(|_| ());
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(start)).is_err());
+    assert_eq!(runtime.dropped(), [0], "the context that was made");
+    let pool = Owned::start(runtime.clone(), |pool: Pool<_>| pool.limit(1)).expect("starts");
+    let inside = pool.enter().expect("in");
+    let pool = pool.close().expect_err("somebody is inside");
+    // Without an M the pool needs another to be opened again.
+    inside.discard();
+    runtime.0.unsettled.store(true, SeqCst);
+    let reopened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.reopen()));
+    assert!(reopened.is_err());
+    assert_eq!(pool.enter().map(|_| ()), Err(EnterError::Closed));
+    pool.reopen().expect("opens");
+    number(&pool);
+    end(pool, &runtime);
 }
 
 /// A guard that outlives its owner has a pool still; what it was in is leaked, and says nothing worse.

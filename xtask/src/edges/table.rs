@@ -205,7 +205,8 @@ pub(super) const RULES: &[Rule] = &[
         Error("the process ends with a message, since nobody could catch it; nothing hangs"),
     ),
     ("*", "observe panics", Works("it unwinds, at every event; no M, claim or waiter is lost")),
-    ("start/walk/reopen", "observe panics", Impossible("they tell no event")),
+    ("walk", "observe panics", Impossible("it tells no event")),
+    ("start/reopen", "observe panics", Works("the context goes, and the pool is as before")),
     ("raw entry", "observe panics", Error("a code; a panic never crosses into C")),
     (
         "thread exit",

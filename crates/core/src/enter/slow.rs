@@ -205,14 +205,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 return Ok(Some(Obtained { m, returned, granted: true }));
             }
             Waited::Forgotten => return Ok(None),
-            Waited::TimedOut => EnterError::TimedOut,
-            Waited::Failed => EnterError::CreationFailed,
-            Waited::Closed => EnterError::Closed,
+            Waited::TimedOut => Some(EnterError::TimedOut),
+            Waited::Failed => Some(EnterError::CreationFailed),
+            // If it has been opened again since, that was meant for one who waited before.
+            Waited::Closed => self.life.turned_away(),
         };
         // The caller is a guest still, so the pool is there (Guest).
         if returned != 0 {
             self.runtime.observe(Event::Returned { m: returned });
         }
+        let Some(error) = error else { return Ok(None) };
         self.runtime.observe(Event::Refused);
         Err(error)
     }

@@ -239,6 +239,26 @@ fn of_two_starts_one_is_refused() {
     });
 }
 
+/// A thread that comes after the pool was opened again waits beside one that was turned away before, and
+/// does not take what that one is to be told for its own.
+#[test]
+fn who_comes_after_a_reopening_is_not_turned_away() {
+    model(2, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 1);
+        let shared = pool.get();
+        let inside = shared.enter().expect("the first M is spare");
+        let before = spawn(move || shared.callback(work));
+        assert_eq!(shared.close(), Err(Busy));
+        assert_eq!(shared.reopen(), Ok(()));
+        let after = spawn(move || shared.callback(work));
+        work(&inside);
+        drop(inside);
+        let _ = before.join().unwrap();
+        assert_eq!(after.join().unwrap(), Ok(()));
+        pool.end_at_rest();
+    });
+}
+
 fn reopening_against_a_call<const BARRIER: bool>() {
     model_loads(2, || {
         let pool = ModelPool::<BARRIER>::new(Binding::Thread, UNLIMITED);
