@@ -109,8 +109,10 @@ static void must(int code, const char *what) {
 }
 
 int main(int argc, char **argv) {
-    extram_config config = {sizeof config, &runtime, new_interpreter, free_interpreter, NULL, NULL, 0,
-                            EXTRAM_BIND_THREAD};
+    extram_config config = {.size = sizeof config,
+                            .runtime = &runtime,
+                            .new_context = new_interpreter,
+                            .free_context = free_interpreter};
     extram_stats stats = {sizeof stats, 0, 0, 0, 0, 0, 0, 0};
     pthread_t threads[THREADS];
     size_t i;

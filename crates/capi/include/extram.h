@@ -387,11 +387,11 @@ const char *extram_strerror(int code);
  * Makes a pool with one M and starts it. Not from a signal handler.
  *
  * EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
- * runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as many pools as it can have (1024; 16 on 32-bit processors).
+ * runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as
+ * many pools as it can have (1024; 16 on 32-bit processors).
  * *pool is written on EXTRAM_OK only.
  */
-int extram_pool_new(const extram_config *config,
-                    extram_pool **pool);
+int extram_pool_new(const extram_config *config, extram_pool **pool);
 
 /**
  * The same in memory of the caller's, without an allocator: size bytes at storage, aligned as they
@@ -481,8 +481,7 @@ int extram_stats_get(extram_pool *pool, extram_stats *stats);
  * EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
  * written on EXTRAM_OK only.
  */
-int extram_enter(extram_pool *pool,
-                 extram_m **m);
+int extram_enter(extram_pool *pool, extram_m **m);
 
 /**
  * The same, and never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
@@ -533,8 +532,7 @@ int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
  * that it is admitted and retired once more. If that fails, observe and those who wait are told, and
  * who enters first when no M is left tries again. Not from a signal handler.
  */
-int extram_discard(extram_pool *pool,
-                   extram_m *m);
+int extram_discard(extram_pool *pool, extram_m *m);
 
 /**
  * What new_context made for the M. NULL if the calling thread is not inside a call with it. From
@@ -560,9 +558,7 @@ uint32_t extram_depth(const extram_m *m);
  *
  * EXTRAM_INVALID if the calling thread is not inside a call with it.
  */
-int extram_stack(const extram_m *m,
-                 uintptr_t *low,
-                 uintptr_t *high);
+int extram_stack(const extram_m *m, uintptr_t *low, uintptr_t *high);
 
 /**
  * Leaves a word with the M, which its holders find there until its context goes, and extram_each_m
@@ -588,9 +584,7 @@ uint32_t extram_version(void);
  *
  * EXTRAM_INVALID also if visit is NULL.
  */
-int extram_each_m(extram_pool *pool,
-                  int (*visit)(void *arg, const extram_m_info *info),
-                  void *arg);
+int extram_each_m(extram_pool *pool, int (*visit)(void *arg, const extram_m_info *info), void *arg);
 
 /**
  * Writes what there is to know of the pool, for a person: its figures, who waits, and each M with its
@@ -600,9 +594,7 @@ int extram_each_m(extram_pool *pool,
  *
  * EXTRAM_INVALID also if write is NULL.
  */
-int extram_dump(extram_pool *pool,
-                int (*write)(void *arg, const char *text, size_t length),
-                void *arg);
+int extram_dump(extram_pool *pool, int (*write)(void *arg, const char *text, size_t length), void *arg);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -35,7 +35,8 @@ fn configured(pool: Pool, config: &extram_config) -> Pool {
 /// Makes a pool with one M and starts it. Not from a signal handler.
 ///
 /// EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
-/// runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as many pools as it can have (1024; 16 on 32-bit processors).
+/// runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as
+/// many pools as it can have (1024; 16 on 32-bit processors).
 /// *pool is written on EXTRAM_OK only.
 ///
 /// # Safety

@@ -11,7 +11,7 @@ use crate::runtime::Foreign;
 use core::ffi::{c_char, c_int, c_void};
 use core::fmt;
 use core::sync::atomic::Ordering;
-use extram_core::{MState, Observed, Port};
+use extram_core::{MState, Observed, Port, raw};
 
 /// Of the header that a program was compiled with; extram_version says that of the library.
 pub const EXTRAM_VERSION_MAJOR: u32 = 0;
@@ -95,26 +95,16 @@ pub unsafe extern "C" fn extram_dump(
 ) -> c_int {
     guarded(EXTRAM_INVALID as c_int, || {
         let (Ok(at_work), Some(write)) = (find(pool), write) else { return EXTRAM_INVALID as c_int };
-        let mut pieces = Pieces { write, arg, code: 0 };
+        let mut code = 0;
+        let mut piece = |text: &str| {
+            // SAFETY: by the caller's promise.
+            code = unsafe { write(arg, text.as_ptr().cast(), text.len()) };
+            if code == 0 { Ok(()) } else { Err(fmt::Error) }
+        };
         // An error is `write`'s, and its code is kept.
-        let _ = at_work.pool.dump(&mut pieces);
-        pieces.code
+        let _ = raw::dump(at_work.pool, &mut piece);
+        code
     })
-}
-
-/// C's function as a writer.
-struct Pieces {
-    write: unsafe extern "C-unwind" fn(*mut c_void, *const c_char, usize) -> c_int,
-    arg: *mut c_void,
-    code: c_int,
-}
-
-impl fmt::Write for Pieces {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        // SAFETY: by the promise of `extram_dump`'s caller.
-        self.code = unsafe { (self.write)(self.arg, text.as_ptr().cast(), text.len()) };
-        if self.code == 0 { Ok(()) } else { Err(fmt::Error) }
-    }
 }
 
 #[cfg(test)]

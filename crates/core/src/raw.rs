@@ -119,6 +119,18 @@ fn is_held<R: Runtime, P: Port>(m: &M<R>) -> bool {
     m.call().is_inside() && m.hold().token() == P::thread_token()
 }
 
+/// [`Pool::dump`], for a face that has no use for the core library's formatting.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn dump<R: Runtime, P: Port>(
+    pool: &'static Pool<R, P>,
+    out: &mut dyn FnMut(&str) -> core::fmt::Result,
+) -> core::fmt::Result {
+    pool.write_all(out)
+}
+
 /// The calling thread's own M, if it is inside a call.
 ///
 /// # Safety

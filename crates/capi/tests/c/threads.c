@@ -74,8 +74,12 @@ static void *call(void *arg) {
 }
 
 int main(void) {
-    extram_config config = {sizeof(extram_config), &pool, new_context, free_context, NULL, NULL, LIMIT,
-                            EXTRAM_BIND_CALL};
+    extram_config config = {.size = sizeof(extram_config),
+                            .runtime = &pool,
+                            .new_context = new_context,
+                            .free_context = free_context,
+                            .max_ms = LIMIT,
+                            .binding = EXTRAM_BIND_CALL};
     extram_stats stats = {sizeof(extram_stats), 0, 0, 0, 0, 0, 0, 0};
     pthread_t threads[THREADS];
     int i;
