@@ -3,14 +3,15 @@
 //! `pthread_getspecific` costs a call into the C library; a compiler's own `thread_local!` costs one
 //! load, but exists only with `std`, and becomes a call again in a shared library. This crate
 //! declares the block in assembly, as a C compiler would declare a `static __thread` variable, and
-//! addresses it in one of two ways:
+//! addresses it by *TLS descriptors* (on FreeBSD and x86-64 by the *general-dynamic* model, whose
+//! linkers expect that). In a program the linker puts the thread pointer and a constant in the place of
+//! the call. In a library the call finds the block wherever the system has put it, so any number of
+//! them can be loaded, late or early. (The *initial-exec* model, without a call, has room for a dozen
+//! such libraries under glibc, for one under FreeBSD, and for none under musl.)
 //!
-//! - On Linux by the *initial-exec* model, in programs and libraries alike. A library loaded later
-//!   takes its block from the room that the C library sets aside for such (glibc: 1,664 bytes; ours
-//!   is 96).
-//! - On FreeBSD, whose run-time linker sets aside 128 bytes for all libraries together, as a C
-//!   compiler does in a library: *general-dynamic* on x86-64, TLS descriptors on AArch64. In a
-//!   program the linker puts the thread pointer and a constant in the place of the call.
+//! glibc gives the first few libraries that are loaded late their blocks at once, and the others when a
+//! thread calls in for the first time, which allocates: nothing for a signal handler. musl gives all
+//! threads theirs when the library is loaded.
 //!
 //! A second copy of this crate in the same program shares the block and the incarnation counter
 //! (weak, hidden symbols), so numbers handed out by either stay unique. The number in those symbols'
@@ -145,8 +146,8 @@ mod elf {
         let address: usize;
         // SAFETY: reads the thread pointer and the block's offset from it, which the linker fills
         // in; no memory that Rust knows of. Not `pure`: a coroutine may go on on another thread
-        // between two calls. The calls on FreeBSD are what its linkers expect, to the byte, and say
-        // all that the called functions may change; those work in signal handlers, too.
+        // between two calls. The calls are what linkers expect, to the byte, and say all that the called
+        // functions may change.
         unsafe {
             #[cfg(all(target_arch = "x86_64", target_os = "freebsd"))]
             core::arch::asm!(
@@ -157,7 +158,7 @@ mod elf {
                 out("rax") address,
                 clobber_abi("sysv64"),
             );
-            #[cfg(all(target_arch = "aarch64", target_os = "freebsd"))]
+            #[cfg(target_arch = "aarch64")]
             core::arch::asm!(
                 "adrp x0, :tlsdesc:extram_tls_block_v2",
                 "ldr x1, [x0, :tlsdesc_lo12:extram_tls_block_v2]",
@@ -172,20 +173,16 @@ mod elf {
             );
             #[cfg(all(target_arch = "x86_64", not(target_os = "freebsd")))]
             core::arch::asm!(
-                "mov {a}, qword ptr fs:[0]",
-                "add {a}, qword ptr [rip + extram_tls_block_v2@GOTTPOFF]",
-                a = out(reg) address,
-                options(nostack, readonly),
-            );
-            #[cfg(all(target_arch = "aarch64", not(target_os = "freebsd")))]
-            core::arch::asm!(
-                "mrs {a}, tpidr_el0",
-                "adrp {o}, :gottprel:extram_tls_block_v2",
-                "ldr {o}, [{o}, :gottprel_lo12:extram_tls_block_v2]",
-                "add {a}, {a}, {o}",
-                a = out(reg) address,
-                o = out(reg) _,
-                options(nostack, readonly, preserves_flags),
+                "leaq extram_tls_block_v2@tlsdesc(%rip), %rax",
+                "call *extram_tls_block_v2@tlscall(%rax)",
+                "addq %fs:0, %rax",
+                out("rax") address,
+                // What the C library saves by itself are the general registers alone, before glibc 2.40.
+                out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+                out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                options(att_syntax),
             );
         }
         core::ptr::with_exposed_provenance(address)
