@@ -39,6 +39,7 @@ mod leave;
 mod life;
 mod list;
 mod m;
+mod metrics;
 mod mode;
 #[cfg(all(test, loom))]
 mod models;
