@@ -274,8 +274,8 @@ typedef struct {
      */
     void (*observe)(void *runtime, const extram_event *event);
     /**
-     * The most Ms that stay spare: whoever leaves while that many are, frees the context at hand. One
-     * always may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
+     * The most Ms that stay spare: whoever gives one back frees the contexts of those above. One always
+     * may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
      * are kept.
      */
     uint32_t spare_max;

@@ -58,8 +58,8 @@ pub struct extram_config {
     /// Told what happens, on the thread to which it happens; in a handler for what happens to a call
     /// from there. May be NULL.
     pub observe: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, event: *const extram_event)>,
-    /// The most Ms that stay spare: whoever leaves while that many are, frees the context at hand. One
-    /// always may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
+    /// The most Ms that stay spare: whoever gives one back frees the contexts of those above. One always
+    /// may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
     /// are kept.
     pub spare_max: u32,
     /// Not 0: the bounds of stacks are asked for (extram_stack), at each thread's first call and at each

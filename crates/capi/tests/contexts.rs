@@ -152,6 +152,7 @@ fn no_more_stay_spare_than_may() {
     let world = World::new();
     let pool = new(&extram_config { spare_max: 2, binding: EXTRAM_BIND_CALL, ..world.config() });
     assert_eq!(code(extram_prewarm(pool, 6)), EXTRAM_OK);
+    assert_eq!(stats(pool).spare, 2, "whoever prewarms leaves, too");
     for _ in 0..6 {
         let m = enter(pool).expect("in");
         assert_eq!(leave(pool, m), EXTRAM_OK);

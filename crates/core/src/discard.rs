@@ -164,13 +164,19 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         m.call().forget();
     }
 
-    /// Takes an M that comes back out of use if it would be one more than may stay spare. Not a handler's:
-    /// dropping a context is nothing for handlers.
-    pub(crate) fn shed_surplus(&'static self, m: &'static M<R>) -> bool {
-        let most = self.spare_max.max(1);
-        let surplus = m.call().is_own() && !P::in_handler() && self.list.has_at_least(&self.table, most);
-        // To be dropped here.
-        surplus && self.shed(m).is_some()
+    /// Gives an M back, and drops what is then more than may stay spare. After the giving: of several
+    /// threads that leave at a time the last one sees what all have given. Not for a handler's M: dropping a
+    /// context is nothing for handlers.
+    pub(crate) fn give_within(&'static self, m: &'static M<R>) {
+        // Until the last context is dropped: what it refers to may go when `close` has succeeded.
+        let _guest = self.list.guest::<P>();
+        self.let_loose(m);
+        self.list.give::<P, _>(&self.table, m, m.id());
+        let too_many = self.spare_max.max(1).saturating_add(1);
+        while self.list.has_at_least(&self.table, too_many) {
+            let Some(context) = self.take_surplus() else { return };
+            drop(context);
+        }
     }
 }
 

@@ -282,7 +282,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             m.owe(LAST);
         }
         m.note_thread::<P>();
-        m.call().begin(false, self.shed_surplus.is_none());
+        m.call().begin(false, self.give_within.is_none());
         if !self.set_own(Own::M { m, plain: false }) {
             m.call().leave_shortly(false);
         }

@@ -151,14 +151,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         drop(giving);
     }
 
-    /// The M goes to whoever waits, or onto the list, or out of use if enough are spare; unless `observe`
-    /// has entered and kept a guard.
+    /// The M goes to whoever waits, or onto the list; unless `observe` has entered and kept a guard.
     fn hand_over(&'static self, m: &'static M<R>) {
         if m.depth() > 1 {
             return m.call().less();
         }
-        if self.shed_surplus.is_some_and(|shed| shed(self, m)) {
-            return;
+        if let Some(give) = self.give_within
+            && m.call().is_own()
+            && !P::in_handler()
+        {
+            return give(self, m);
         }
         // Before it is given: afterwards it may be another's, and the pool gone.
         self.let_loose(m);

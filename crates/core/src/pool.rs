@@ -62,7 +62,7 @@ pub struct Pool<R: Runtime, P: Port> {
     pub(crate) limit: u32,
     /// How many Ms may stay spare, and who sees to it: a program that never says so has no code for it.
     pub(crate) spare_max: u32,
-    pub(crate) shed_surplus: Option<fn(&'static Self, &'static M<R>) -> bool>,
+    pub(crate) give_within: Option<fn(&'static Self, &'static M<R>)>,
     /// What discarding takes, once somebody has; null before.
     pub(crate) parting: AtomicPtr<Parting<R, P>>,
     binding: Binding,
@@ -131,7 +131,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 runtime,
                 limit: UNLIMITED,
                 spare_max: u32::MAX,
-                shed_surplus: None,
+                give_within: None,
                 parting: AtomicPtr::new(core::ptr::null_mut()),
                 binding: Binding::Thread,
                 mode: Settled::per_call(),
@@ -150,15 +150,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self
     }
 
-    /// At most `max` Ms stay spare, and one always may: whoever leaves while that many are spare drops the
-    /// context at hand instead of giving it back. Without this all are kept. Ms that are bound to a thread
-    /// are not spare, and a handler drops none. What [`prewarm`](Pool::prewarm) makes beyond goes one by one,
-    /// with each thread that leaves. A number below the height of a wave of calls makes and drops contexts
+    /// At most `max` Ms stay spare, and one always may: whoever gives one back drops the contexts of those
+    /// above that. Without this all are kept. Ms that are bound to a thread are not spare, and a handler
+    /// drops none. What [`prewarm`](Pool::prewarm) makes beyond goes when it is done. A number below the height of a wave of calls makes and drops contexts
     /// with every wave, and one below 2 with every call that is given back: as long as a thread is inside
     /// another M is kept ready. See also [`trim`](Pool::trim).
     pub const fn spare_max(mut self, max: u32) -> Self {
         self.spare_max = max;
-        self.shed_surplus = Some(Self::shed_surplus);
+        self.give_within = Some(Self::give_within);
         self
     }
 

@@ -67,7 +67,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Takes the context of a spare M, unless that is the last one. Nothing foreign runs in here.
-    fn take_surplus(&'static self) -> Option<R::Context> {
+    pub(crate) fn take_surplus(&'static self) -> Option<R::Context> {
         let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
         self.hold(anchor);
         if let Taken::M { m, .. } = self.list.take::<P, _>(&self.table) {

@@ -221,7 +221,7 @@ fn whoever_leaves_drops_what_may_not_stay_spare() {
     for max in [0, 1, 3] {
         let (pool, runtime) = started(|pool| pool.binding(Binding::Call).spare_max(max));
         pool.prewarm(10).expect("warm");
-        assert_eq!(pool.stats().spare, 9, "whoever prewarms leaves, too");
+        assert_eq!(pool.stats().spare, max.max(1), "whoever prewarms leaves, too");
         for _ in 0..20 {
             number(&pool);
         }
@@ -245,7 +245,7 @@ fn what_a_thread_leaves_behind_at_its_end_counts() {
         });
     }
     // A scope does not wait for its threads' hooks.
-    while pool.stats().bound_idle > 0 {
+    while pool.stats().bound_idle + pool.stats().in_use > 0 {
         thread::yield_now();
     }
     assert!(pool.stats().spare <= 2, "{:?}", pool.stats());

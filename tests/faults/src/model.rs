@@ -369,11 +369,13 @@ impl Model {
     fn install(&mut self, thread: usize, id: u32, order: Order) -> Reply {
         let me = self.me(thread);
         let (binds, grants, hook) = (self.shape.binds, self.shape.grants, self.shape.hook());
+        let plainly = self.shape.binds_plainly();
         let mine = &mut self.threads[thread];
         // A handler's M is nobody's own, nor is a second one.
         let own = order != Order::Signal && grants.storage && mine.own.is_none();
-        let bound = own && binds && hook;
-        mine.hooked |= bound;
+        mine.hooked |= own && binds && hook;
+        // Bound the plain way in a pool that has been closed meanwhile, it would let its thread in again.
+        let bound = own && binds && hook && (self.open || !plainly);
         if own {
             mine.own = Some(id);
         }
