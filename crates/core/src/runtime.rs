@@ -39,7 +39,8 @@ pub trait Runtime: Sync + Sized + 'static {
     ///
     /// # Safety
     ///
-    /// `place` is for a context, which is not there yet, and the caller's alone but for such readers.
+    /// `place` is for a context, which is not there yet, and the caller's alone but for such readers. Whoever
+    /// writes this function promises that the context is there afterwards.
     #[doc(hidden)]
     unsafe fn place(place: *mut Self::Context, context: Self::Context) {
         // SAFETY: by the caller's promise.
