@@ -12,6 +12,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{null, null_mut, without_provenance_mut};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
 
 /// What a runtime was asked and told.
 #[derive(Default)]
@@ -134,6 +135,45 @@ fn what_new_context_says_is_handed_on() {
     assert_eq!(failing.events(), [(EXTRAM_EVENT_MAKING as u32, 0, 0), (EXTRAM_EVENT_FAILED as u32, 0, 7)]);
 }
 
+/// Every kind that has to do with waiting and with an M's way, with its number.
+#[test]
+fn events_say_which_m_and_what_became_of_a_wait() {
+    let world = World::new();
+    let pool = new(&extram_config {
+        observe: Some(observe),
+        max_ms: 1,
+        binding: EXTRAM_BIND_CALL,
+        ..world.config()
+    });
+    let [making, made, waiting, granted, refused, entered, left, returned] = [
+        (EXTRAM_EVENT_MAKING as u32, 0, 0),
+        (EXTRAM_EVENT_MADE as u32, 1, 0),
+        (EXTRAM_EVENT_WAITING as u32, 0, 0),
+        (EXTRAM_EVENT_GRANTED as u32, 1, 0),
+        (EXTRAM_EVENT_REFUSED as u32, 0, 0),
+        (EXTRAM_EVENT_ENTERED as u32, 1, 0),
+        (EXTRAM_EVENT_LEFT as u32, 1, 0),
+        (EXTRAM_EVENT_RETURNED as u32, 1, 0),
+    ];
+    assert_eq!(world.events(), [making, made]);
+    let m = enter(pool).expect("in");
+    assert_eq!(world.events(), [entered]);
+    let there = pool.addr();
+    let in_vain =
+        std::thread::spawn(move || face::enter_timeout(without_provenance_mut(there), Duration::ZERO).err());
+    assert_eq!(in_vain.join().expect("no panic"), Some(EXTRAM_TIMED_OUT));
+    assert_eq!(world.events(), [waiting, refused]);
+    let waiter = std::thread::spawn(move || {
+        let pool = without_provenance_mut(there);
+        enter(pool).map(|m| leave(pool, m))
+    });
+    face::until(|| stats(pool).waiting == 1);
+    assert_eq!(leave(pool, m), EXTRAM_OK);
+    assert_eq!(waiter.join().expect("no panic"), Ok(EXTRAM_OK));
+    assert_eq!(world.events(), [waiting, left, returned, granted, entered, left, returned]);
+    end(pool);
+}
+
 #[test]
 fn whoever_may_not_wait_is_asked_apart() {
     let world = World::new();
@@ -224,12 +264,25 @@ fn walk(pool: *mut extram_pool, most: usize) -> (c_int, Vec<extram_m_info>) {
     (code, seen.ms)
 }
 
+const MILLISECOND: u64 = 1_000_000;
+
+/// By the clock that the library has.
+fn now() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a place to write to.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
 #[test]
 fn a_walk_shows_each_m_and_ends_when_it_is_told() {
     let world = World::new();
     let pool = new(&extram_config { stacks: 1, ..world.config() });
+    let before = now();
     let m = enter(pool).expect("in");
+    let after = now();
     enter(pool).expect("nested");
+    std::thread::sleep(Duration::from_millis(30));
     extram_set_user(m, without_provenance_mut(5));
     let (mut low, mut high) = (0, 0);
     // SAFETY: places to write to.
@@ -237,7 +290,9 @@ fn a_walk_shows_each_m_and_ends_when_it_is_told() {
     let here = (&raw const low).addr();
     assert!(low <= here && here < high || cfg!(any(miri, extram_asan)), "{low:#x} {here:#x} {high:#x}");
 
+    let walks = now();
     let (done, ms) = walk(pool, 0);
+    let walked = now();
     assert_eq!((done, ms.len()), (0, 2));
     let mine = ms.iter().find(|info| info.id == extram_m_id(m)).expect("it exists");
     assert_eq!(mine.size, size_of::<extram_m_info>());
@@ -247,12 +302,11 @@ fn a_walk_shows_each_m_and_ends_when_it_is_told() {
     #[cfg(target_os = "linux")]
     // SAFETY: a number.
     assert_eq!(mine.thread_id, unsafe { libc::syscall(libc::SYS_gettid) } as u64);
-    // Within a minute of now, by the same clock.
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: a place to write to.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
-    assert!(mine.since_ns != 0 && now.abs_diff(mine.since_ns) < 60_000_000_000, "{} {now}", mine.since_ns);
+    // Since the entry, by the same clock: as far as the thread did not stand still in the walk, and both
+    // ends are cut to a millisecond.
+    let known = before - MILLISECOND..=after + MILLISECOND;
+    let since = [mine.since_ns + (walked - walks), mine.since_ns];
+    assert!(*known.start() <= since[0] && since[1] <= *known.end(), "{since:?} not in {known:?}");
     let other = ms.iter().find(|info| info.id != mine.id).expect("another");
     assert_eq!((other.state, other.depth), (extram_state::EXTRAM_SPARE as u32, 0));
     assert!(!other.context.is_null() && other.user.is_null());

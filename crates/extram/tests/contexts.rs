@@ -1,10 +1,14 @@
 //! Contexts that are not lent again, pools that somebody owns, and what is written about them.
 
-use extram::{Binding, EnterError, Event, M, Owned, Pool, Runtime, StartError};
+use extram::{Binding, EnterError, Entered, Event, M, Native, Owned, Pool, Runtime, StartError};
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Who waits for longer waits for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the contexts of a pool have been through.
 #[derive(Default, Debug)]
@@ -14,6 +18,7 @@ struct Book {
     admitted: AtomicU32,
     retired: AtomicU32,
     discarded: AtomicU32,
+    failed: AtomicU32,
     fails: AtomicBool,
     panics: AtomicBool,
     /// `observe` panics at the next M that is made.
@@ -62,10 +67,13 @@ impl Runtime for Interpreter {
     }
 
     fn observe(&self, event: Event) {
-        let made = matches!(event, Event::Made { .. });
-        assert!(!made || !self.0.unsettled.swap(false, SeqCst), "on purpose (expected in this test)");
-        if let Event::Discarded { .. } = event {
-            self.0.discarded.fetch_add(1, SeqCst);
+        match event {
+            Event::Discarded { .. } => _ = self.0.discarded.fetch_add(1, SeqCst),
+            Event::Failed => _ = self.0.failed.fetch_add(1, SeqCst),
+            Event::Made { .. } if self.0.unsettled.swap(false, SeqCst) => {
+                panic!("on purpose (expected in this test)")
+            }
+            _ => {}
         }
     }
 }
@@ -173,7 +181,7 @@ fn a_context_that_cannot_be_replaced_is_told_of_and_tried_again() {
     let inside = pool.enter().expect("in");
     runtime.0.fails.store(true, SeqCst);
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| pool.enter().map(|_| ()).unwrap_err());
+        let waiter = scope.spawn(|| pool.enter_timeout(PATIENCE).map(|_| ()).unwrap_err());
         while pool.stats().waiting == 0 {
             thread::yield_now();
         }
@@ -182,7 +190,7 @@ fn a_context_that_cannot_be_replaced_is_told_of_and_tried_again() {
     });
     assert_eq!(*runtime.0.errors.lock().unwrap(), ["number 1"]);
     let stats = pool.stats();
-    assert_eq!((stats.created, stats.failed), (0, 1));
+    assert_eq!((stats.created, stats.failed, runtime.0.failed.load(SeqCst)), (0, 1, 1));
     assert_eq!(pool.enter().map(|_| ()).unwrap_err(), EnterError::CreationFailed);
     assert_eq!(*runtime.0.errors.lock().unwrap(), ["number 1", "number 2"]);
     runtime.0.fails.store(false, SeqCst);
@@ -370,5 +378,298 @@ fn a_dump_names_who_is_inside() {
         }
     }
     assert!(pool.dump(&mut Room(10)).is_err(), "what the writer says is handed on");
+    end(pool, &runtime);
+}
+
+/// A new context in the old one's place owes what the old one owed: of two that wait one gets it, and makes
+/// the other one's M.
+#[test]
+fn all_who_wait_are_served_when_the_last_m_gets_another_context() {
+    let (pool, runtime) = started(|pool| pool.binding(Binding::Call));
+    // As a handler does, which makes none.
+    let inside = pool.enter_from_signal().expect("in");
+    let (served, serves) = mpsc::channel();
+    thread::scope(|scope| {
+        let pool = &pool;
+        let stays = [(); 2].map(|()| {
+            let (go, may_go) = mpsc::channel::<()>();
+            let served = served.clone();
+            scope.spawn(move || {
+                let m = pool.enter_timeout(PATIENCE).map(|m| (m.context().number, m));
+                served.send(m.as_ref().map(|(number, _)| *number).map_err(|error| *error)).expect("listens");
+                let _ = may_go.recv();
+            });
+            go
+        });
+        while pool.stats().waiting < 2 {
+            thread::yield_now();
+        }
+        inside.discard();
+        let mut numbers = [(); 2].map(|()| serves.recv().expect("a thread's").expect("served"));
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2]);
+        drop(stays);
+    });
+    assert_eq!(runtime.dropped(), [0]);
+    end(pool, &runtime);
+}
+
+/// Whatever it was before: an M that its thread kept is spare when it has got another context.
+#[test]
+fn a_bound_m_is_nobodys_when_it_has_another_context() {
+    let (pool, runtime) = started(|pool| pool);
+    runtime.0.fails.store(true, SeqCst);
+    let inside = pool.enter().expect("in");
+    runtime.0.fails.store(false, SeqCst);
+    assert_eq!(pool.stats().created, 1, "none is spare");
+    inside.discard();
+    let stats = pool.stats();
+    assert_eq!((stats.created, stats.spare, stats.bound_idle), (1, 1, 0));
+    end(pool, &runtime);
+}
+
+/// What `observe` enters when it is told that a context is about to go, and keeps, goes on with it, whether
+/// another M is spare or not; no other context is made for that.
+#[test]
+fn a_call_that_comes_before_a_context_goes_keeps_it() {
+    struct Keeps {
+        which: usize,
+        armed: AtomicBool,
+        made: AtomicU32,
+    }
+    struct Number(u32);
+    static POOLS: [Pool<Keeps>; 2] = [Pool::new(Keeps::new(0)).limit(1), Pool::new(Keeps::new(1))];
+    static DROPPED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+    thread_local! {
+        static KEPT: RefCell<Option<Entered<Keeps, Native>>> = const { RefCell::new(None) };
+    }
+    impl Drop for Number {
+        fn drop(&mut self) {
+            DROPPED.lock().unwrap().push(self.0);
+        }
+    }
+    impl Keeps {
+        const fn new(which: usize) -> Self {
+            Keeps { which, armed: AtomicBool::new(false), made: AtomicU32::new(0) }
+        }
+    }
+    impl Runtime for Keeps {
+        type Context = Number;
+        type Error = ();
+        fn new_context(&self) -> Result<Number, ()> {
+            Ok(Number(self.made.fetch_add(1, SeqCst)))
+        }
+        fn observe(&self, event: Event) {
+            if matches!(event, Event::Discarded { .. }) && self.armed.swap(false, SeqCst) {
+                KEPT.set(Some(POOLS[self.which].enter().expect("nested")));
+            }
+        }
+    }
+    for (spare, pool) in POOLS.iter().enumerate() {
+        pool.start().expect("starts");
+        let inside = pool.enter().expect("in");
+        assert_eq!(pool.stats().spare as usize, spare);
+        let (broken, made) = (inside.context().0, pool.runtime().made.load(SeqCst));
+        pool.runtime().armed.store(true, SeqCst);
+        inside.discard();
+        let kept = KEPT.take().expect("it was told");
+        assert_eq!((kept.depth(), kept.context().0), (1, broken));
+        assert_eq!((pool.runtime().made.load(SeqCst), pool.stats().in_use), (made, 1));
+        assert_eq!(*DROPPED.lock().unwrap(), []);
+        drop(kept);
+        assert_eq!(std::mem::take(&mut *DROPPED.lock().unwrap()), [broken]);
+        pool.close().expect("nobody is inside");
+        DROPPED.lock().unwrap().clear();
+    }
+}
+
+/// Dropping a context is nothing for handlers, nor for what looks like one.
+#[test]
+fn a_handlers_call_drops_no_surplus() {
+    let (pool, runtime) = started(|pool| pool.binding(Binding::Call).spare_max(1));
+    let inside = pool.enter().expect("in");
+    pool.prewarm(4).expect("warm");
+    assert_eq!((pool.stats().spare, runtime.dropped().len()), (4, 0), "a nested call gives nothing back");
+    drop(pool.enter_from_signal().expect("in"));
+    assert_eq!((pool.stats().spare, runtime.dropped().len()), (4, 0));
+    drop(inside);
+    assert_eq!((pool.stats().spare, runtime.dropped().len()), (1, 4), "a thread's does");
+    end(pool, &runtime);
+}
+
+#[test]
+fn an_owner_that_is_dropped_when_nobody_is_inside_leaves_nothing() {
+    let (pool, runtime) = started(|pool| pool);
+    number(&pool);
+    drop(pool);
+    assert_eq!(runtime.dropped().len() as u32, runtime.0.made.load(SeqCst));
+    assert_eq!(Arc::strong_count(&runtime.0), 1);
+}
+
+/// Since when a thread has an M is noted anew when another thread gets it.
+#[test]
+fn an_m_is_held_for_as_long_as_its_last_thread_has_it() {
+    let (pool, runtime) = started(|pool| pool.binding(Binding::Call).limit(1));
+    number(&pool);
+    thread::sleep(Duration::from_millis(30));
+    let begun = Instant::now();
+    let inside = pool.enter().expect("in");
+    let held = pool.ms().next().and_then(|m| m.held_for).expect("it is noted");
+    // Both ends are cut to a millisecond.
+    assert!(held <= begun.elapsed() + Duration::from_millis(1), "{held:?}");
+    drop(inside);
+    end(pool, &runtime);
+}
+
+/// While whoever leaves drops a context that goes out of use, the pool is not closed to the end. (Whoever
+/// trims has nothing of the pool's in its hands then.)
+#[test]
+fn what_a_context_refers_to_is_there_while_it_is_dropped() {
+    struct Refers;
+    struct Tries;
+    static POOL: Pool<Refers> = Pool::new(Refers).binding(Binding::Call).spare_max(2);
+    static ARMED: AtomicBool = AtomicBool::new(false);
+    static FAILS: AtomicBool = AtomicBool::new(false);
+    static BUSY: AtomicU32 = AtomicU32::new(0);
+    impl Drop for Tries {
+        fn drop(&mut self) {
+            if ARMED.swap(false, SeqCst) {
+                let closed = thread::spawn(|| POOL.close()).join().expect("no panic");
+                assert!(closed.is_err());
+                BUSY.fetch_add(1, SeqCst);
+            }
+        }
+    }
+    impl Runtime for Refers {
+        type Context = Tries;
+        type Error = ();
+        fn new_context(&self) -> Result<Tries, ()> {
+            if FAILS.load(SeqCst) { Err(()) } else { Ok(Tries) }
+        }
+    }
+    let discards = || {
+        let inside = POOL.enter_from_signal().expect("in");
+        ARMED.store(true, SeqCst);
+        inside.discard();
+    };
+    let ways: [(u32, &dyn Fn()); 4] = [
+        (1, &|| discards()),
+        (1, &|| {
+            FAILS.store(true, SeqCst);
+            discards();
+            FAILS.store(false, SeqCst);
+        }),
+        (3, &|| discards()),
+        (1, &|| {
+            let inside = POOL.enter().expect("in");
+            POOL.prewarm(3).expect("warm");
+            ARMED.store(true, SeqCst);
+            drop(inside);
+        }),
+    ];
+    for (nth, (spare, way)) in ways.into_iter().enumerate() {
+        POOL.start().expect("starts");
+        if spare > 1 {
+            POOL.prewarm(spare).expect("warm");
+        }
+        way();
+        assert_eq!(BUSY.load(SeqCst), nth as u32 + 1, "way {nth}");
+        POOL.close().expect("now it is");
+    }
+}
+
+/// Shows its pool while it makes and drops a context.
+struct Shown;
+
+static SHOWN: Pool<Shown> = Pool::new(Shown);
+/// What the pool looked like then.
+static VIEWS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static SHOWN_FAILS: AtomicBool = AtomicBool::new(false);
+
+struct View;
+
+impl Drop for View {
+    fn drop(&mut self) {
+        VIEWS.lock().unwrap().push(text(&SHOWN));
+    }
+}
+
+impl Runtime for Shown {
+    type Context = View;
+    type Error = ();
+    const STACKS: bool = true;
+
+    fn new_context(&self) -> Result<View, ()> {
+        VIEWS.lock().unwrap().push(text(&SHOWN));
+        if SHOWN_FAILS.load(SeqCst) { Err(()) } else { Ok(View) }
+    }
+}
+
+fn text<R: Runtime>(pool: &Pool<R>) -> String {
+    let mut text = String::new();
+    pool.dump(&mut text).expect("a String takes all");
+    text
+}
+
+/// What was seen since the last call.
+fn views() -> Vec<String> {
+    std::mem::take(&mut *VIEWS.lock().unwrap())
+}
+
+#[track_caller]
+fn shows(text: &str, what: &[&str]) {
+    assert!(what.iter().all(|what| text.contains(what)), "not all of {what:?}:\n{text}");
+}
+
+#[test]
+fn a_dump_says_where_a_pool_is_in_its_life_and_where_each_m_is() {
+    shows(&text(&SHOWN), &["not started, or closed;", "\n0 Ms: 0 spare, 0 in use, 0 bound idle\n"]);
+    SHOWN.start().expect("starts");
+    shows(&views()[0], &["being started;", "M 1: being made by thread "]);
+    let shown = text(&SHOWN);
+    shows(&shown, &["open; Ms are bound to threads\n", "\n1 Ms: 1 spare, 0 in use, 0 bound idle\n"]);
+    assert!(
+        shown.ends_with("\n0 threads wait, 0 Ms are being made, 0 could not be made\nM 1: spare\n"),
+        "{shown}"
+    );
+
+    let inside = SHOWN.enter().expect("in");
+    let (me, stack) = (inside.thread_id(), inside.stack());
+    let stack = stack.map_or(String::new(), |stack| format!(", stack {:#x}..{:#x}", stack.start, stack.end));
+    assert!(!stack.is_empty() || cfg!(miri));
+    let while_made = views().remove(0);
+    shows(&while_made, &["\n0 threads wait, 1 Ms are being made, 0 could not be made\n"]);
+    shows(&while_made, &[&format!("M 2: being made by thread {me}")]);
+    shows(&text(&SHOWN), &[&format!("\nM 1: in use by thread {me}, 1 deep{stack}\nM 2: spare\n")]);
+    shows(&text(&SHOWN), &["\n2 Ms: 1 spare, 1 in use, 0 bound idle\n"]);
+    drop(inside);
+    shows(&text(&SHOWN), &[&format!("\nM 1: idle, bound to thread {me}{stack}\nM 2: spare\n")]);
+    shows(&text(&SHOWN), &["\n2 Ms: 1 spare, 0 in use, 1 bound idle\n"]);
+
+    // The last one is with somebody, and no other can be made.
+    SHOWN_FAILS.store(true, SeqCst);
+    let inside = SHOWN.enter().expect("in");
+    thread::spawn(|| {
+        let inside = SHOWN.enter().expect("in");
+        SHOWN.enter().expect("nested").discard();
+        let them = inside.thread_id();
+        shows(&text(&SHOWN), &["1 could not be made, the latest with nobody left to try again\n"]);
+        shows(&text(&SHOWN), &[&format!("\nM 2: in use by thread {them}, 1 deep, discarded")]);
+    })
+    .join()
+    .expect("no assertion failed");
+    let shown = text(&SHOWN);
+    assert!(!shown.contains("discarded") && !shown.contains("M 2"), "{shown}");
+    SHOWN_FAILS.store(false, SeqCst);
+    assert!(SHOWN.close().is_err());
+    shows(&text(&SHOWN), &["closed, but not to the end;"]);
+    drop(inside);
+    views();
+    SHOWN.close().expect("nobody is inside");
+    shows(&views()[0], &["closed, contexts being dropped;"]);
+
+    let (pool, runtime) = started(|pool| pool.binding(Binding::Call));
+    shows(&text(&pool), &["open; Ms are lent for one call\n"]);
+    assert!(!text(&pool).contains("of at most"));
     end(pool, &runtime);
 }

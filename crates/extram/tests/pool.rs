@@ -689,3 +689,190 @@ fn a_failed_creation_is_tried_again_by_the_next_callback() {
     std::thread::spawn(|| pool.callback(|_| ()).unwrap()).join().unwrap();
     assert_eq!(pool.stats().created, 2);
 }
+
+fn kept<R: Runtime>(pool: Pool<R>) -> &'static Pool<R> {
+    /// As in `leak`.
+    static KEPT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let pool = Box::leak(Box::new(pool));
+    KEPT.lock().unwrap().push((&raw const *pool).addr());
+    pool
+}
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Telling {
+    told: Mutex<Vec<Event>>,
+    fails: AtomicU32,
+    /// What the next thread that is about to wait does first.
+    before_waiting: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Runtime for Telling {
+    type Context = ();
+    type Error = ();
+
+    fn new_context(&self) -> Result<(), ()> {
+        if self.fails.load(SeqCst) == 0 { Ok(()) } else { Err(()) }
+    }
+
+    fn observe(&self, event: Event) {
+        self.told.lock().unwrap().push(event);
+        if event == Event::Waiting {
+            let deed = self.before_waiting.lock().unwrap().take();
+            deed.into_iter().for_each(|deed| deed());
+        }
+    }
+}
+
+impl Telling {
+    /// What happened since the last call.
+    fn told(&self) -> Vec<Event> {
+        std::mem::take(&mut self.told.lock().unwrap())
+    }
+}
+
+fn telling(
+    configure: impl FnOnce(Pool<Telling>) -> Pool<Telling>,
+) -> (&'static Pool<Telling>, &'static Telling) {
+    let pool: &'static Pool<Telling> = kept(configure(Pool::new(Telling::default())));
+    pool.start().unwrap();
+    assert_eq!(pool.runtime().told(), [Event::Making, Event::Made { m: 1 }]);
+    (pool, pool.runtime())
+}
+
+#[test]
+fn an_m_for_one_call_is_told_of_from_entering_to_its_return() {
+    let (pool, runtime) = telling(|pool| pool.binding(Binding::Call));
+    let inside = pool.enter().unwrap();
+    assert_eq!(runtime.told(), [Event::Entered { m: 1 }, Event::Making, Event::Made { m: 2 }]);
+    pool.callback(|_| ()).unwrap();
+    assert_eq!(runtime.told(), [], "a nested call is nobody's business");
+    drop(inside);
+    let left = [Event::Left { m: 1 }, Event::Returned { m: 1 }];
+    assert_eq!(runtime.told(), left);
+    // Owes nothing now.
+    drop(pool.enter().unwrap());
+    assert_eq!(runtime.told(), [[Event::Entered { m: 1 }].as_slice(), &left].concat());
+    let inside = pool.enter().unwrap();
+    runtime.told();
+    runtime.fails.store(1, SeqCst);
+    thread::spawn(|| pool.callback(|_| ()).unwrap()).join().unwrap();
+    let failed = [Event::Entered { m: 2 }, Event::Making, Event::Failed];
+    assert_eq!(
+        runtime.told(),
+        [failed.as_slice(), &[Event::Left { m: 2 }, Event::Returned { m: 2 }]].concat()
+    );
+    drop(inside);
+}
+
+#[test]
+fn an_m_that_stays_with_its_thread_is_told_of_when_it_goes() {
+    let (pool, runtime) = telling(|pool| pool);
+    pool.callback(|_| ()).unwrap();
+    let first = [Event::Entered { m: 1 }, Event::Making, Event::Made { m: 2 }, Event::Left { m: 1 }];
+    assert_eq!(runtime.told(), first);
+    pool.callback(|_| ()).unwrap();
+    assert_eq!(runtime.told(), [Event::Entered { m: 1 }, Event::Left { m: 1 }]);
+    assert!(pool.unbind());
+    assert_eq!(runtime.told(), [Event::Returned { m: 1 }]);
+    // At the end of its thread.
+    thread::spawn(|| pool.callback(|_| ()).unwrap()).join().unwrap();
+    assert_eq!(runtime.told(), [Event::Entered { m: 1 }, Event::Left { m: 1 }, Event::Returned { m: 1 }]);
+}
+
+/// The only M there may be goes from the test's thread to another, which ends then: because it waits for
+/// it, takes it back where it is idle, or finds it idle when it is counted already.
+#[test]
+fn an_m_that_changes_hands_is_told_of_by_both() {
+    let (pool, runtime) = telling(|pool| pool.limit(1));
+    let others = || thread::spawn(|| pool.callback(|_| ()).unwrap());
+    let (entered, left) = (Event::Entered { m: 1 }, Event::Left { m: 1 });
+    let (returned, granted) = (Event::Returned { m: 1 }, Event::Granted { m: 1 });
+    pool.callback(|_| ()).unwrap();
+    assert_eq!(runtime.told(), [entered, left]);
+    others().join().unwrap();
+    assert_eq!(runtime.told(), [returned, entered, left, returned], "it was idle");
+
+    let inside = pool.enter().unwrap();
+    thread::spawn(|| assert_eq!(pool.enter_timeout(Duration::ZERO).unwrap_err(), EnterError::TimedOut))
+        .join()
+        .unwrap();
+    assert_eq!(runtime.told(), [entered, Event::Waiting, Event::Refused]);
+    let other = others();
+    while pool.stats().waiting == 0 {
+        thread::yield_now();
+    }
+    assert_eq!(runtime.told(), [Event::Waiting]);
+    drop(inside);
+    other.join().unwrap();
+    assert_eq!(runtime.told(), [left, returned, granted, entered, left, returned], "it waited");
+
+    let inside = pool.enter().unwrap();
+    let (about_to_wait, waits) = std::sync::mpsc::channel();
+    let (is_idle, idle) = std::sync::mpsc::channel();
+    *runtime.before_waiting.lock().unwrap() = Some(Box::new(move || {
+        about_to_wait.send(()).unwrap();
+        idle.recv().unwrap();
+    }));
+    let other = others();
+    waits.recv().unwrap();
+    drop(inside);
+    assert_eq!(pool.stats().bound_idle, 1);
+    is_idle.send(()).unwrap();
+    other.join().unwrap();
+    let by_other = [returned, granted, entered, left, returned];
+    assert_eq!(runtime.told(), [[entered, Event::Waiting, left].as_slice(), &by_other].concat());
+}
+
+/// Others rely on an M that is made for prewarming. If that fails one of them is told, and whoever
+/// prewarms makes an M for the rest, since nobody else does.
+#[test]
+fn who_relied_on_prewarming_that_failed_is_served() {
+    #[derive(Default)]
+    struct FailsThird {
+        attempts: AtomicU32,
+        may_fail: AtomicU32,
+    }
+    impl Runtime for FailsThird {
+        type Context = ();
+        type Error = ();
+        fn new_context(&self) -> Result<(), ()> {
+            if self.attempts.fetch_add(1, SeqCst) != 2 {
+                return Ok(());
+            }
+            while self.may_fail.load(SeqCst) == 0 {
+                thread::yield_now();
+            }
+            Err(())
+        }
+    }
+    let pool: &'static Pool<FailsThird> = kept(Pool::new(FailsThird::default()).binding(Binding::Call));
+    pool.start().unwrap();
+    let until = |what: &dyn Fn() -> bool| {
+        while !what() {
+            thread::yield_now();
+        }
+    };
+    let all_settled = AtomicU32::new(0);
+    thread::scope(|scope| {
+        let warms = scope.spawn(|| {
+            let _inside = pool.enter().unwrap();
+            let outcome = pool.prewarm(2);
+            until(&|| all_settled.load(SeqCst) == 1);
+            outcome
+        });
+        until(&|| pool.runtime().attempts.load(SeqCst) == 3);
+        // The last spare one, and another is being made.
+        let inside = pool.enter().unwrap();
+        let waiters = [(); 2].map(|()| scope.spawn(|| pool.enter_timeout(Duration::from_secs(60)).map(drop)));
+        until(&|| pool.stats().waiting == 2);
+        pool.runtime().may_fail.store(1, SeqCst);
+        let outcomes = waiters.map(|waiter| waiter.join().unwrap());
+        all_settled.store(1, SeqCst);
+        let told = outcomes.iter().filter(|outcome| **outcome == Err(EnterError::CreationFailed)).count();
+        let served = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!((told, served), (1, 1), "{outcomes:?}");
+        assert_eq!(warms.join().unwrap(), Err(StartError::CreationFailed));
+        drop(inside);
+    });
+}

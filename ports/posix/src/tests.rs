@@ -518,6 +518,47 @@ fn many_threads_end_while_pools_are_closed_and_opened() {
     close(&pools);
 }
 
+/// A sleep that a signal ends is an error of the system, which is nobody's business.
+#[test]
+#[cfg_attr(miri, ignore = "it sends no signals")]
+fn sleeping_and_starting_a_thread_leave_errno_alone() {
+    extern "C" fn handler(_: libc::c_int) {}
+    extern "C" fn nothing(_: *mut ()) {}
+    // SAFETY: a handler that does nothing, and does not let calls go on.
+    unsafe {
+        let mut action: libc::sigaction = core::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        assert_eq!(libc::sigaction(libc::SIGUSR2, &action, core::ptr::null_mut()), 0);
+    }
+    let (own, is_own) = channel();
+    let sleeper = thread::spawn(move || {
+        // SAFETY: asks who it is.
+        own.send(unsafe { libc::pthread_self() } as usize).unwrap();
+        set_errno(77);
+        crate::time::usleep(u32::MAX);
+        errno()
+    });
+    let own = is_own.recv().unwrap();
+    while !sleeper.is_finished() {
+        // SAFETY: not joined yet.
+        unsafe { libc::pthread_kill(own as libc::pthread_t, libc::SIGUSR2) };
+        crate::time::usleep(1000);
+    }
+    assert_eq!(sleeper.join().unwrap(), 77);
+    set_errno(77);
+    let refused = crate::thread::newosproc(nothing, core::ptr::null_mut(), usize::MAX / 4);
+    assert!(refused.is_err(), "a stack of half the address space");
+    assert_eq!(errno(), 77);
+}
+
+#[test]
+fn sleeping_takes_as_many_microseconds_as_it_says() {
+    let begun = std::time::Instant::now();
+    crate::time::usleep(30_000);
+    let slept = begun.elapsed().as_millis();
+    assert!((30..10_000).contains(&slept), "{slept} ms");
+}
+
 #[cfg(not(miri))]
 mod forked {
     use super::*;
@@ -722,6 +763,33 @@ mod forked {
                 pool.open().is_ok() && !pool.local.exit_hook() && pool.set(1).is_ok() && pool.get() == 1
             });
             fine && Pool::new().open() == Err(Refused) && taken() == PAIRS
+        });
+        close(&pools);
+    }
+
+    /// The system is asked to let others run: a process in which that is forbidden is told so.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn giving_way_asks_the_system() {
+        let (pools, _alone) = opened(0);
+        child(|| {
+            let statement = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
+            let equal = statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::SYS_sched_yield as u32);
+            let mut program = [
+                statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+                libc::sock_filter { jf: 1, ..equal },
+                statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+                statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+            ];
+            let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+            // SAFETY: a program that is alive, for this thread.
+            let forbidden = unsafe {
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                    && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) == 0
+            };
+            set_errno(77);
+            crate::time::osyield();
+            forbidden && errno() == libc::EPERM
         });
         close(&pools);
     }

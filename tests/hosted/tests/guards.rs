@@ -30,6 +30,8 @@ fn leaving_twice_or_with_the_m_of_another_is_refused() {
         let m = || unsafe { &*address.load(SeqCst) };
         // SAFETY: what is left is not used any more; that it is not refused is the test's question.
         let leave = |pool, m: &'static M<Witness>| unsafe { raw::leave(pool, m) };
+        // SAFETY: as above.
+        let discard = |pool, m: &'static M<Witness>| unsafe { raw::discard(pool, m) };
         std::thread::scope(|scope| {
             scope.spawn(|| assert_eq!(leave(pool, m()), Err(LeaveError::NotHeld), "another thread's"));
             // Joined: a scope does not wait for exit hooks.
@@ -44,9 +46,17 @@ fn leaving_twice_or_with_the_m_of_another_is_refused() {
         alone(&entered, || assert_eq!(pool.stats().in_use, 1));
         drop(elsewhere);
         assert_eq!(leave(pool, m()), Err(LeaveError::NotHeld), "a guard's");
+        assert_eq!(discard(pool, m()), Err(LeaveError::NotHeld), "a guard's");
         // SAFETY: used by this thread, until it is left below.
         unsafe { raw::keep(pool, entered) };
+        std::thread::scope(|scope| {
+            let (leaves, discards) = (|| leave(pool, m()), || discard(pool, m()));
+            let outside = scope.spawn(move || (leaves(), discards()));
+            let refused = (Err(LeaveError::NotHeld), Err(LeaveError::NotHeld));
+            assert_eq!(outside.join().unwrap(), refused, "another thread's, which is raw");
+        });
         assert_eq!(leave(pool, m()), Ok(()));
+        assert_eq!(pool.runtime().dropped.load(SeqCst), 0, "what was refused discards nothing");
         assert_eq!(leave(pool, m()), Err(LeaveError::NotHeld), "left already");
         for pool in [pool, other] {
             pool.unbind();

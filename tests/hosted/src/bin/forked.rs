@@ -2,7 +2,7 @@
 //! the others are doing; the child and the parent each check their pool.
 #![allow(missing_docs)]
 
-use extram::{Binding, Busy, EnterError, M, Pool, Runtime, Slots, StartError};
+use extram::{Binding, Busy, EnterError, M, Native, Pool, Port as _, Runtime, Slots, StartError};
 use extram_hosted::{Witness, alone, call, close, rest, started, until};
 use extram_kept::keep;
 use std::collections::BTreeSet;
@@ -118,9 +118,11 @@ fn among_others(mine: &str, limit: u32) {
         }
         "inside" => pool
             .callback(|m| {
-                let id = m.id();
+                let (id, thread) = (m.id(), m.thread_id());
                 let child = fork(|| {
                     assert_eq!((m.id(), m.depth()), (id, 1));
+                    assert_ne!(m.thread_id(), thread, "in the child the thread has another number");
+                    assert_eq!(m.thread_id(), Native::thread_id());
                     assert_eq!(pool.callback(|inner| (inner.id(), inner.depth())), Ok((id, 2)));
                     // Another thread enters while this one is inside.
                     spawn(move || assert_ne!(call(pool), id)).join().unwrap();
