@@ -183,7 +183,8 @@ fn new() {
         try_admit: (random(3) == 0).then_some(try_admit as _),
         observe: (random(3) == 0).then_some(observe as _),
         spare_max: if random(2) == 0 { random(3) as u32 } else { 0 },
-        stacks: random(2) as u32,
+        // The Linux port asks the kernel itself, which Miri does not know.
+        stacks: if cfg!(miri) { 0 } else { random(2) as u32 },
     };
     let mut pool = null_mut();
     let mut storage = Vec::new();
@@ -410,7 +411,7 @@ fn private_pool() -> *mut extram_pool {
             try_admit: None,
             observe: Some(observe),
             spare_max: 2,
-            stacks: 1,
+            stacks: u32::from(!cfg!(miri)),
             max_ms: 0,
             binding: EXTRAM_BIND_THREAD,
         };
