@@ -1,7 +1,7 @@
 //! Contexts that are not lent again: against threads that take, that wait, and that close.
 
 use crate::models::model;
-use crate::models::pool::{ModelPool, ModelRuntime, work};
+use crate::models::pool::{ModelPool, ModelRuntime, two_that_stay, work};
 use crate::models::port::{ModelPort, spawn};
 use crate::{Binding, EnterError, Pool};
 
@@ -11,6 +11,13 @@ fn discard<const BARRIER: bool>(pool: &'static Pool<ModelRuntime, ModelPort<BARR
     let inside = pool.enter().expect("an M is spare, or will be");
     work(&inside);
     inside.discard();
+}
+
+/// Until nobody is inside.
+fn close_in_the_end<const BARRIER: bool>(pool: &'static Pool<ModelRuntime, ModelPort<BARRIER>>) {
+    while pool.close().is_err() {
+        loom::thread::yield_now();
+    }
 }
 
 /// The one M there may be is the one that is discarded: whoever waits gets its slot with another context.
@@ -34,13 +41,7 @@ fn a_slot_that_a_discarded_m_leaves_is_filled_for_who_waits() {
         let pool = ModelPool::<false>::new(Binding::Call, 2);
         let shared = pool.get();
         shared.prewarm(2).unwrap();
-        let stay = move || {
-            let inside = shared.enter().unwrap();
-            work(&inside);
-            core::mem::forget(inside);
-        };
-        // loom's own: their exit does not bring the Ms home.
-        let others = [(); 2].map(|()| loom::thread::spawn(stay));
+        let others = two_that_stay(shared);
         discard(shared);
         for other in others {
             other.join().unwrap();
@@ -86,11 +87,7 @@ fn against_close<const BARRIER: bool>(binding: Binding) {
         let pool = ModelPool::<BARRIER>::new(binding, UNLIMITED);
         let shared = pool.get();
         let inside = shared.enter().unwrap();
-        let other = spawn(move || {
-            while shared.close().is_err() {
-                loom::thread::yield_now();
-            }
-        });
+        let other = spawn(move || close_in_the_end(shared));
         work(&inside);
         inside.discard();
         other.join().unwrap();
@@ -139,11 +136,7 @@ fn a_surplus_context_is_dropped_before_the_pool_goes() {
         let pool = ModelPool::<false>::with_spare_max(Binding::Call, UNLIMITED, 1);
         let shared = pool.get();
         let inside = shared.enter().unwrap();
-        let other = spawn(move || {
-            while shared.close().is_err() {
-                loom::thread::yield_now();
-            }
-        });
+        let other = spawn(move || close_in_the_end(shared));
         work(&inside);
         drop(inside);
         other.join().unwrap();

@@ -92,6 +92,16 @@ pub(super) fn work(m: &M<ModelRuntime>) {
     m.context().0.with_mut(|payload| unsafe { *payload += 1 });
 }
 
+/// Two threads that enter, work, and never leave: loom's own, whose exit does not bring their Ms home.
+pub(super) fn two_that_stay(pool: &'static SharedPool) -> [loom::thread::JoinHandle<()>; 2] {
+    let stay = move || {
+        let inside = pool.enter().unwrap();
+        work(&inside);
+        core::mem::forget(inside);
+    };
+    [(); 2].map(|()| loom::thread::spawn(stay))
+}
+
 /// What an observer does with an M.
 pub(super) fn read(m: &Observed<ModelRuntime>) {
     // SAFETY: as in `work`, and nobody drops the context.

@@ -2,7 +2,7 @@
 
 use crate::Binding;
 use crate::models::model;
-use crate::models::pool::{ModelPool, work};
+use crate::models::pool::{ModelPool, two_that_stay, work};
 use crate::models::port::spawn;
 
 /// Edge: trim x enter/leave.
@@ -45,13 +45,7 @@ fn a_slot_that_trim_frees_is_filled_again_for_those_who_wait() {
         let pool = ModelPool::<false>::new(Binding::Call, 2);
         let shared = pool.get();
         shared.prewarm(2).unwrap();
-        let stay = move || {
-            let inside = shared.enter().unwrap();
-            work(&inside);
-            core::mem::forget(inside);
-        };
-        // loom's own: their exit does not bring the Ms home.
-        let others = [(); 2].map(|()| loom::thread::spawn(stay));
+        let others = two_that_stay(shared);
         shared.trim(1);
         for other in others {
             other.join().unwrap();
