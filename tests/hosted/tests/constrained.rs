@@ -5,8 +5,7 @@
 use extram::{Native, Pool};
 use extram_hosted::stage::{Kind, alone_with, ends_well, play, turn};
 use extram_hosted::{
-    Tapped, Witness, cancelled, close, in_turn, interrupted_on, on_other_stack, preserved, rest, scaled,
-    started_on,
+    Tapped, Witness, cancelled, close, in_turn, interrupted_on, on_other_stack, rest, scaled, started_on,
 };
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
@@ -184,7 +183,8 @@ mod sandboxed {
                 drop(inside);
                 // Threads have idle Ms that nobody can revoke any more, where they are bound the plain way.
                 let closed = Mutex::new(Ok(()));
-                preserved(|| *closed.lock().unwrap() = pool.close()).expect("a close in the sandbox");
+                extram_hosted::preserved(|| *closed.lock().unwrap() = pool.close())
+                    .expect("a close in the sandbox");
                 let closed = closed.into_inner().unwrap();
                 if plain {
                     assert_eq!(closed, Err(Busy));
