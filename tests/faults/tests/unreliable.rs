@@ -229,6 +229,8 @@ fn who_waits_while_a_context_goes_out_of_use_is_served() {
     let pool: &'static Pool<Once, Unreliable<Halting>> = extram_kept::keep(Pool::new(runtime).limit(2));
     pool.start().unwrap();
     let inside = pool.enter().unwrap();
+    // Once it has been used it owes nothing of its own.
+    std::thread::spawn(move || pool.callback(|_| ()).unwrap()).join().unwrap();
     assert_eq!(pool.stats().spare, 1);
     let (served, serves) = std::sync::mpsc::channel();
     let comes = std::thread::spawn(move || {
