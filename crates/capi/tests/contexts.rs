@@ -178,9 +178,11 @@ fn events_say_which_m_and_what_became_of_a_wait() {
 fn whoever_may_not_wait_is_asked_apart() {
     let world = World::new();
     let pool = new(&extram_config { try_admit: Some(try_admit), ..world.config() });
-    world.refuses.store(1, SeqCst);
-    assert_eq!(try_enter(pool), Err(EXTRAM_WOULD_BLOCK));
-    assert_eq!(enter_from_signal(pool), Err(EXTRAM_WOULD_BLOCK));
+    for refuses in [-1, 1, c_int::MAX] {
+        world.refuses.store(refuses, SeqCst);
+        assert_eq!(try_enter(pool), Err(EXTRAM_WOULD_BLOCK));
+        assert_eq!(enter_from_signal(pool), Err(EXTRAM_WOULD_BLOCK));
+    }
     assert_eq!(enter(pool).map(|m| leave(pool, m)), Ok(EXTRAM_OK), "it may wait, so admit is called");
     world.refuses.store(0, SeqCst);
     assert_eq!(try_enter(pool).map(|m| leave(pool, m)), Ok(EXTRAM_OK));
@@ -277,7 +279,7 @@ fn now() -> u64 {
 #[test]
 fn a_walk_shows_each_m_and_ends_when_it_is_told() {
     let world = World::new();
-    let pool = new(&extram_config { stacks: 1, ..world.config() });
+    let pool = new(&extram_config { stacks: u32::MAX, ..world.config() });
     let before = now();
     let m = enter(pool).expect("in");
     let after = now();
@@ -373,6 +375,22 @@ fn a_dump_names_the_holder() {
     face::until(|| stats(pool).in_use == 0);
     end(pool);
     assert_eq!(dump(pool, &mut text), EXTRAM_INVALID as c_int);
+}
+
+#[test]
+fn a_dump_ends_when_it_is_told() {
+    unsafe extern "C-unwind" fn write(calls: *mut c_void, _: *const c_char, _: usize) -> c_int {
+        // SAFETY: what was handed over.
+        let calls = unsafe { &mut *calls.cast::<u32>() };
+        *calls += 1;
+        if *calls == 2 { 5 } else { 0 }
+    }
+    let pool = new(&config());
+    let mut calls = 0;
+    // SAFETY: `write` takes what it gets.
+    assert_eq!(unsafe { extram_dump(pool, Some(write), (&raw mut calls).cast()) }, 5);
+    assert_eq!(calls, 2);
+    end(pool);
 }
 
 #[test]

@@ -313,7 +313,9 @@ fn prewarming_within_prewarming_keeps_the_call() {
             assert_eq!(leave(pool, m), EXTRAM_INVALID);
             assert_eq!(code(extram_prewarm(pool, stats(pool).spare + 1)), EXTRAM_OK);
             assert_eq!(leave(pool, m), EXTRAM_INVALID);
-            assert_eq!(enter(pool).map(|m| leave(pool, m)), Ok(EXTRAM_OK));
+            let nested = enter(pool).expect("nested");
+            assert_eq!(code(extram_leave_to(pool, m, 0)), EXTRAM_INVALID, "with its own, but not only");
+            assert_eq!(leave(pool, nested), EXTRAM_OK);
             assert_eq!(leave(pool, m), EXTRAM_INVALID);
         }
         // SAFETY: as the pool called it.

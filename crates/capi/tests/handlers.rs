@@ -195,6 +195,36 @@ fn in_the_middle_of_entering_and_leaving_it_has_an_m_of_its_own() {
     assert_eq!(RAISED.load(SeqCst), 8);
 }
 
+/// The call that is left is over, and the one that is admitted to make another context is none for handlers
+/// while it is admitted and retired.
+#[test]
+fn where_the_only_context_is_replaced_it_is_turned_away() {
+    static ARMED: AtomicBool = AtomicBool::new(false);
+    static REFUSED: AtomicU32 = AtomicU32::new(0);
+    unsafe extern "C-unwind" fn passing(_: *mut c_void, _: *mut extram_m) {
+        if ARMED.load(SeqCst) {
+            assert_eq!(raise(), Err(EXTRAM_EXHAUSTED));
+            REFUSED.fetch_add(1, SeqCst);
+        }
+    }
+    for binding in [EXTRAM_BIND_THREAD, EXTRAM_BIND_CALL] {
+        let (_turn, pool) = turn(extram_config {
+            binding,
+            max_ms: 1,
+            admit: Some(passing),
+            retire: Some(passing),
+            ..config()
+        });
+        let m = enter(pool).expect("in");
+        ARMED.store(true, SeqCst);
+        assert_eq!(code(extram_discard(pool, m)), EXTRAM_OK);
+        ARMED.store(false, SeqCst);
+        assert_eq!(REFUSED.swap(0, SeqCst), 3, "retired; admitted and retired");
+        raise().expect("it is back");
+        end(pool);
+    }
+}
+
 /// Wherever it lands, in whatever function. What it finds is right or it is turned away.
 #[test]
 fn a_storm_of_handlers() {

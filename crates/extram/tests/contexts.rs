@@ -97,7 +97,7 @@ fn started(
 }
 
 fn number(pool: &Pool<Interpreter>) -> u32 {
-    pool.callback(|m| m.context().number).expect("in")
+    pool.enter_timeout(PATIENCE).expect("in").context().number
 }
 
 fn end(pool: Owned<Interpreter>, runtime: &Interpreter) {
@@ -360,7 +360,8 @@ fn a_dump_names_who_is_inside() {
     let (in_, inside) = mpsc::channel();
     let (out, go) = mpsc::channel::<()>();
     thread::scope(|scope| {
-        let pool = &pool;
+        // Goes if an assertion fails, so that the thread does.
+        let (pool, out) = (&pool, out);
         scope.spawn(move || {
             let m = pool.enter().expect("in");
             let again = pool.enter().expect("nested");
@@ -493,6 +494,44 @@ fn a_call_that_comes_before_a_context_goes_keeps_it() {
         assert_eq!(*DROPPED.lock().unwrap(), []);
         drop(kept);
         assert_eq!(std::mem::take(&mut *DROPPED.lock().unwrap()), [broken]);
+        pool.close().expect("nobody is inside");
+        DROPPED.lock().unwrap().clear();
+    }
+}
+
+/// A call that is nested in making another M may discard as well as any.
+#[test]
+fn a_context_that_is_discarded_while_its_m_pays_what_it_owes_goes() {
+    struct Discards(AtomicU32, AtomicBool, fn() -> &'static Pool<Discards>);
+    struct Number(u32);
+    static BOUND: Pool<Discards> = Pool::new(Discards(AtomicU32::new(0), AtomicBool::new(false), || &BOUND));
+    static BY_CALL: Pool<Discards> =
+        Pool::new(Discards(AtomicU32::new(0), AtomicBool::new(false), || &BY_CALL)).binding(Binding::Call);
+    static DROPPED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+    impl Drop for Number {
+        fn drop(&mut self) {
+            DROPPED.lock().unwrap().push(self.0);
+        }
+    }
+    impl Runtime for Discards {
+        type Context = Number;
+        type Error = ();
+        fn new_context(&self) -> Result<Number, ()> {
+            if self.1.swap(false, SeqCst) {
+                (self.2)().enter().expect("nested").discard();
+            }
+            Ok(Number(self.0.fetch_add(1, SeqCst)))
+        }
+    }
+    for pool in [&BOUND, &BY_CALL] {
+        pool.start().expect("starts");
+        pool.runtime().1.store(true, SeqCst);
+        let inside = pool.enter().expect("in");
+        assert!(!pool.runtime().1.load(SeqCst), "it made one");
+        assert_eq!((inside.context().0, inside.depth()), (0, 1));
+        drop(inside);
+        assert_eq!(*DROPPED.lock().unwrap(), [0]);
+        assert_eq!((pool.stats().created, pool.stats().spare), (1, 1));
         pool.close().expect("nobody is inside");
         DROPPED.lock().unwrap().clear();
     }

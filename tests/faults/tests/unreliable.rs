@@ -19,6 +19,15 @@ trait Licence: Send + Sync + 'static {
     const LATE: bool = false;
     /// Each wait ends as if its time were up, whether or not it had a limit.
     const SHORT: bool = false;
+    /// It has no clock.
+    const TIMELESS: bool = false;
+    /// Waits of such a port.
+    fn waits() -> &'static AtomicI64 {
+        static WAITS: AtomicI64 = AtomicI64::new(0);
+        &WAITS
+    }
+    /// Comes first when a thread-local word is set.
+    fn before_setting() {}
     /// So many threads are made before one is refused; below 0 all are made.
     fn threads() -> &'static AtomicI64 {
         static ALL: AtomicI64 = AtomicI64::new(-1);
@@ -49,6 +58,7 @@ unsafe impl<L: Licence> Port for Unreliable<L> {
         Native::tls_get(local)
     }
     fn tls_set(local: &'static Self::Local, value: *mut ()) -> Result<(), Refused> {
+        L::before_setting();
         Native::tls_set(local, value)
     }
     fn exit_hook(local: &'static Self::Local) -> bool {
@@ -76,6 +86,10 @@ unsafe impl<L: Licence> Port for Unreliable<L> {
         if L::SPURIOUS && TURN.fetch_add(1, SeqCst) % 2 == 0 {
             return;
         }
+        if L::TIMELESS {
+            assert_eq!(timeout, Some(Duration::from_micros(1)));
+            L::waits().fetch_add(1, SeqCst);
+        }
         let short = L::SHORT.then(|| Duration::from_micros(20));
         Native::wait(word, expected, short.or(timeout));
     }
@@ -92,7 +106,7 @@ unsafe impl<L: Licence> Port for Unreliable<L> {
         Native::stack_bounds_in_signal(sp)
     }
     fn now() -> Option<Duration> {
-        Native::now()
+        if L::TIMELESS { None } else { Native::now() }
     }
     fn heavy_barrier_init() -> bool {
         Native::heavy_barrier_init()
@@ -144,6 +158,29 @@ fn waits_that_end_too_early_each_time_do_no_harm() {
     passes::<Short>();
 }
 
+/// Each takes a microsecond at least, so a time-out is never early.
+#[test]
+fn without_a_clock_as_many_waits_as_microseconds_are_a_time_out() {
+    struct Timeless;
+    impl Licence for Timeless {
+        const TIMELESS: bool = true;
+    }
+    let runtime =
+        Once { attempts: AtomicU32::new(0), fails_at: u32::MAX, alive: extram_kept::keep(AtomicI64::new(0)) };
+    let pool: &'static Pool<Once, Unreliable<Timeless>> = extram_kept::keep(Pool::new(runtime).limit(1));
+    pool.start().unwrap();
+    let inside = pool.enter().unwrap();
+    for micros in [0, 1, 200] {
+        Timeless::waits().store(0, SeqCst);
+        let timed_out =
+            std::thread::spawn(move || pool.enter_timeout(Duration::from_micros(micros)).map(drop));
+        assert_eq!(timed_out.join().unwrap(), Err(EnterError::TimedOut));
+        assert_eq!(Timeless::waits().load(SeqCst), micros as i64);
+    }
+    drop(inside);
+    pool.close().unwrap();
+}
+
 /// The suite says which scenarios had too few threads; it neither hangs nor calls that a failure of
 /// the pool.
 #[test]
@@ -167,6 +204,67 @@ fn a_thread_that_the_system_refuses_is_a_reason_to_skip() {
         skipped += refused;
     }
     assert!(skipped >= 3, "{skipped}");
+}
+
+/// Under a limit, whoever takes a context out of use holds another M until its slot is free, so that who
+/// came meanwhile and found the limit reached is not forgotten: the M goes to one of them and owes the
+/// other one's.
+#[test]
+fn who_waits_while_a_context_goes_out_of_use_is_served() {
+    struct Halting;
+    const ARMED: i64 = 1;
+    const STANDS: i64 = 2;
+    static AT: AtomicI64 = AtomicI64::new(0);
+    impl Licence for Halting {
+        fn before_setting() {
+            if AT.compare_exchange(ARMED, STANDS, SeqCst, SeqCst).is_ok() {
+                while AT.load(SeqCst) == STANDS {
+                    Native::usleep(100);
+                }
+            }
+        }
+    }
+    let alive = extram_kept::keep(AtomicI64::new(0));
+    let runtime = Once { attempts: AtomicU32::new(0), fails_at: u32::MAX, alive };
+    let pool: &'static Pool<Once, Unreliable<Halting>> = extram_kept::keep(Pool::new(runtime).limit(2));
+    pool.start().unwrap();
+    let inside = pool.enter().unwrap();
+    // Once it has been used it owes nothing of its own.
+    std::thread::spawn(move || pool.callback(|_| ()).unwrap()).join().unwrap();
+    assert_eq!(pool.stats().spare, 1);
+    let (served, serves) = std::sync::mpsc::channel();
+    let comes = std::thread::spawn(move || {
+        while AT.load(SeqCst) != STANDS {
+            Native::usleep(100);
+        }
+        let stays = [(); 2].map(|()| {
+            let (go, may_go) = std::sync::mpsc::channel::<()>();
+            let served = served.clone();
+            let thread = std::thread::spawn(move || {
+                let inside = pool.enter_timeout(Duration::from_secs(60));
+                served.send(inside.as_ref().map(drop).map_err(|error| *error)).unwrap();
+                _ = may_go.recv();
+            });
+            (go, thread)
+        });
+        while pool.stats().waiting < 2 {
+            Native::usleep(100);
+        }
+        AT.store(0, SeqCst);
+        stays
+    });
+    AT.store(ARMED, SeqCst);
+    inside.discard();
+    let stays = comes.join().unwrap();
+    for _ in 0..2 {
+        assert_eq!(serves.recv().unwrap(), Ok(()), "{:?}", pool.stats());
+    }
+    for (go, thread) in stays {
+        drop(go);
+        thread.join().unwrap();
+    }
+    pool.close().unwrap();
+    assert_eq!(alive.load(SeqCst), 0);
 }
 
 /// Fails at one creation.

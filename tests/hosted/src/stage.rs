@@ -31,13 +31,14 @@ pub enum Point {
     CreationFailed,
     Left,
     Returned,
+    Discarded,
     /// No function of the runtime: where a test says so.
     Here,
 }
 
 impl Point {
     /// All functions of the runtime, and all events.
-    pub const FUNCTIONS: [Point; 15] = [
+    pub const FUNCTIONS: [Point; 16] = [
         Point::NewContext,
         Point::Failed,
         Point::Admit,
@@ -53,6 +54,7 @@ impl Point {
         Point::CreationFailed,
         Point::Left,
         Point::Returned,
+        Point::Discarded,
     ];
 
     /// Which one an event is.
@@ -67,6 +69,7 @@ impl Point {
             Event::Failed => Point::CreationFailed,
             Event::Left { .. } => Point::Left,
             Event::Returned { .. } => Point::Returned,
+            Event::Discarded { .. } => Point::Discarded,
             other => panic!("{other:?} has no test"),
         }
     }

@@ -1,7 +1,7 @@
 //! The edge matrix, as far as a loop can go through it: each function of the runtime × what it does there
 //! that is not its business × each kind of pool. A pool's whole life passes by meanwhile: start, first
-//! entries, nested and timed ones, waiting, making, a handler's, unbinding, warming up and trimming, a
-//! thread's end, a close that is refused and taken back, and the close.
+//! entries, nested and timed ones, waiting, making, a handler's, unbinding, warming up and trimming,
+//! discarding, a thread's end, a close that is refused and taken back, and the close.
 //!
 //! Whatever the runtime does, nobody hangs, no M is in two hands or lost, figures add up, each context
 //! is dropped once, and the pool closes; unless a guard is leaked, which the figures show.
@@ -260,6 +260,12 @@ fn life(pool: ThisPool) {
     step(pool, || pool.unbind());
     step(pool, || pool.prewarm(2));
     step(pool, || pool.trim(1));
+    KEPT.take();
+    // Another one is spare; none is, and one has to be made.
+    step(pool, || pool.enter_timeout(Duration::from_secs(5)).map(extram::Entered::discard));
+    KEPT.take();
+    step(pool, || pool.trim(1));
+    step(pool, || pool.enter_from_signal().map(extram::Entered::discard));
     KEPT.take();
     // All that the limit allows are inside, or as many as there are threads: somebody waits for each.
     std::thread::scope(|scope| {
