@@ -35,7 +35,7 @@ const fn host(number: u32, title: &'static str) -> Scenario {
 }
 
 /// The list, by number.
-pub const CATALOGUE: [Scenario; 45] = [
+pub const CATALOGUE: [Scenario; 46] = [
     core(1, "a pool that was not started says so, a started one holds one spare M"),
     core(2, "threads one after another make two Ms at most"),
     core(3, "a herd that is all inside makes one M each and one spare, two per callback at most"),
@@ -81,6 +81,7 @@ pub const CATALOGUE: [Scenario; 45] = [
     host(43, "a process that forbids itself system calls gets answers"),
     host(44, "coroutines that call in turn cost what a call costs"),
     host(45, "no thread of a pool spins while one of lower priority has to go on"),
+    host(46, "sixty libraries with extram inside are loaded by one process"),
 ];
 
 /// A list with a gap would name the wrong scenario.
