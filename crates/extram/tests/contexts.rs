@@ -378,6 +378,8 @@ fn a_dump_names_who_is_inside() {
         let line = text.lines().find(|line| line.starts_with(&format!("M {m}: "))).expect("its line");
         assert!(line.starts_with(&format!("M {m}: in use by thread {thread} for ")), "{line}");
         assert!(line.ends_with(", 2 deep"), "{line}");
+        let time = line.split_once(" for ").and_then(|(_, time)| time.split_once(" ms")).expect("a time").0;
+        assert!((20..60_000).contains(&time.parse::<u32>().expect("a number")), "{line}");
         let held = pool.ms().find(|observed| observed.id == m).and_then(|observed| observed.held_for);
         assert!(held >= Some(Duration::from_millis(20)) && held < Some(Duration::from_secs(60)), "{held:?}");
         out.send(()).expect("somebody listens");

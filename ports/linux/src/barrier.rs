@@ -127,6 +127,15 @@ mod tests {
         pub(super) static CONFINED: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
     }
 
+    /// Without it pools that bind would do so the shared way, and nothing else would tell.
+    #[test]
+    fn there_is_a_barrier_where_the_kernel_says_so() {
+        // SAFETY: takes numbers only.
+        let has = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0) };
+        let both = libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED | libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+        assert_eq!(init(), has > 0 && has as libc::c_int & both == both);
+    }
+
     #[test]
     fn a_barrier_by_hand_goes_everywhere_and_comes_back() {
         let before = Processors::of(0).unwrap();
