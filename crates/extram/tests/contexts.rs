@@ -699,7 +699,10 @@ fn a_dump_says_where_a_pool_is_in_its_life_and_where_each_m_is() {
     shows(&text(&SHOWN), &[&format!("\nM 1: in use by thread {me}, 1 deep{stack}\nM 2: spare\n")]);
     shows(&text(&SHOWN), &["\n2 Ms: 1 spare, 1 in use, 0 bound idle\n"]);
     drop(inside);
-    shows(&text(&SHOWN), &[&format!("\nM 1: idle, bound to thread {me}{stack}\nM 2: spare\n")]);
+    // AddressSanitizer has frames elsewhere, so the call seems to leave on another stack.
+    let stack = if cfg!(extram_asan) { "" } else { &*stack };
+    shows(&text(&SHOWN), &[&format!("\nM 1: idle, bound to thread {me}{stack}")]);
+    shows(&text(&SHOWN), &["\nM 2: spare\n"]);
     shows(&text(&SHOWN), &["\n2 Ms: 1 spare, 0 in use, 1 bound idle\n"]);
 
     // The last one is with somebody, and no other can be made.
