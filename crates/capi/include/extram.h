@@ -520,7 +520,8 @@ int extram_leave(extram_pool *pool, extram_m *m);
  * that knows no extram_leave, with the depth that extram_depth said where it lands. 0 leaves all.
  * EXTRAM_OK also if none is deeper.
  *
- * EXTRAM_INVALID as extram_leave; the calls that it could leave are left.
+ * EXTRAM_INVALID as extram_leave, and where a deeper call is not to be left now (while extram_prewarm
+ * runs in it): then none is.
  */
 int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
 

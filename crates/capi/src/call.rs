@@ -151,7 +151,8 @@ fn floor(m: &M<Foreign>) -> u32 {
 /// that knows no extram_leave, with the depth that extram_depth said where it lands. 0 leaves all.
 /// EXTRAM_OK also if none is deeper.
 ///
-/// EXTRAM_INVALID as extram_leave; the calls that it could leave are left.
+/// EXTRAM_INVALID as extram_leave, and where a deeper call is not to be left now (while extram_prewarm
+/// runs in it): then none is.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_leave_to(pool: *mut extram_pool, m: *mut extram_m, depth: u32) -> c_int {
     coded(|| {

@@ -49,7 +49,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// [`StartError::NotStarted`] if the pool was never started, or is closed to the end;
     /// [`StartError::AlreadyStarted`] if it is open, or somebody else is starting or closing it;
-    /// [`StartError::CreationFailed`] or [`StartError::NoMemory`] if no M was spare and none could be made: it stays closed.
+    /// [`StartError::CreationFailed`] or [`StartError::NoMemory`] if no M was spare and none could be
+    /// made: it stays closed.
     pub fn reopen(&'static self) -> Result<(), StartError> {
         self.settle();
         let switch = self.life.begin_reopen(self.switcher())?;

@@ -31,9 +31,10 @@ errors! {
         TimedOut = "no M became free in time",
         /// No M is spare, and the pool's limit allows no more of them.
         Exhausted = "all Ms that the limit allows are in use",
-        /// The runtime could not make another M (or there was no memory for it): an attempt failed while this thread waited, or the
-        /// latest one had failed when it came. In the second case nothing is tried on its behalf:
-        /// newcomers get this until an M comes back or [`prewarm`](crate::Pool::prewarm) makes one.
+        /// The runtime could not make another M (or there was no memory for it): an attempt failed while
+        /// this thread waited, or the latest one had failed when it came. In the second case nothing is
+        /// tried on its behalf: newcomers get this until an M comes back or
+        /// [`prewarm`](crate::Pool::prewarm) makes one.
         CreationFailed = "the runtime could not make another M",
         /// More nested calls of this thread, or more waiting threads, than can be counted.
         TooMany = "more calls or waiting threads than can be counted",

@@ -107,7 +107,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Takes on the duty of those who vanished in a fork, or gave up with the last M, for a newcomer that
-    /// found none: makes one if nobody does. `Ok(false)` where there is nothing to take on, or the limit is reached.
+    /// found none: makes one if nobody does. `Ok(false)` where there is nothing to take on, or the limit is
+    /// reached.
     ///
     /// Invariant Duty holds in a child from the moment of this: a newcomer waits only after it
     /// has found `orphaned` lowered, and it is lowered by a thread that goes on to the claim.

@@ -152,9 +152,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// At most `max` Ms stay spare, and one always may: whoever gives one back drops the contexts of those
     /// above that. Without this all are kept. Ms that are bound to a thread are not spare, and a handler
-    /// drops none. What [`prewarm`](Pool::prewarm) makes beyond goes when it is done. A number below the height of a wave of calls makes and drops contexts
-    /// with every wave, and one below 2 with every call that is given back: as long as a thread is inside
-    /// another M is kept ready. See also [`trim`](Pool::trim).
+    /// drops none. What [`prewarm`](Pool::prewarm) makes beyond goes when it is done. A number below the
+    /// height of a wave of calls makes and drops contexts with every wave, and one below 2 with every call
+    /// that is given back: as long as a thread is inside another M is kept ready. See also
+    /// [`trim`](Pool::trim).
     pub const fn spare_max(mut self, max: u32) -> Self {
         self.spare_max = max;
         self.give_within = Some(Self::give_within);
@@ -186,9 +187,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// [`AlreadyStarted`](StartError::AlreadyStarted) if it is open or half closed (see
     /// [`reopen`](Pool::reopen)), or somebody else is starting or closing it;
-    /// [`CreationFailed`](StartError::CreationFailed), [`NoMemory`](StartError::NoMemory), [`Exhausted`](StartError::Exhausted) if the
-    /// limit or the number of slots is 0, [`SlotsInUse`](StartError::SlotsInUse) and
-    /// [`NoThreadLocal`](StartError::NoThreadLocal). The pool is as before.
+    /// [`CreationFailed`](StartError::CreationFailed), [`NoMemory`](StartError::NoMemory),
+    /// [`Exhausted`](StartError::Exhausted) if the limit or the number of slots is 0,
+    /// [`SlotsInUse`](StartError::SlotsInUse) and [`NoThreadLocal`](StartError::NoThreadLocal). The pool
+    /// is as before.
     pub fn start(&'static self) -> Result<(), StartError> {
         self.settle();
         let switch = self.life.begin_start(self.switcher())?;

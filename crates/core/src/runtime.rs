@@ -54,7 +54,8 @@ pub trait Runtime: Sync + Sized + 'static {
 
     /// Makes the context of a new M. Runs in [`Pool::start`](crate::Pool::start), or on a thread
     /// that holds an M and has been admitted; where no M is left (in a forked child, or after a
-    /// [`discard`](crate::Entered::discard) whose replacement failed), on the first thread that comes. This may take as long as it needs; no lock is held.
+    /// [`discard`](crate::Entered::discard) whose replacement failed), on the first thread that comes. This
+    /// may take as long as it needs; no lock is held.
     ///
     /// # Errors
     ///
