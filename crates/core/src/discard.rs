@@ -7,7 +7,6 @@
 
 use crate::list::{Guest, Taken};
 use crate::m::LAST;
-use crate::own::Own;
 use crate::port::Port;
 use crate::sync::Ordering;
 use crate::{EnterError, Entered, Event, M, Pool, Runtime};
@@ -86,19 +85,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.runtime.admit(m);
         m.call().admit();
         let _retiring = Retiring { pool: self, m };
-        self.runtime.observe(Event::Making);
-        match self.runtime.new_context() {
-            Ok(context) => {
-                self.runtime.observe(Event::Made { m: m.id() });
-                Some(context)
-            }
-            Err(error) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                self.runtime.failed(error);
-                self.runtime.observe(Event::Failed);
-                None
-            }
+        let context = self.new_context();
+        if context.is_some() {
+            self.runtime.observe(Event::Made { m: m.id() });
+        } else {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            self.runtime.observe(Event::Failed);
         }
+        context
     }
 
     /// Ends the last call of an M whose context goes, with another one in its place or without. A guard
@@ -154,14 +148,6 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let context = unsafe { m.take_context() };
         self.table.release(m.id());
         context
-    }
-
-    /// An M in this thread's hands is in no call, and not its own.
-    pub(crate) fn let_loose(&'static self, m: &'static M<R>) {
-        if self.is_own(m) {
-            let _ = self.set_own(Own::Nothing);
-        }
-        m.call().forget();
     }
 
     /// Gives an M back, and drops what is then more than may stay spare. After the giving: of several

@@ -145,7 +145,6 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Gives back an M whose last call is over, and counts still: what `observe` enters is nested in it,
     /// and does not wait for the very M that is about to come back.
     pub(crate) fn give_back(&'static self, m: &'static M<R>) {
-        m.call().unbind();
         let giving = GivingBack { pool: self, m };
         self.runtime.observe(Event::Returned { m: m.id() });
         drop(giving);
@@ -165,6 +164,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // Before it is given: afterwards it may be another's, and the pool gone.
         self.let_loose(m);
         self.list.give::<P, _>(&self.table, m, m.id());
+    }
+
+    /// An M in this thread's hands is in no call, and not its own.
+    pub(crate) fn let_loose(&'static self, m: &'static M<R>) {
+        if self.is_own(m) {
+            let _ = self.set_own(Own::Nothing);
+        }
+        m.call().forget();
     }
 
     /// Gives the calling thread's idle M back now, before the thread exits; `false` if it has none, is

@@ -184,12 +184,17 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         m.note_thread::<P>();
         m.set_stage(making.stage);
         making.slot = Some(m);
+        Ok(self.new_context().map(|context| (m, context)))
+    }
+
+    /// Lets the runtime make a context; `None` if it could not, and has been told why.
+    pub(crate) fn new_context(&'static self) -> Option<R::Context> {
         self.runtime.observe(Event::Making);
         match self.runtime.new_context() {
-            Ok(context) => Ok(Some((m, context))),
+            Ok(context) => Some(context),
             Err(error) => {
                 self.runtime.failed(error);
-                Ok(None)
+                None
             }
         }
     }

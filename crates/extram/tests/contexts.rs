@@ -106,6 +106,12 @@ fn end(pool: Owned<Interpreter>, runtime: &Interpreter) {
     each_was_dropped_once(runtime);
 }
 
+fn somebody_waits(pool: &Pool<Interpreter>) {
+    while pool.stats().waiting == 0 {
+        thread::yield_now();
+    }
+}
+
 fn each_was_dropped_once(runtime: &Interpreter) {
     let made = runtime.0.made.load(SeqCst) - runtime.0.errors.lock().unwrap().len() as u32;
     let mut dropped = runtime.dropped();
@@ -168,9 +174,7 @@ fn who_waits_gets_the_slot_of_a_discarded_m() {
     let broken = inside.context().number;
     thread::scope(|scope| {
         let waiter = scope.spawn(|| number(&pool));
-        while pool.stats().waiting == 0 {
-            thread::yield_now();
-        }
+        somebody_waits(&pool);
         inside.discard();
         assert_ne!(waiter.join().expect("no panic"), broken);
     });
@@ -186,9 +190,7 @@ fn a_context_that_cannot_be_replaced_is_told_of_and_tried_again() {
     runtime.0.fails.store(true, SeqCst);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| pool.enter_timeout(PATIENCE).map(|_| ()).unwrap_err());
-        while pool.stats().waiting == 0 {
-            thread::yield_now();
-        }
+        somebody_waits(&pool);
         inside.discard();
         assert_eq!(waiter.join().expect("no panic"), EnterError::CreationFailed);
     });
