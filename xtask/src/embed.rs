@@ -264,7 +264,7 @@ impl Installed {
 }
 
 fn c_runtime() -> PathBuf {
-    crate::vendor::workspace().join("tests/c-runtime")
+    crate::vendor::workspace().join("tests/examples/c-runtime")
 }
 
 /// A program of the guide, which has its text.

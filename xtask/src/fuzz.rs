@@ -1,5 +1,5 @@
-//! The lane `--fuzz`: the targets of `tests/fuzz` under libFuzzer and AddressSanitizer, some seconds
-//! each, beginning with the files in `tests/fuzz/corpus`.
+//! The lane `--fuzz`: the targets of `tests/proof/fuzz` under libFuzzer and AddressSanitizer, some seconds
+//! each, beginning with the files in `tests/proof/fuzz/corpus`.
 //!
 //! libFuzzer comes with the clang of rustc's LLVM, as the sanitizers' runtimes do, and rustc's own
 //! pass counts the branches. First a target that has to fail shows that both work.
@@ -76,7 +76,7 @@ fn fuzz(name: &str, program: &Command) -> Result<()> {
         .arg(format!("-max_total_time={SECONDS}"))
         .args(["-timeout=60", "-rss_limit_mb=4096", "-max_len=600", "-print_final_stats=1"])
         .arg(found)
-        .arg(format!("tests/fuzz/corpus/{name}"));
+        .arg(format!("tests/proof/fuzz/corpus/{name}"));
     let mut report = String::new();
     let ended = command.stream(Duration::from_secs(180), |stream, chunk| {
         if stream == Stream::Err {
@@ -88,7 +88,7 @@ fn fuzz(name: &str, program: &Command) -> Result<()> {
         other => bail!("{other:?}\n{}", last(&report, 120)),
     }
     let runs = figure(&report, "stat::number_of_executed_units:").unwrap_or(0);
-    let seeds = std::fs::read_dir(format!("tests/fuzz/corpus/{name}"))?.count() as u64;
+    let seeds = std::fs::read_dir(format!("tests/proof/fuzz/corpus/{name}"))?.count() as u64;
     if seeds == 0 || runs <= seeds {
         bail!("{runs} runs from {seeds} seeds:\n{}", last(&report, 20));
     }

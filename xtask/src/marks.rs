@@ -15,11 +15,12 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// `tests/hosted/tests/exits.rs` and `name` make `hosted::exits::name`.
+    /// `tests/proof/hosted/tests/exits.rs` and `name` make `hosted::exits::name`.
     pub(crate) fn path(&self) -> String {
         let parts = self.file.iter().map(|part| part.to_string_lossy());
-        let mut parts: Vec<_> =
-            parts.skip(1).filter(|part| !matches!(&**part, "src" | "tests" | "lib.rs")).collect();
+        // The folders that say of what kind a package is, and those that any package has.
+        let kind = |part: &str| matches!(part, "proof" | "measure" | "examples" | "src" | "tests" | "lib.rs");
+        let mut parts: Vec<_> = parts.skip(1).filter(|part| !kind(part)).collect();
         parts.push((&*self.name).into());
         parts.join("::").replace(".rs::", "::")
     }
@@ -127,9 +128,9 @@ pub(crate) fn two<S: Subject>(config: &Config) {}
     #[test]
     fn a_test_is_named_as_cargo_names_it() {
         let name = |file: &str| Function { file: file.into(), name: "name".into(), doc: Vec::new() }.path();
-        assert_eq!(name("tests/hosted/tests/exits.rs"), "hosted::exits::name");
+        assert_eq!(name("tests/proof/hosted/tests/exits.rs"), "hosted::exits::name");
         assert_eq!(name("crates/conformance/src/pool.rs"), "conformance::pool::name");
-        assert_eq!(name("tests/soak/src/lib.rs"), "soak::name");
+        assert_eq!(name("tests/proof/soak/src/lib.rs"), "soak::name");
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn setting(name: &str) -> Result<Option<u64>> {
     Ok(Some(value.parse().with_context(|| format!("{name}={value} is no number"))?))
 }
 
-/// The search of tests/model, and the same algorithm in Promela.
+/// The search of tests/proof/model, and the same algorithm in Promela.
 pub(crate) fn model() -> Result<Summary> {
     let search = ["test", "--release", "--package", "extram-model", "--", "--nocapture"];
     let mut summary = cargo_test(&Command::new("cargo").args(search))?;

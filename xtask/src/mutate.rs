@@ -1,8 +1,8 @@
 //! `cargo xtask mutate`: makes the project worse in one place at a time and shows which test notices.
 //!
-//! The mutations are data, in tests/mutations/mutations.toml. Each is applied in a copy of the
+//! The mutations are data, in tests/proof/mutations/mutations.toml. Each is applied in a copy of the
 //! workspace under target/; nothing is changed where you work. The table goes to
-//! tests/mutations/README.md; a run of some mutations renews their rows.
+//! tests/proof/mutations/README.md; a run of some mutations renews their rows.
 //!
 //! A mutation counts as caught only if the test that it names fails: in the copy as it is that test
 //! passes, and with the mutation it says FAILED, or its program crashes while no other test is in it. A
@@ -76,7 +76,7 @@ enum Fate {
     Survived,
 }
 
-const PAGE: &str = "tests/mutations/README.md";
+const PAGE: &str = "tests/proof/mutations/README.md";
 const HEADER: &str = "| mutation | caught by |\n|---|---|\n";
 
 const NOT_RUN: &str = "| not run yet |";
@@ -115,7 +115,7 @@ pub(crate) fn quick() -> Result<Summary> {
 }
 
 fn read() -> Result<Vec<Mutation>> {
-    let text = std::fs::read_to_string("tests/mutations/mutations.toml")?;
+    let text = std::fs::read_to_string("tests/proof/mutations/mutations.toml")?;
     let data: Data = toml::from_str(&text)?;
     // All of them, whatever runs: a mutation that is out of date is noticed at once.
     let check = |mutation: &Mutation| {

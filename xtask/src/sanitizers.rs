@@ -5,7 +5,7 @@
 //! (`-Zexternal-clangrt`). ThreadSanitizer has to see every synchronisation, so for it the standard
 //! library is built with it, too: with a prebuilt one it reports races that are none.
 //!
-//! Each lane first runs programs of `tests/planted`, which have the bugs that it has to find.
+//! Each lane first runs programs of `tests/proof/planted`, which have the bugs that it has to find.
 
 use crate::command::{Command, Ended, which};
 use crate::judge::Summary;
@@ -52,9 +52,9 @@ pub(crate) struct Sanitizer {
     /// Its own target directory.
     pub(crate) folder: &'static str,
     pub(crate) options: (&'static str, &'static str),
-    /// Programs of `tests/planted`, and what is reported about them.
+    /// Programs of `tests/proof/planted`, and what is reported about them.
     pub(crate) planted: &'static [(&'static str, &'static str)],
-    /// Test programs of `tests/hosted` that do not run with the others.
+    /// Test programs of `tests/proof/hosted` that do not run with the others.
     pub(crate) apart: &'static [Apart],
     /// Test programs of other packages that have no test with it, and why.
     pub(crate) empty: &'static [(&'static str, &'static str)],
@@ -148,9 +148,9 @@ const TESTS: &[&[&str]] = &[
     &["-p", "extram-faults", "-p", "extram-soak", "--tests"],
 ];
 
-const HOSTED: &str = "tests/hosted/tests";
+const HOSTED: &str = "tests/proof/hosted/tests";
 
-/// Tests of `tests/hosted` that no sanitizer sees, and why.
+/// Tests of `tests/proof/hosted` that no sanitizer sees, and why.
 const SKIPPED: &[(&str, &str)] = &[
     ("a_guard_that_leaves_its_thread_does_not_compile", "it runs the compiler and nothing else"),
     (

@@ -13,7 +13,7 @@ use std::path::Path;
 /// Ports whose lane runs the tests of these folders. The other tests of the workspace run on this
 /// machine's.
 const HOSTED: &[&str] = &["linux", "freebsd"];
-const HOSTED_FOLDERS: &[&str] = &["tests/hosted", "tests/faults", "tests/soak"];
+const HOSTED_FOLDERS: &[&str] = &["tests/proof/hosted", "tests/proof/faults", "tests/proof/soak"];
 
 /// Tests of those folders that need what only Linux has: strace, gcc's OpenMP, seccomp, pinned threads.
 const LINUX_ONLY: &[&str] = &[

@@ -1,4 +1,4 @@
-//! The Promela model, tests/model/extram.pml, checked by spin.
+//! The Promela model, tests/proof/model/extram.pml, checked by spin.
 
 use crate::command::{Command, which};
 use crate::judge::Summary;
@@ -66,7 +66,7 @@ pub(crate) fn checks() -> Result<Summary> {
 
 fn run(check: &Check, place: &Path) -> Result<()> {
     let here = |command: Command| command.dir(place);
-    here(Command::new("spin").args(check.defines).args(["-a", "../../tests/model/extram.pml"])).read()?;
+    here(Command::new("spin").args(check.defines).args(["-a", "../../tests/proof/model/extram.pml"])).read()?;
     here(Command::new("gcc").args(["-O2", "-DNFAIR=3", "-DMEMLIM=2048", "-o", "pan", "pan.c"])).read()?;
     // Acceptance cycles under weak fairness; a trail of 100,000 steps.
     let search = here(Command::new(place.join("pan")).args(["-m100000", "-a", "-f", "-N", check.property]));

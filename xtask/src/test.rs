@@ -203,7 +203,7 @@ fn read() -> Summary {
     let cargo = |args: &[&str]| Command::new("cargo").args(args);
     let mut summary = Summary::default();
     summary += Summary::of("rustfmt", cargo(&["fmt", "--all", "--check"]).run());
-    let bare = ["fmt", "--all", "--check", "--manifest-path", "tests/bare-metal/Cargo.toml"];
+    let bare = ["fmt", "--all", "--check", "--manifest-path", "tests/proof/boards/Cargo.toml"];
     summary += Summary::of("rustfmt, bare metal", cargo(&bare).run());
     let root = crate::marks::root();
     summary += Summary::of("every edge has a test or a reason", crate::edges::check(&root));

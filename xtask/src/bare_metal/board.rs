@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A machine and the program for it.
 pub(super) struct Board {
     pub(super) triple: &'static str,
-    /// The program, under `tests/bare-metal`.
+    /// The program, under `tests/proof/boards`.
     pub(super) package: &'static str,
     /// Which machine, and how many cores it gets.
     pub(super) machine: &'static [&'static str],

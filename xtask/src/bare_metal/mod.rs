@@ -107,7 +107,7 @@ fn build(toolchain: &Toolchain, board: &Board, what: &Build<'_>) -> Result<PathB
         .arg("--target-dir")
         .arg(&target_dir)
         .env("DEFMT_LOG", "debug")
-        .dir(workspace().join("tests/bare-metal"))
+        .dir(workspace().join("tests/proof/boards"))
         .run()?;
     Ok(target_dir.join(board.triple).join(what.profile).join(what.package))
 }

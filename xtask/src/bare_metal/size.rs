@@ -111,7 +111,7 @@ fn check(bless: bool) -> Result<Summary> {
 const HEAD: &str = "# Bytes of `minimal`, as `cargo xtask size --bless` found them.\n\n";
 
 fn path() -> PathBuf {
-    workspace().join("tests/bare-metal/minimal/sizes.toml")
+    workspace().join("tests/proof/boards/minimal/sizes.toml")
 }
 
 fn read() -> Result<File> {

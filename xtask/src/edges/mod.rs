@@ -288,7 +288,7 @@ mod tests {
     /// all of them.
     #[test]
     fn a_test_that_goes_through_all_rows_has_all_rows() {
-        let text = std::fs::read_to_string(root().join("tests/hosted/tests/edges_threads.rs")).unwrap();
+        let text = std::fs::read_to_string(root().join("tests/proof/hosted/tests/edges_threads.rs")).unwrap();
         let names = text.lines().filter_map(|line| line.trim().strip_prefix("row(\"")?.split('"').next());
         assert_eq!(names.collect::<BTreeSet<_>>(), ROWS.iter().copied().collect::<BTreeSet<_>>());
     }

@@ -71,7 +71,7 @@ fn two_waiters_are_both_served_by_one_m_that_goes_idle() {
 }
 
 /// A new M goes idle for the first time while somebody waits. (Whoever waits while it is being made
-/// takes a third thread, and loom longer than anybody has: see tests/faults.)
+/// takes a third thread, and loom longer than anybody has: see tests/proof/faults.)
 #[test]
 fn a_new_m_does_not_go_idle_past_a_waiter() {
     model(1, || {

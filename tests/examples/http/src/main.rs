@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 fn main() -> ExitCode {
     eprintln!(
         "http: built without libmicrohttpd. Install it (Debian: apt-get install libmicrohttpd-dev \
-         pkg-config) and build again: touch tests/http/build.rs"
+         pkg-config) and build again: touch tests/examples/http/build.rs"
     );
     ExitCode::FAILURE
 }

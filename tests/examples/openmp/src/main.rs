@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 #[cfg(not(openmp))]
 fn main() -> ExitCode {
     eprintln!(
-        "openmp: built by a C compiler without OpenMP. Install gcc and build again: touch tests/openmp/build.rs"
+        "openmp: built by a C compiler without OpenMP. Install gcc and build again: touch tests/examples/openmp/build.rs"
     );
     ExitCode::FAILURE
 }
