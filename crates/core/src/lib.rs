@@ -28,6 +28,7 @@ mod bounds;
 mod call;
 mod cell;
 mod close;
+mod count;
 mod discard;
 mod dump;
 mod enter;

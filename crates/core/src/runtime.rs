@@ -25,7 +25,9 @@ pub trait Runtime: Sync + Sized + 'static {
     type Error;
 
     /// Whether the bounds of stacks are asked for: at each thread's first call, and when a call comes in
-    /// on another stack than the one before. Without it [`M::stack`] is `None`, and nothing is asked.
+    /// on another stack than the one before. Without it [`M::stack`] is `None`, and nothing is asked. What was
+    /// learnt of a coroutine's stack is taken for true as long as calls come in within those bounds: do not
+    /// map a smaller stack where a larger one was while its thread has an M.
     const STACKS: bool = false;
 
     /// Whether this runtime wants what [`STACKS`](Runtime::STACKS) allows, and always the same: for a

@@ -11,8 +11,8 @@ use core::ptr::null_mut;
 use core::time::Duration;
 use std::vec::Vec;
 
-/// With or without a heavy barrier.
-pub(super) struct ModelPort<const BARRIER: bool>;
+/// With or without a heavy barrier, on a system that forks or not.
+pub(super) struct ModelPort<const BARRIER: bool, const FORKS: bool = false>;
 
 /// Bound Ms are bound the shared way, see [`crate::hold`].
 pub(super) type Shared = ModelPort<false>;
@@ -50,6 +50,7 @@ std::thread_local! {
     static OPEN: RefCell<Vec<Opening>> = const { RefCell::new(Vec::new()) };
     static OPENINGS: Cell<usize> = const { Cell::new(0) };
     static TOKENS: Cell<usize> = const { Cell::new(0) };
+    static FORKED: Cell<usize> = const { Cell::new(0) };
 }
 
 fn next_token() -> usize {
@@ -63,6 +64,17 @@ pub(super) fn reset() {
     OPEN.with_borrow_mut(Vec::clear);
     OPENINGS.set(0);
     TOKENS.set(0);
+    FORKED.set(0);
+}
+
+/// What the C library does in a forked child: the calling thread is its only one.
+pub(super) fn fork() {
+    FORKED.set(FORKED.get() + 1);
+    let open = OPEN.with_borrow(Clone::clone);
+    for opening in open {
+        // SAFETY: the pool is open, and its other threads do nothing any more.
+        unsafe { (opening.hooks.in_child)(opening.pool) };
+    }
 }
 
 /// Starts a thread whose exit hook runs when `f` has returned.
@@ -96,7 +108,13 @@ fn opening(place: *const Place) -> Option<usize> {
 // SAFETY: Own thread and Token by `loom::thread_local`. Exit hook: `spawn` runs it, and
 // `tls_close` is refused while one runs, and lets none start. Barrier: both sides are sequentially
 // consistent fences, see `crate::sync`. Wake: the address is only compared. Signal: there are none.
-unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
+unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, FORKS> {
+    const FORKS: bool = FORKS;
+
+    fn forks() -> usize {
+        FORKED.get()
+    }
+
     fn usleep(_micros: u32) {
         loom::thread::yield_now();
     }
