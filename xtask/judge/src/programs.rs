@@ -32,10 +32,13 @@ impl Summary {
     }
 }
 
-/// `test a::b ... ignored, for a reason`, as an entry of what was left out.
+/// `test a::b ... ignored, for a reason`, as an entry of what was left out. A program with a `main` of
+/// its own has `(for a reason)` there, and names in a column.
 fn ignored(line: &str) -> Option<String> {
     let (name, how) = line.strip_prefix("test ")?.split_once(" ... ignored")?;
-    match how.strip_prefix(", ") {
+    let name = name.trim_end();
+    let in_brackets = || how.strip_prefix(" (")?.strip_suffix(')');
+    match how.strip_prefix(", ").or_else(in_brackets) {
         Some(reason) => Some(format!("{name}: {reason}")),
         None => how.is_empty().then(|| name.to_owned()),
     }
@@ -231,6 +234,7 @@ mod tests {
     fn an_ignored_test_is_known_by_its_name_and_reason() {
         assert_eq!(ignored("test a::b ... ignored, no signals").unwrap(), "a::b: no signals");
         assert_eq!(ignored("test src/a.rs - b (line 3) ... ignored").unwrap(), "src/a.rs - b (line 3)");
+        assert_eq!(ignored("test a    ... ignored (none here)").unwrap(), "a: none here");
         assert!(ignored("test a ... ok").is_none() && ignored("a ... ignored").is_none());
         let mut programs = Programs::default();
         programs.take(b"running 2 tests\ntest a ... ignored, no signals\ntest b ... ok\n");

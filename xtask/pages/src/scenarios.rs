@@ -21,7 +21,7 @@ const LINUX_ONLY: &[&str] = &[
     "hosted::system_calls::",
     "hosted::foreign_threads::openmp_",
     "hosted::constrained::a_process_that_has_put_itself_into_a_sandbox_gets_answers",
-    "hosted::constrained::threads_of_fixed_priorities_on_one_core_keep_going",
+    "hosted::priorities::",
 ];
 
 const BEGIN: &str = "<!-- scenarios: cargo xtask test --list-scenarios --write -->\n";
