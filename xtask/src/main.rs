@@ -37,6 +37,7 @@ fn command() -> Command {
             Place::Beside(_) => own,
             Place::Optimised { options, .. } => own.arg(
                 Arg::new("options")
+                    .value_name("OPTIONS")
                     .num_args(0..)
                     .trailing_var_arg(true)
                     .allow_hyphen_values(true)

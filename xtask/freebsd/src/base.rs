@@ -51,7 +51,7 @@ const MEMBERS: &[&str] = &[
     "./usr/lib",
 ];
 
-/// Has every later [`find`] take this directory.
+/// Has every later run take this directory for its base.
 pub fn choose(dir: &Path) {
     // A second directory cannot be given: there is one option.
     let _ = CHOSEN.set(dir.to_owned());

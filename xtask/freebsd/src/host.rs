@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// The host that `--ssh` names.
 static CHOSEN: OnceLock<String> = OnceLock::new();
 
-/// Has every later [`find`] give this host.
+/// Has every later run take place on this host.
 pub fn choose(host: &str) {
     // A second host cannot be given: there is one option.
     let _ = CHOSEN.set(host.to_owned());

@@ -1,7 +1,7 @@
 //! `cargo xtask test --list-edges`: what can be under way in a pool, what can meet it, what is promised
 //! then, and which test shows it.
 //!
-//! The promises are data, in [`table`]. A test says in its documentation what it shows,
+//! The promises are data, in `table.rs`. A test says in its documentation what it shows,
 //! `/// Edge: start x close, making/prewarm x panics.`, and is collected as the scenarios' are. A cell
 //! needs a test, or a reason why there is none; `tests/EDGES.md` has the whole table, which a test
 //! below compares.
