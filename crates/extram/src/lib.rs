@@ -35,9 +35,9 @@ pub use extram_core::{
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "freebsd")] {
-        use extram_port_freebsd::FreeBsd as ThisSystem;
+        use extram_port_freebsd::Native as ThisSystem;
     } else if #[cfg(target_os = "linux")] {
-        use extram_port_linux::Linux as ThisSystem;
+        use extram_port_linux::Native as ThisSystem;
     }
 }
 

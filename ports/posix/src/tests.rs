@@ -618,10 +618,29 @@ mod forked {
         other.join().unwrap();
     }
 
+    /// A system on which a thread has its process's number.
+    enum Numbered {}
+
+    // SAFETY: nobody waits; a number is no more than one.
+    unsafe impl crate::System for Numbered {
+        fn wait(_: &extram_core::sync::AtomicU32, _: u32, _: Option<core::time::Duration>) {}
+        fn wake(_: *const extram_core::sync::AtomicU32, _: u32) {}
+        fn thread_id() -> u64 {
+            std::process::id().into()
+        }
+        fn own_stack() -> Option<core::ops::Range<usize>> {
+            None
+        }
+    }
+
+    fn id_here() -> u64 {
+        crate::thread::id::<Numbered>()
+    }
+
     #[test]
     fn every_open_pool_is_told_once_and_forks_are_counted() {
         let (pools, _alone) = opened(SOME);
-        let (before, id) = (forks(), crate::thread::id());
+        let (before, id) = (forks(), id_here());
         // A second handler, as two threads that opened the first pool at once would register.
         crate::fork::register().unwrap();
         for pool in [pools[0], pools[SOME - 1]] {
@@ -632,7 +651,7 @@ mod forked {
             let well = told() && forks() == before + 1;
             let kept =
                 [pools[0], pools[SOME - 1]].iter().all(|pool| pool.local.look() == (at_address(6), true));
-            let own_id = crate::thread::id() == u64::from(std::process::id()) && crate::thread::id() != id;
+            let own_id = id_here() == u64::from(std::process::id()) && id_here() != id;
             child(|| forks() == before + 2 && pools.iter().all(|pool| pool.children.load(SeqCst) == 2));
             well && kept && own_id && pools.iter().all(|pool| pool.local.close()) && taken() == 0
         });

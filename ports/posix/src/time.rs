@@ -4,7 +4,7 @@ use crate::errno::Preserved;
 use core::time::Duration;
 
 /// [`Port::usleep`](extram_core::Port::usleep).
-pub fn usleep(micros: u32) {
+pub(crate) fn usleep(micros: u32) {
     let _errno = Preserved::new();
     let time = timespec(Duration::from_micros(u64::from(micros)));
     // SAFETY: a valid timespec; the remaining time is not asked for.
@@ -12,13 +12,13 @@ pub fn usleep(micros: u32) {
 }
 
 /// [`Port::osyield`](extram_core::Port::osyield).
-pub fn osyield() {
+pub(crate) fn osyield() {
     // SAFETY: no arguments; never fails where it exists.
     unsafe { libc::sched_yield() };
 }
 
 /// [`Port::now`](extram_core::Port::now).
-pub fn now() -> Option<Duration> {
+pub(crate) fn now() -> Option<Duration> {
     let _errno = Preserved::new();
     let mut time = timespec(Duration::ZERO);
     // SAFETY: a valid place for the answer.
