@@ -1,5 +1,5 @@
 //! The suite can fail: ports that break one promise each.
-#![cfg(all(any(target_os = "freebsd", target_os = "linux"), feature = "alloc"))]
+#![cfg(all(unix, feature = "alloc"))]
 
 use core::ops::Range;
 use extram::Native;

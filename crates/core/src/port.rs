@@ -50,6 +50,13 @@ pub struct Hooks {
 ///   [`in_handler`](Port::in_handler) is `true` in every handler in which a program without `unsafe`
 ///   can call.
 /// - **Brief.** [`brief`](Port::brief), where the word of a pool has 32 bits: see there.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a port of extram's",
+    label = "not a port",
+    note = "where extram has no port to the target (`ThisTargetHasNoPort`), name one: `Pool<MyRuntime, MyPort>`, \
+            with `extram-port-bare-metal` for a machine without an operating system; how to write one is in \
+            ports/README.md"
+)]
 pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// Sleeps for about `micros` microseconds.
     #[doc(alias = "nanosleep")]
