@@ -31,7 +31,8 @@ pub fn timespec(duration: Duration) -> libc::timespec {
     // SAFETY: a plain C structure, for which all zero is a value. (On some targets it has padding
     // fields that cannot be named.)
     let mut time: libc::timespec = unsafe { core::mem::zeroed() };
-    time.tv_sec = duration.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    // 64 bits or 32.
+    time.tv_sec = duration.as_secs().min(i64::MAX as u64).try_into().unwrap_or(i32::MAX as _);
     time.tv_nsec = duration.subsec_nanos() as _;
     time
 }
