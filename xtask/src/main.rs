@@ -23,6 +23,7 @@ mod setup;
 mod soak;
 mod sources;
 mod spin;
+mod systems;
 #[allow(dead_code)]
 mod targets;
 mod test;

@@ -96,6 +96,9 @@ pub(crate) fn setup(args: &Args) -> Result<()> {
     };
     let mut packages: Vec<&str> =
         NEEDS.iter().filter(|need| wanted(need.lane)).flat_map(|need| need.packages).copied().collect();
+    if args.all || args.target.is_some() {
+        packages.extend(crate::systems::packages(args.target.as_deref()));
+    }
     packages.sort_unstable();
     packages.dedup();
     packages.retain(|package| !installed(package));
@@ -106,6 +109,9 @@ pub(crate) fn setup(args: &Args) -> Result<()> {
     }
     if wanted(Lane::FreeBsd) {
         crate::freebsd::setup(args.target.as_deref())?;
+    }
+    if args.all || args.target.is_some() {
+        crate::systems::setup(args.target.as_deref())?;
     }
     Ok(())
 }

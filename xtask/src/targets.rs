@@ -126,6 +126,16 @@ pub(crate) fn targets(args: &Args) -> Result<()> {
             }
         }
     }
+    for system in crate::systems::SYSTEMS {
+        println!("{:<30} {:<7} {}", system.triple, system.tier(), system.what);
+        match system.missing() {
+            Some(missing) => {
+                println!("{:<30} not here: {missing}", "");
+                lacking.push(system.triple);
+            }
+            None => println!("{:<30} as far as that here", ""),
+        }
+    }
     lacking.dedup();
     if args.require && !lacking.is_empty() {
         anyhow::bail!("cannot be built or run here: {}", lacking.join(", "));

@@ -30,7 +30,7 @@
 pub use extram_core::Unstarted;
 pub use extram_core::{
     Binding, Busy, EnterError, Event, Hooks, LeaveError, M, MState, Observed, Port, Refused, Runtime, Slots,
-    StartError, Stats,
+    StartError, Stats, Threads,
 };
 
 mod native;

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_core::{Hooks, Port, Refused};
+use extram_core::{Hooks, Port, Refused, Threads};
 
 /// The port to the system `S`.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +20,6 @@ pub struct Posix<S>(PhantomData<S>);
 // signal handler takes `unsafe`, so `in_handler` may be false. Brief: this crate refuses to be built
 // where it is used.
 unsafe impl<S: System> Port for Posix<S> {
-    fn usleep(micros: u32) {
-        time::usleep(micros);
-    }
-
     fn osyield() {
         time::osyield();
     }
@@ -55,6 +51,8 @@ unsafe impl<S: System> Port for Posix<S> {
         local.set(value)
     }
 
+    const HAS_EXIT_HOOK: bool = true;
+
     #[inline(always)]
     fn exit_hook(local: &'static Local) -> bool {
         local.exit_hook()
@@ -68,16 +66,6 @@ unsafe impl<S: System> Port for Posix<S> {
     #[inline(always)]
     fn thread_id() -> u64 {
         thread::id::<S>()
-    }
-
-    type Thread = Thread;
-
-    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread, Refused> {
-        thread::newosproc(entry, arg, stack)
-    }
-
-    fn join(thread: Thread) {
-        thread::join(thread);
     }
 
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
@@ -104,6 +92,8 @@ unsafe impl<S: System> Port for Posix<S> {
         time::now()
     }
 
+    const FORKS: bool = true;
+
     #[inline(always)]
     fn forks() -> usize {
         fork::forks()
@@ -119,5 +109,31 @@ unsafe impl<S: System> Port for Posix<S> {
     fn heavy_barrier() -> bool {
         let _errno = Preserved::new();
         S::heavy_barrier()
+    }
+
+    #[inline(always)]
+    fn in_handler() -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        f()
+    }
+}
+
+impl<S: System> Threads for Posix<S> {
+    type Thread = Thread;
+
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread, Refused> {
+        thread::newosproc(entry, arg, stack)
+    }
+
+    fn join(thread: Thread) {
+        thread::join(thread);
+    }
+
+    fn usleep(micros: u32) {
+        time::usleep(micros);
     }
 }

@@ -28,7 +28,7 @@ extern "C" fn start(start: *mut libc::c_void) -> *mut libc::c_void {
     core::ptr::null_mut()
 }
 
-/// [`Port::newosproc`](extram_core::Port::newosproc).
+/// [`Threads::newosproc`](extram_core::Threads::newosproc).
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ unsafe fn allow(attr: *mut libc::pthread_attr_t, size: usize) -> bool {
     false
 }
 
-/// [`Port::join`](extram_core::Port::join).
+/// [`Threads::join`](extram_core::Threads::join).
 pub(crate) fn join(thread: Thread) {
     // SAFETY: the handle is joined once, because it is consumed.
     unsafe { libc::pthread_join(thread.0, core::ptr::null_mut()) };

@@ -3,7 +3,7 @@
 use crate::errno::Preserved;
 use core::time::Duration;
 
-/// [`Port::usleep`](extram_core::Port::usleep).
+/// [`Threads::usleep`](extram_core::Threads::usleep).
 pub(crate) fn usleep(micros: u32) {
     let _errno = Preserved::new();
     let time = timespec(Duration::from_micros(u64::from(micros)));
