@@ -16,6 +16,7 @@ mod judge;
 mod marks;
 mod models;
 mod mutate;
+mod new_port;
 mod package;
 mod sanitizers;
 mod scenarios;
@@ -57,6 +58,8 @@ enum Verb {
     Install(install::Args),
     /// Run a demonstration on two Cortex-M33: an interrupt and a second core call into a runtime.
     Interrupts,
+    /// Write the skeleton of a port to another system.
+    NewPort(new_port::Args),
     /// Run one program on FreeBSD in QEMU: its output here, its exit code ours.
     Run(freebsd::run::Args),
     /// Make the core worse in one place at a time and show which test notices.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Verb::Herd(args) => herd::herd(&args),
         Verb::Install(args) => install::install(&args),
         Verb::Interrupts => bare_metal::interrupts(),
+        Verb::NewPort(args) => new_port::new_port(&args),
         Verb::Run(args) => freebsd::run::run(&args),
         Verb::Mutate(args) => mutate::mutate(&args),
         Verb::Setup(args) => setup::setup(&args),

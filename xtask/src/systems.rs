@@ -2,8 +2,8 @@
 //! builds for them from here.
 //!
 //! One row is all there is to know of a system. Those of Linux are built by a cross compiler and run by
-//! QEMU's emulator of a process, or as they are. For the others a program that has the conformance suite in
-//! it is linked by zig, or the crates are compiled.
+//! QEMU's emulator of a process, or as they are. The others are named in the manifests of their ports; a
+//! program that has the conformance suite in it is linked by zig, or the crates are compiled.
 
 use crate::command::{Command, which};
 use crate::judge::Summary;
@@ -13,19 +13,18 @@ use crate::toolchain;
 use anyhow::{Context as _, Result};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A system, or Linux on a machine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct System {
     pub(crate) triple: &'static str,
     pub(crate) what: &'static str,
     pub(crate) proof: Proof,
-    /// What rustup does not have is built from the library's sources.
-    std: &'static str,
 }
 
 /// How far it is proved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Proof {
     Runs(Runs),
     /// By zig, for its name of the target.
@@ -34,7 +33,7 @@ pub(crate) enum Proof {
 }
 
 /// What it takes to run programs of it here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Runs {
     /// The C compiler, which links.
     compiler: &'static str,
@@ -49,7 +48,7 @@ pub(crate) struct Runs {
 
 const NATIVE: Runs = Runs { compiler: "", root: "", emulator: None, flags: &[], packages: &[] };
 
-pub(crate) const SYSTEMS: &[System] = &[
+const LINUX: &[System] = &[
     System {
         triple: "aarch64-unknown-linux-gnu",
         what: "Linux on ARM, in QEMU's user mode",
@@ -60,7 +59,6 @@ pub(crate) const SYSTEMS: &[System] = &[
             packages: &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "qemu-user"],
             ..NATIVE
         }),
-        std: STD,
     },
     System {
         triple: "riscv64gc-unknown-linux-gnu",
@@ -72,7 +70,6 @@ pub(crate) const SYSTEMS: &[System] = &[
             packages: &["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross", "qemu-user"],
             ..NATIVE
         }),
-        std: STD,
     },
     System {
         triple: "armv7-unknown-linux-gnueabihf",
@@ -84,7 +81,6 @@ pub(crate) const SYSTEMS: &[System] = &[
             packages: &["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross", "qemu-user"],
             ..NATIVE
         }),
-        std: STD,
     },
     System {
         triple: "i686-unknown-linux-gnu",
@@ -99,31 +95,59 @@ pub(crate) const SYSTEMS: &[System] = &[
             packages: &["gcc-i686-linux-gnu", "libc6-dev-i386-cross"],
             ..NATIVE
         }),
-        std: STD,
     },
     System {
         triple: "x86_64-unknown-linux-musl",
         what: "Linux with musl, linked statically",
         // The target brings its own C library.
         proof: Proof::Runs(Runs { compiler: "cc", ..NATIVE }),
-        std: STD,
     },
-    links("x86_64-apple-darwin", "macOS", "x86_64-macos"),
-    links("aarch64-apple-darwin", "macOS on ARM", "aarch64-macos"),
-    links("x86_64-unknown-netbsd", "NetBSD", "x86_64-netbsd"),
-    builds("x86_64-unknown-openbsd", "OpenBSD"),
-    builds("x86_64-unknown-illumos", "illumos, by the port to any POSIX system"),
-    builds("aarch64-linux-android", "Android, by Linux's port"),
 ];
 
+/// Built from the library's sources, where no toolchain has the target.
 const STD: &str = "std,panic_abort";
 
-const fn links(triple: &'static str, what: &'static str, zig: &'static str) -> System {
-    System { triple, what, proof: Proof::Links(zig), std: STD }
+/// The rows of the ports, as `[package.metadata.extram]` of their manifests has them.
+#[derive(serde::Deserialize)]
+struct Row {
+    triple: String,
+    what: String,
+    /// Zig's name of the target, if it can link for it.
+    zig: Option<String>,
 }
 
-const fn builds(triple: &'static str, what: &'static str) -> System {
-    System { triple, what, proof: Proof::Builds, std: STD }
+/// Those above, and those that ports name.
+pub(crate) fn systems() -> &'static [System] {
+    static ALL: OnceLock<Vec<System>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let rows = rows(&crate::marks::root()).expect("the manifests of ports/");
+        let system = |row: Row| System {
+            triple: row.triple.leak(),
+            what: row.what.leak(),
+            proof: row.zig.map_or(Proof::Builds, |zig| Proof::Links(zig.leak())),
+        };
+        LINUX.iter().cloned().chain(rows.into_iter().map(system)).collect()
+    })
+}
+
+fn rows(root: &Path) -> Result<Vec<Row>> {
+    let mut manifests: Vec<_> =
+        root.join("ports").read_dir()?.flatten().map(|port| port.path().join("Cargo.toml")).collect();
+    manifests.sort();
+    let mut rows = Vec::new();
+    for manifest in manifests.iter().filter(|manifest| manifest.is_file()) {
+        let text = std::fs::read_to_string(manifest)?;
+        let of = || -> Result<Vec<Row>> {
+            let mut table: toml::Table = toml::from_str(&text)?;
+            let mut find = || {
+                let package = table.get_mut("package")?.as_table_mut()?;
+                package.get_mut("metadata")?.get_mut("extram")?.as_table_mut()?.remove("targets")
+            };
+            Ok(find().map(toml::Value::try_into).transpose()?.unwrap_or_default())
+        };
+        rows.extend(of().with_context(|| manifest.display().to_string())?);
+    }
+    Ok(rows)
 }
 
 impl System {
@@ -146,7 +170,7 @@ impl System {
             Proof::Links(_) => crate::freebsd::zig::find().is_none().then_some("zig"),
             Proof::Builds => None,
         };
-        let toolchain = || toolchain::for_target(self.triple, self.std).err().map(|error| error.to_string());
+        let toolchain = || toolchain::for_target(self.triple, STD).err().map(|error| error.to_string());
         missing.map(|tool| format!("no {tool}; {install} {}", self.triple)).or_else(toolchain)
     }
 
@@ -169,7 +193,7 @@ impl System {
     fn cargo(&self, verb: &str, flags: &[&str]) -> Result<Command> {
         let flags = [&["-Dwarnings"], flags].concat();
         let dir = crate::freebsd::build::root();
-        let command = toolchain::for_target(self.triple, self.std)?.cargo(verb, &flags).dir(&dir);
+        let command = toolchain::for_target(self.triple, STD)?.cargo(verb, &flags).dir(&dir);
         // Emulated, what is not optimised is slow. The checks of the debug profile stay on.
         Ok(command
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
@@ -208,13 +232,14 @@ impl System {
 }
 
 /// The system of that name.
-pub(crate) fn find(triple: &str) -> Option<&'static System> {
-    SYSTEMS.iter().find(|system| system.triple == triple)
+#[cfg(test)]
+fn find(triple: &str) -> Option<&'static System> {
+    systems().iter().find(|system| system.triple == triple)
 }
 
 /// What Debian has of what a target needs; all, if none is named.
 pub(crate) fn packages(target: Option<&str>) -> Vec<&'static str> {
-    let wanted = SYSTEMS.iter().filter(|system| target.is_none_or(|target| target == system.triple));
+    let wanted = systems().iter().filter(|system| target.is_none_or(|target| target == system.triple));
     let of = |system: &System| match &system.proof {
         Proof::Runs(runs) => runs.packages,
         Proof::Links(_) | Proof::Builds => &[],
@@ -224,7 +249,7 @@ pub(crate) fn packages(target: Option<&str>) -> Vec<&'static str> {
 
 /// Installs what no package of the system is: zig, and the targets where rustup manages the toolchains.
 pub(crate) fn setup(target: Option<&str>) -> Result<()> {
-    let wanted = || SYSTEMS.iter().filter(|system| target.is_none_or(|target| target == system.triple));
+    let wanted = || systems().iter().filter(|system| target.is_none_or(|target| target == system.triple));
     if wanted().any(|system| matches!(system.proof, Proof::Links(_))) {
         crate::freebsd::zig::install()?;
     }
@@ -272,13 +297,27 @@ mod tests {
     }
 
     #[test]
+    fn the_manifests_of_the_ports_name_systems() {
+        for triple in ["x86_64-unknown-openbsd", "aarch64-apple-darwin", "aarch64-linux-android"] {
+            assert!(find(triple).is_some(), "{triple}");
+        }
+        assert_eq!(find("x86_64-unknown-netbsd").unwrap().tier(), Tier::Links);
+        let root = tempfile::tempdir().unwrap();
+        let port = root.path().join("ports/demo");
+        std::fs::create_dir_all(&port).unwrap();
+        std::fs::write(port.join("Cargo.toml"), "[package.metadata.extram]\ntargets = [{ triple = 3 }]")
+            .unwrap();
+        assert!(format!("{:#}", rows(root.path()).err().unwrap()).contains("demo"));
+    }
+
+    #[test]
     fn each_system_is_found_by_its_name_and_says_what_it_needs() {
         assert!(find("aarch64-unknown-linux-gnu").is_some() && find("aarch64").is_none());
         assert!(packages(Some("i686-unknown-linux-gnu")).contains(&"gcc-i686-linux-gnu"));
         assert!(packages(Some("x86_64-apple-darwin")).is_empty());
         assert!(packages(None).contains(&"qemu-user"));
         let nowhere = Runs { compiler: "no-such-compiler", ..NATIVE };
-        let system = System { triple: "t", what: "", proof: Proof::Runs(nowhere), std: STD };
+        let system = System { triple: "t", what: "", proof: Proof::Runs(nowhere) };
         let missing = system.missing().unwrap();
         assert!(missing.contains("no-such-compiler") && missing.contains("setup --target t"), "{missing}");
         assert_eq!(system.lane().unwrap().skipped, 1);

@@ -126,7 +126,7 @@ pub(crate) fn targets(args: &Args) -> Result<()> {
             }
         }
     }
-    for system in crate::systems::SYSTEMS {
+    for system in crate::systems::systems() {
         println!("{:<30} {:<7} {}", system.triple, system.tier(), system.what);
         match system.missing() {
             Some(missing) => {

@@ -136,7 +136,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         lane("freebsd", target == Some("x86_64-unknown-freebsd"), |_| freebsd::x86_64()),
         lane("freebsd-arm", target == Some("aarch64-unknown-freebsd"), |_| freebsd::aarch64()),
     ];
-    for system in crate::systems::SYSTEMS {
+    for system in crate::systems::systems() {
         let wanted = args.all || target == Some(system.triple);
         lanes.push((wanted, (system.triple, Box::new(|| system.lane()))));
     }

@@ -618,6 +618,57 @@ mod forked {
         other.join().unwrap();
     }
 
+    /// Sleeps by looking again and again.
+    struct Napping(core::sync::atomic::AtomicBool);
+
+    impl crate::queue::Sleeper for Napping {
+        fn new() -> Self {
+            Napping(false.into())
+        }
+        fn sleep(&self, held: &mut crate::queue::Held<'_>, timeout: Option<core::time::Duration>) {
+            held.without(|| {
+                let begin = std::time::Instant::now();
+                while !self.0.load(SeqCst) && timeout.is_none_or(|timeout| begin.elapsed() < timeout) {
+                    thread::yield_now();
+                }
+            });
+        }
+        fn rouse(&self) {
+            self.0.store(true, SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_child_finds_the_queues_empty_and_free_and_its_parent_finds_them_as_they_were() {
+        use extram_core::sync::AtomicU32;
+        static WORDS: [AtomicU32; 200] = [const { AtomicU32::new(0) }; 200];
+        let (_pools, _alone) = opened(0);
+        let wait = |word: &AtomicU32, timeout| crate::queue::wait::<Napping>(word, 0, timeout);
+        let wake_all = || WORDS.iter().for_each(|word| crate::queue::wake(word, u32::MAX));
+        let begun = &AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for word in &WORDS[..3] {
+                scope.spawn(move || {
+                    begun.fetch_add(1, SeqCst);
+                    wait(word, None);
+                });
+            }
+            while begun.load(SeqCst) < 3 {
+                thread::yield_now();
+            }
+            for _ in 0..20 {
+                child(|| {
+                    wake_all();
+                    WORDS.iter().for_each(|word| wait(word, Some(core::time::Duration::ZERO)));
+                    true
+                });
+            }
+            // Each is on its list, or looks at its word only now.
+            WORDS.iter().for_each(|word| word.store(1, SeqCst));
+            wake_all();
+        });
+    }
+
     /// A system on which a thread has its process's number.
     enum Numbered {}
 

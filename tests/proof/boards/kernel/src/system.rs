@@ -9,7 +9,7 @@ use extram_port_bare_metal::{Block, Starts, System};
 #[derive(Clone, Copy, Debug)]
 pub enum Kernel {}
 
-/// A context that [`System::start`] started.
+/// A context that [`Starts::start`] started.
 #[derive(Debug)]
 pub struct Context(usize);
 
