@@ -19,20 +19,13 @@ fn command() -> Command {
     VERBS.iter().fold(command, |command, verb| {
         let own = Command::new(verb.name).about(verb.about);
         command.subcommand(match verb.at {
-            Place::Here => match verb.name {
-                "setup" => own
-                    .arg(
-                        option("target")
-                            .value_name("TRIPLE")
-                            .help("What this target needs. Without it: what the tests of the host need"),
-                    )
-                    .arg(option("all").action(ArgAction::SetTrue).help("What all lanes and targets need")),
-                _ => own.arg(
-                    option("require")
-                        .action(ArgAction::SetTrue)
-                        .help("Fail unless every target can be built and run here"),
-                ),
-            },
+            Place::Here => own
+                .arg(
+                    option("target")
+                        .value_name("TRIPLE")
+                        .help("What this target needs. Without it: what the tests of the host need"),
+                )
+                .arg(option("all").action(ArgAction::SetTrue).help("What all lanes and targets need")),
             // Only here for the list: it gets its words as they are.
             Place::Beside(_) => own,
             Place::Optimised { options, .. } => own.arg(
@@ -52,16 +45,16 @@ fn option(name: &'static str) -> Arg {
     Arg::new(name).long(name)
 }
 
-/// Setting up for FreeBSD takes what no package of the system is, which the crate for it knows.
+/// Setting up for another system takes what the crates for them know.
 fn setup(words: &ArgMatches) -> Result<()> {
     let target = words.get_one::<String>("target").map(String::as_str);
     let all = words.get_flag("all");
     toolchain::setup::setup(target, all)?;
-    if !all && !target.is_some_and(|target| target.ends_with("-freebsd")) {
+    if !all && target.is_none() {
         return Ok(());
     }
     let target = target.into_iter().flat_map(|target| ["--target", target]);
-    Err(programs::beside("xtask-freebsd", &Vec::from_iter(["setup"].into_iter().chain(target))))
+    Err(programs::beside("xtask-systems", &Vec::from_iter(["setup"].into_iter().chain(target))))
 }
 
 /// What another program has is handed on as it is; `help VERB` is `VERB --help`.
@@ -83,8 +76,7 @@ fn start() -> Result<()> {
     let (name, words) = matches.subcommand().expect("clap asks for one");
     let verb = VERBS.iter().find(|verb| verb.name == name).expect("clap knows no other");
     match (verb.at, name) {
-        (Place::Here, "setup") => setup(words),
-        (Place::Here, _) => toolchain::targets::targets(words.get_flag("require")),
+        (Place::Here, _) => setup(words),
         (Place::Optimised { package, program, .. }, _) => {
             if program == "callback-gc" {
                 c_compiler::check_yours()?;

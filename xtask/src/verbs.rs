@@ -62,6 +62,11 @@ pub(super) const VERBS: &[Verb] = &[
         at: Beside("xtask-boards"),
     },
     Verb {
+        name: "new-port",
+        about: "Write the skeleton of a port to another system",
+        at: Beside("xtask-systems"),
+    },
+    Verb {
         name: "run",
         about: "Run one program on FreeBSD in QEMU: its output here, its exit code ours",
         at: Beside("xtask-freebsd"),
@@ -93,7 +98,7 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "targets",
         about: "List every target: what is proved for it, and how it is built and run on this machine",
-        at: Here,
+        at: Beside("xtask-systems"),
     },
     Verb {
         name: "vendor",
@@ -126,7 +131,7 @@ mod tests {
             let folder = package.strip_prefix("xtask-").unwrap();
             let path = toolchain::workspace().join("xtask").join(folder).join("src/main.rs");
             let source = std::fs::read_to_string(&path).unwrap();
-            let capital = name[..1].to_uppercase() + &name[1..];
+            let capital: String = name.split('-').map(|part| part[..1].to_uppercase() + &part[1..]).collect();
             let there = source.contains(&format!("    /// {about}.\n    {capital}"));
             assert!(there, "{name} in {}", path.display());
         }

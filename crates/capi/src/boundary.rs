@@ -56,7 +56,7 @@ pub(crate) fn coded(f: impl FnOnce() -> Result<(), extram_code>) -> core::ffi::c
 #[inline]
 pub(crate) fn coded_slowly(f: impl FnOnce() -> Result<(), extram_code>) -> core::ffi::c_int {
     #[cfg(feature = "std")]
-    let _errno = errno::Kept::new();
+    let _errno = extram_posix::errno::Preserved::new();
     coded(f)
 }
 
@@ -64,45 +64,12 @@ pub(crate) fn coded_slowly(f: impl FnOnce() -> Result<(), extram_code>) -> core:
 /// the C library does where it has none, the code is that of no memory.
 pub(crate) fn made(make: impl FnOnce() -> Result<(), StartError>) -> Result<(), extram_code> {
     #[cfg(feature = "std")]
-    errno::clear();
+    extram_posix::errno::set(0);
     make().map_err(|error| match error {
         #[cfg(feature = "std")]
-        StartError::CreationFailed if errno::is_no_memory() => extram_code::EXTRAM_NO_MEMORY,
+        StartError::CreationFailed if extram_posix::errno::get() == libc::ENOMEM => {
+            extram_code::EXTRAM_NO_MEMORY
+        }
         error => error.into(),
     })
-}
-
-#[cfg(feature = "std")]
-mod errno {
-    #[cfg(not(target_os = "freebsd"))]
-    use libc::__errno_location as location;
-    #[cfg(target_os = "freebsd")]
-    use libc::__error as location;
-
-    pub(super) fn clear() {
-        // SAFETY: the C library's `errno` of the calling thread; always valid.
-        unsafe { *location() = 0 };
-    }
-
-    pub(super) fn is_no_memory() -> bool {
-        // SAFETY: as in `clear`.
-        unsafe { *location() == libc::ENOMEM }
-    }
-
-    /// Puts the calling thread's `errno` back when dropped.
-    pub(super) struct Kept(libc::c_int);
-
-    impl Kept {
-        pub(super) fn new() -> Self {
-            // SAFETY: the C library's `errno` of the calling thread; always valid.
-            Kept(unsafe { *location() })
-        }
-    }
-
-    impl Drop for Kept {
-        fn drop(&mut self) {
-            // SAFETY: as in `new`.
-            unsafe { *location() = self.0 };
-        }
-    }
 }

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_core::{Hooks, Port};
+use extram_core::{Hooks, Port, Threads};
 
 /// What a thread of a scenario runs, with its index.
 pub(crate) type Body<S> = fn(&'static Case<S>, u32);
@@ -238,7 +238,7 @@ impl<S: Subject> Case<S> {
             counter.store(0, SeqCst);
         }
         self.crew.store(count, SeqCst);
-        let mut threads = Threads::<S::Port>::new(count);
+        let mut threads = Handles::<S::Port>::new(count);
         let mut started = 0;
         while started < count {
             let arg = core::ptr::from_ref(self).cast_mut().cast();
@@ -370,12 +370,12 @@ impl<S: Subject> Ground for Case<S> {
 
 /// The handles of a crew.
 #[cfg(feature = "alloc")]
-struct Threads<P: Port>(alloc::vec::Vec<P::Thread>);
+struct Handles<P: Threads>(alloc::vec::Vec<P::Thread>);
 
 #[cfg(feature = "alloc")]
-impl<P: Port> Threads<P> {
+impl<P: Threads> Handles<P> {
     fn new(count: u32) -> Self {
-        Threads(alloc::vec::Vec::with_capacity(count as usize))
+        Handles(alloc::vec::Vec::with_capacity(count as usize))
     }
 
     fn put(&mut self, thread: P::Thread) {
@@ -393,13 +393,13 @@ impl<P: Port> Threads<P> {
 
 /// The handles of a crew.
 #[cfg(not(feature = "alloc"))]
-struct Threads<P: Port>([Option<P::Thread>; MOST_THREADS as usize], usize);
+struct Handles<P: Threads>([Option<P::Thread>; MOST_THREADS as usize], usize);
 
 #[cfg(not(feature = "alloc"))]
-impl<P: Port> Threads<P> {
+impl<P: Threads> Handles<P> {
     fn new(count: u32) -> Self {
         debug_assert!(count <= MOST_THREADS);
-        Threads([const { None }; MOST_THREADS as usize], 0)
+        Handles([const { None }; MOST_THREADS as usize], 0)
     }
 
     fn put(&mut self, thread: P::Thread) {

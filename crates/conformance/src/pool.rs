@@ -5,7 +5,7 @@ use crate::subject::{Loan, Shape, Subject};
 use crate::{Config, Verdict};
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
-use extram_core::{Binding, EnterError, MState, Port, StartError};
+use extram_core::{Binding, EnterError, MState, Port, StartError, Threads};
 
 /// Ms stay with their threads, as many as needed.
 pub(crate) const BOUND: Shape = Shape { limit: None, binding: Binding::Thread };

@@ -1,12 +1,13 @@
 //! The suite can fail: ports that break one promise each.
-#![cfg(all(any(target_os = "freebsd", target_os = "linux"), feature = "alloc"))]
+#![cfg(all(unix, feature = "alloc"))]
 
-use core::ops::Range;
 use extram::Native;
+use extram_conformance::wrap::{Local, Wrap, Wrapped};
 use extram_conformance::{Config, OnHeap, Outcome, run_on};
 use extram_core::sync::AtomicU32;
-use extram_core::{Hooks, Port, Refused};
-use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
+use extram_core::{Hooks, Port, Refused, Threads};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// What a broken port does with one of the promises. Everything it does not name is the real port's.
@@ -25,10 +26,11 @@ trait Fault: Send + Sync + 'static {
 
 struct Broken<F>(core::marker::PhantomData<F>);
 
-/// A word that ought to be thread-local, and the real one.
-struct Local {
-    shared: AtomicPtr<()>,
-    own: <Native as Port>::Local,
+/// Words that ought to be thread-local, by the address of their `Local`.
+static SHARED: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
+
+fn place<T>(local: &T) -> usize {
+    core::ptr::from_ref(local).addr()
 }
 
 unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
@@ -38,45 +40,34 @@ unsafe extern "C" fn no_repair(_: *mut ()) {}
 static SILENT: Hooks = Hooks { at_exit: nothing, in_child: no_repair };
 
 // SAFETY: it breaks the promises on purpose; the contexts of the suite are atomics, which stand it.
-unsafe impl<F: Fault> Port for Broken<F> {
-    fn usleep(micros: u32) {
-        Native::usleep(micros);
+unsafe impl<F: Fault> Wrap for Broken<F> {
+    type Inner = Native;
+    fn tls_open(local: &'static Local<Self>, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        Native::tls_open(local, pool, if F::SILENT_EXIT { &SILENT } else { hooks })
     }
-    fn osyield() {
-        Native::osyield();
+    fn tls_close(local: &'static Local<Self>) -> bool {
+        SHARED.lock().unwrap().remove(&place(local));
+        Native::tls_close(local)
     }
-    type Local = Local;
-    #[allow(clippy::declare_interior_mutable_const)]
-    const LOCAL: Local = Local { shared: AtomicPtr::new(core::ptr::null_mut()), own: Native::LOCAL };
-    fn tls_open(local: &'static Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
-        Native::tls_open(&local.own, pool, if F::SILENT_EXIT { &SILENT } else { hooks })
+    fn tls_get(local: &'static Local<Self>) -> *mut () {
+        if F::SHARED_WORD {
+            let value = SHARED.lock().unwrap().get(&place(local)).copied();
+            core::ptr::with_exposed_provenance_mut(value.unwrap_or(0))
+        } else {
+            Native::tls_get(local)
+        }
     }
-    fn tls_close(local: &'static Local) -> bool {
-        local.shared.store(core::ptr::null_mut(), SeqCst);
-        Native::tls_close(&local.own)
+    fn tls_look(local: &'static Local<Self>) -> (*mut (), bool) {
+        if F::SHARED_WORD { (Self::tls_get(local), false) } else { Native::tls_look(local) }
     }
-    fn tls_get(local: &'static Local) -> *mut () {
-        if F::SHARED_WORD { local.shared.load(SeqCst) } else { Native::tls_get(&local.own) }
-    }
-    fn tls_set(local: &'static Local, value: *mut ()) -> Result<(), Refused> {
-        local.shared.store(value, SeqCst);
-        Native::tls_set(&local.own, value)
-    }
-    fn exit_hook(local: &'static Local) -> bool {
-        Native::exit_hook(&local.own)
+    fn tls_set(local: &'static Local<Self>, value: *mut ()) -> Result<(), Refused> {
+        if F::SHARED_WORD {
+            SHARED.lock().unwrap().insert(place(local), value.expose_provenance());
+        }
+        Native::tls_set(local, value)
     }
     fn thread_token() -> usize {
         if F::SAME_TOKEN { 16 } else { Native::thread_token() }
-    }
-    fn thread_id() -> u64 {
-        Native::thread_id()
-    }
-    type Thread = <Native as Port>::Thread;
-    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
-        Native::newosproc(entry, arg, stack)
-    }
-    fn join(thread: Self::Thread) {
-        Native::join(thread);
     }
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
         if F::DEAF {
@@ -95,24 +86,6 @@ unsafe impl<F: Fault> Port for Broken<F> {
             Native::wake(word, count);
         }
     }
-    fn stack_bounds(sp: usize) -> Option<Range<usize>> {
-        Native::stack_bounds(sp)
-    }
-    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
-        Native::stack_bounds_in_signal(sp)
-    }
-    fn now() -> Option<Duration> {
-        Native::now()
-    }
-    fn heavy_barrier_init() -> bool {
-        Native::heavy_barrier_init()
-    }
-    fn heavy_barrier() -> bool {
-        Native::heavy_barrier()
-    }
-    fn forks() -> usize {
-        Native::forks()
-    }
 }
 
 fn run_broken<F: Fault>() -> Outcome {
@@ -125,7 +98,7 @@ fn run_broken<F: Fault>() -> Outcome {
         patience: Duration::from_secs(2),
         ..Config::HOST
     };
-    let outcome = run_on::<OnHeap<Broken<F>>>(&config, &mut report);
+    let outcome = run_on::<OnHeap<Wrapped<Broken<F>>>>(&config, &mut report);
     println!("{report}");
     outcome
 }

@@ -1,5 +1,5 @@
 //! The suite on this system: all green on the real port, red on broken ones.
-#![cfg(all(any(target_os = "freebsd", target_os = "linux"), feature = "alloc"))]
+#![cfg(all(unix, feature = "alloc"))]
 
 use extram::Native;
 use extram_conformance::{Config, InSlots, OnHeap, run_on};
@@ -22,6 +22,15 @@ fn every_scenario_holds_on_the_heap() {
     println!("{report}");
     assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (23, 0, 0), "{report}");
     assert!(report.ends_with("23 passed, 0 failed, 0 skipped\n"));
+}
+
+/// The port that a POSIX system has if it has no other.
+#[test]
+fn every_scenario_holds_on_mutexes_and_condition_variables() {
+    let mut report = String::new();
+    let outcome = run_on::<OnHeap<extram_port_unix::Native>>(&Config::EMULATED, &mut report);
+    println!("{report}");
+    assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (23, 0, 0), "{report}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub use m::M;
 #[cfg(feature = "alloc")]
 pub use owned::{Owned, Unstarted};
 pub use pool::{Binding, Pool};
-pub use port::{Hooks, Port, Refused};
+pub use port::{Hooks, Port, Refused, Threads};
 pub use runtime::{Event, Runtime};
 pub use slots::Slots;
 pub use walk::{MState, Observed, Stats};

@@ -19,7 +19,7 @@ pub mod run;
 mod sums;
 mod symbols;
 mod tally;
-mod zig;
+pub mod zig;
 
 use anyhow::Result;
 use base::TARGETS;

@@ -14,7 +14,7 @@ const PACKAGE: &str = "ziglang==0.17.1";
 const VENV: &str = "target/tools/zig";
 
 /// The `zig` program: the one installed here, else the one on `PATH`.
-pub(crate) fn find() -> Option<PathBuf> {
+pub fn find() -> Option<PathBuf> {
     installed().or_else(|| which("zig"))
 }
 
@@ -27,7 +27,7 @@ fn installed() -> Option<PathBuf> {
 }
 
 /// Installs it with pip in a virtual environment of its own.
-pub(crate) fn install() -> Result<()> {
+pub fn install() -> Result<()> {
     if find().is_some() {
         return Ok(());
     }

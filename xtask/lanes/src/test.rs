@@ -131,6 +131,10 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         lane("freebsd", target == Some("x86_64-unknown-freebsd"), |_| freebsd::x86_64()),
         lane("freebsd-arm", target == Some("aarch64-unknown-freebsd"), |_| freebsd::aarch64()),
     ];
+    for system in systems::systems() {
+        let wanted = args.all || target == Some(system.triple);
+        lanes.push((wanted, (system.triple, Box::new(|| system.lane()))));
+    }
     if !lanes.iter().any(|(wanted, _)| *wanted) {
         if let Some(target) = target {
             bail!("no tests for {target}");

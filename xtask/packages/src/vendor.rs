@@ -58,6 +58,9 @@ pub fn vendor(args: &Args) -> Result<()> {
 
 const BARE_METAL: &str = "extram-port-bare-metal";
 
+/// Crates of ours that are for operating systems alone.
+const HOSTED: &[&str] = &["extram", "extram-posix"];
+
 const CONFIG: &str = "\
 [source.crates-io]
 replace-with = \"vendored\"
@@ -84,7 +87,7 @@ fn members(root: &DocumentMut, port: &str) -> Result<BTreeMap<String, String>> {
     todo.extend(dependencies(&workspace().join("crates/capi"))?);
     while let Some(name) = todo.pop() {
         let other_port = name.starts_with("extram-port-") && name != port;
-        if other_port || name == "extram" && !facade {
+        if other_port || HOSTED.contains(&&*name) && !facade {
             continue;
         }
         let Some(path) = ours.get(&name) else { continue };
@@ -139,7 +142,7 @@ fn member(text: &str, name: &str, members: &BTreeMap<String, String>, port: &str
     let mut manifest: DocumentMut = text.parse()?;
     let stays = |name: &str| {
         let other_port = name.starts_with("extram-port-") && !members.contains_key(name);
-        let hosted = ["extram", "libc"].contains(&name) && members.contains_key(BARE_METAL);
+        let hosted = (name == "libc" || HOSTED.contains(&name)) && members.contains_key(BARE_METAL);
         !other_port && !hosted && name != "defmt"
     };
     let clean = |table: &mut dyn TableLike| {

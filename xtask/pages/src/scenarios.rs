@@ -14,6 +14,8 @@ use toolchain::workspace;
 /// Ports whose lane runs the tests of these folders. The other tests of the workspace run on this
 /// machine's.
 const HOSTED: &[&str] = &["linux", "freebsd"];
+/// Ports on which some lane runs the conformance suite.
+const RUN: &[&str] = &["linux", "freebsd", "bare-metal", "unix"];
 const HOSTED_FOLDERS: &[&str] = &["tests/proof/hosted", "tests/proof/faults", "tests/proof/soak"];
 
 /// Tests of those folders that need what only Linux has: strace, gcc's OpenMP, seccomp, pinned threads.
@@ -116,9 +118,11 @@ fn ports(root: &Path) -> Result<Vec<Port>> {
     for entry in std::fs::read_dir(root.join("ports"))? {
         let path = entry?.path();
         let Ok(text) = std::fs::read_to_string(path.join("src/lib.rs")) else { continue };
-        if text.contains("Port for ") {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            ports.push(Port { name, exit_hook: text.contains("fn exit_hook(") });
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // POSIX systems have the hook from `extram-posix`.
+        let posix = text.contains("System for ");
+        if (posix || text.contains("Port for ")) && RUN.contains(&&*name) {
+            ports.push(Port { name, exit_hook: posix || text.contains("fn exit_hook(") });
         }
     }
     // The one that runs everything first.

@@ -76,8 +76,11 @@ const NEEDS: &[Need] = &[
 /// Installs what the tests of the host need; of a target, if one is named; of all of them.
 pub fn setup(target: Option<&str>, all: bool) -> Result<()> {
     let wanted = |lane: Lane| all || lane.is_of(target);
-    let mut packages: Vec<&str> =
-        NEEDS.iter().filter(|need| wanted(need.lane)).flat_map(|need| need.packages).copied().collect();
+    packages(NEEDS.iter().filter(|need| wanted(need.lane)).flat_map(|need| need.packages).copied().collect())
+}
+
+/// Installs those that are not there.
+pub fn packages(mut packages: Vec<&str>) -> Result<()> {
     packages.sort_unstable();
     packages.dedup();
     packages.retain(|package| !installed(package));

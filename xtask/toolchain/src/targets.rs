@@ -2,7 +2,6 @@
 
 use crate::command::which;
 use crate::for_target;
-use anyhow::Result;
 use std::fmt;
 
 /// What is proved for a target, each tier including the one before it.
@@ -99,8 +98,8 @@ pub fn find(triple: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.triple == triple)
 }
 
-/// Prints the table. With `require` it fails unless every target can be built and run here.
-pub fn targets(require: bool) -> Result<()> {
+/// Prints the table; the answer are those that cannot be built and run here.
+pub fn print() -> Vec<&'static str> {
     let mut lacking = Vec::new();
     for target in TARGETS {
         println!("{:<30} {:<7} {}", target.triple, target.tier, target.machine);
@@ -121,11 +120,7 @@ pub fn targets(require: bool) -> Result<()> {
             }
         }
     }
-    lacking.dedup();
-    if require && !lacking.is_empty() {
-        anyhow::bail!("cannot be built or run here: {}", lacking.join(", "));
-    }
-    Ok(())
+    lacking
 }
 
 impl fmt::Display for Tier {

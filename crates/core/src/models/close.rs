@@ -317,8 +317,6 @@ fn a_thread_that_is_late_in_coming_back_meets_no_m_of_the_next_start() {
 
 /// A creator that has the last slot fails while the pool is closed: it owes nothing then, and whoever
 /// reopens has found the limit reached.
-///
-/// Edge: reopen x new_context fails.
 #[test]
 fn reopening_against_a_creator_that_fails() {
     model_loads(2, || {

@@ -7,6 +7,7 @@
 use crate::port::{Hooks, Port, Refused};
 use crate::sync::{AtomicU32, Ordering};
 use core::cell::{Cell, RefCell};
+use core::ops::Range;
 use core::ptr::null_mut;
 use core::time::Duration;
 use std::vec::Vec;
@@ -115,10 +116,6 @@ unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, 
         FORKED.get()
     }
 
-    fn usleep(_micros: u32) {
-        loom::thread::yield_now();
-    }
-
     fn osyield() {
         loom::thread::yield_now();
     }
@@ -160,6 +157,8 @@ unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, 
         Ok(())
     }
 
+    const HAS_EXIT_HOOK: bool = true;
+
     fn exit_hook(_place: &'static Place) -> bool {
         HOOKED.with(|hooked| hooked.set(true));
         true
@@ -177,14 +176,6 @@ unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, 
     fn thread_id() -> u64 {
         Self::thread_token() as u64
     }
-
-    type Thread = ();
-
-    fn newosproc(_entry: extern "C" fn(*mut ()), _arg: *mut (), _stack: usize) -> Result<(), Refused> {
-        Err(Refused)
-    }
-
-    fn join((): ()) {}
 
     /// Blocks the model's thread: a wake-up that never comes is a deadlock, which loom reports.
     ///
@@ -214,6 +205,8 @@ unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, 
         }
     }
 
+    const HAS_HEAVY_BARRIER: bool = true;
+
     fn heavy_barrier_init() -> bool {
         BARRIER
     }
@@ -221,5 +214,25 @@ unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, 
     fn heavy_barrier() -> bool {
         crate::sync::fence(Ordering::SeqCst);
         true
+    }
+
+    fn stack_bounds(_sp: usize) -> Option<Range<usize>> {
+        None
+    }
+
+    fn stack_bounds_in_signal(_sp: usize) -> Option<Range<usize>> {
+        None
+    }
+
+    fn now() -> Option<Duration> {
+        None
+    }
+
+    fn in_handler() -> bool {
+        false
+    }
+
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        f()
     }
 }

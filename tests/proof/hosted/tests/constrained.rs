@@ -5,7 +5,7 @@
 use extram::{Native, Pool};
 use extram_hosted::stage::{Kind, alone_with, ends_well, play, turn};
 use extram_hosted::{
-    Tapped, Witness, cancelled, close, in_turn, interrupted_on, on_other_stack, rest, scaled, started_on,
+    Taps, Witness, cancelled, close, in_turn, interrupted_on, on_other_stack, rest, scaled, started_on,
 };
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
@@ -72,7 +72,7 @@ fn coroutines_that_call_in_turn_cost_what_a_call_costs() {
         turn.go_on();
         let pool = play(*kind);
         pool.start().expect("starts");
-        let asked = Tapped::asked();
+        let asked = Taps::asked();
         in_turn(1, 0, |_| {
             let mut stacks = [(); 3].map(|()| vec![0; 128 << 10]);
             let own = pool.callback(|m| m.id()).expect("let in");
@@ -100,7 +100,7 @@ fn coroutines_that_call_in_turn_cost_what_a_call_costs() {
             .expect("let in");
             assert_eq!(pool.stats().created, made);
         });
-        assert_eq!(Tapped::asked(), asked, "{kind:?}: nobody wants to know");
+        assert_eq!(Taps::asked(), asked, "{kind:?}: nobody wants to know");
         ends_well(&format!("{kind:?}"), pool);
     }
 }
