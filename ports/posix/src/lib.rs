@@ -33,6 +33,12 @@
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("extram needs a processor that can exchange 64 bits at once, except on bare metal");
 
+// This crate does not depend on `std`, so its objects may come after the C library that `std` brings along,
+// and a static library serves only those before it.
+#[cfg(all(target_env = "musl", target_feature = "crt-static"))]
+#[link(name = "c", kind = "static", modifiers = "-bundle")]
+unsafe extern "C" {}
+
 mod end;
 pub mod errno;
 mod fork;

@@ -546,8 +546,8 @@ fn sleeping_and_starting_a_thread_leave_errno_alone() {
     }
     assert_eq!(sleeper.join().unwrap(), 77);
     set_errno(77);
-    let refused = crate::thread::newosproc(nothing, core::ptr::null_mut(), usize::MAX / 4);
-    assert!(refused.is_err(), "a stack of half the address space");
+    let refused = crate::thread::newosproc(nothing, core::ptr::null_mut(), usize::MAX - (1 << 20));
+    assert!(refused.is_err(), "a stack of all the address space");
     assert_eq!(errno(), 77);
 }
 
@@ -797,6 +797,9 @@ mod forked {
         if child == 0 {
             // Its own count is gone, and so is the slot: what leaves the hook must not count down.
             assert!(pool.local.close() && pool.open().is_ok());
+        } else {
+            // Where there is no block, what is left is told in each round, and would fork again.
+            assert!(pool.set(0).is_ok());
         }
     }
 
