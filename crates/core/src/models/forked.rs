@@ -169,7 +169,6 @@ fn close<const BARRIER: bool>(pool: &'static Forking<BARRIER>, go: &dyn Fn()) {
     assert!(matches!(closed, Ok(()) | Err(Busy)), "{closed:?}");
 }
 
-/// Edge: outermost entry x fork, this thread.
 #[test]
 fn in_a_call_of_its_own() {
     Case::<false>::new(Binding::Call, call).check();
