@@ -39,8 +39,10 @@ mod note;
 #[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
 mod panic;
 mod pool;
+mod quick;
 mod registry;
 mod runtime;
+mod seat;
 mod walk;
 
 #[cfg(feature = "std")]

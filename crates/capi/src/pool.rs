@@ -8,7 +8,6 @@ use crate::registry::{self, AtWork, Pool};
 use crate::runtime::{Foreign, Home};
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
-use core::sync::atomic::Ordering;
 use extram_core::{Binding, M, raw};
 
 /// The pool that the handle names.
@@ -303,14 +302,13 @@ struct Floor {
 
 impl Floor {
     fn raise(m: &'static M<Foreign>) -> Self {
-        // Relaxed, here and below: for this thread and its handlers.
-        Floor { m, before: m.context().floor.swap(m.depth() + 1, Ordering::Relaxed) }
+        Floor { m, before: m.context().set_floor(m.depth() + 1) }
     }
 }
 
 impl Drop for Floor {
     fn drop(&mut self) {
-        self.m.context().floor.store(self.before, Ordering::Relaxed);
+        self.m.context().set_floor(self.before);
     }
 }
 

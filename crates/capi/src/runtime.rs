@@ -4,7 +4,9 @@ use crate::Native;
 use crate::boundary::caught;
 use crate::config::extram_event_kind::{self, *};
 use crate::config::{extram_config, extram_event};
-use crate::handle::{Place, extram_m};
+use crate::handle::{Place, extram_m, extram_pool};
+use crate::seat;
+use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -18,6 +20,8 @@ pub(crate) struct Foreign {
     place: Place,
     /// Where the pool itself lies.
     pub(crate) home: Home,
+    /// The configuration has nothing to say to a call: what [`extram_core::quiet`] asks for.
+    pub(crate) quiet: bool,
     /// `free_context` has panicked, and no call has said so yet.
     panicked: AtomicBool,
 }
@@ -47,18 +51,47 @@ pub(crate) struct Context {
     pub(crate) pointer: AtomicPtr<c_void>,
     /// What `extram_set_user` left.
     pub(crate) user: AtomicPtr<c_void>,
-    /// Calls up to this depth are not C's to leave now: `extram_prewarm` is inside, and `new_context`
-    /// may be running. 0 = all are. The holder's own, and a handler's on its thread.
-    pub(crate) floor: AtomicU32,
+    /// The depth up to which calls are not C's to leave now, with [`LOUD`] where the pool is not quiet. The
+    /// holder's own, and a handler's on its thread.
+    reserved: AtomicU32,
+    /// The handles of the M and of its pool, once somebody has entered with it. The holder's own
+    /// ([`crate::seat`]), and a handler's on its thread.
+    pub(crate) handles: Cell<(*mut extram_m, *mut extram_pool)>,
     home: *const Foreign,
 }
 
 // SAFETY: contexts move from thread to thread by the contract of the configuration; `home` is `Sync`.
 unsafe impl Send for Context {}
 // SAFETY: a handler shares the context with the call that it interrupted. There is nothing to be
-// changed through a shared reference but `floor`, an atomic; what C does with what lies behind
-// `pointer` is C's business.
+// changed through a shared reference but atomics, and `handles`, which only the thread that holds the M
+// looks at; what C does with what lies behind `pointer` is C's business.
 unsafe impl Sync for Context {}
+
+/// In `reserved`: the pool is not quiet.
+const LOUD: u32 = 1 << 31;
+
+impl Context {
+    /// Calls up to this depth are not C's to leave now: `extram_prewarm` is inside, and `new_context` may be
+    /// running. 0 = all are.
+    #[inline]
+    pub(crate) fn floor(&self) -> u32 {
+        // Relaxed, here and below: for this thread and its handlers.
+        self.reserved.load(Ordering::Relaxed) & !LOUD
+    }
+
+    /// Sets it, and says what it was.
+    pub(crate) fn set_floor(&self, floor: u32) -> u32 {
+        let before = self.reserved.load(Ordering::Relaxed);
+        self.reserved.store(before & LOUD | floor, Ordering::Relaxed);
+        before & !LOUD
+    }
+
+    /// Whether the pool is quiet and all calls are C's to leave.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.reserved.load(Ordering::Relaxed) == 0
+    }
+}
 
 impl Drop for Context {
     fn drop(&mut self) {
@@ -79,7 +112,10 @@ impl Drop for Context {
 
 impl Foreign {
     pub(crate) fn new(config: extram_config, place: Place, home: Home) -> Self {
-        Foreign { config, place, home, panicked: AtomicBool::new(false) }
+        let calls = [config.admit, config.retire];
+        let asks = config.try_admit.is_some() || config.observe.is_some() || config.stacks != 0;
+        let quiet = calls.iter().all(Option::is_none) && !asks;
+        Foreign { config, place, home, quiet, panicked: AtomicBool::new(false) }
     }
 
     pub(crate) fn handle(&self, m: &M<Self>) -> *mut extram_m {
@@ -124,11 +160,12 @@ impl Runtime for Foreign {
     unsafe fn place(place: *mut Context, context: Context) {
         let context = ManuallyDrop::new(context);
         // Relaxed: who reads them has seen that the context is there, or takes what it gets (Seen).
-        // SAFETY: by the caller's promise; a field that is not there yet holds no value.
+        // SAFETY: by the caller's promise; a field that is not there yet holds no value. Invariant Home.
         unsafe {
             (*place).pointer.store(context.pointer.load(Ordering::Relaxed), Ordering::Relaxed);
             (*place).user.store(context.user.load(Ordering::Relaxed), Ordering::Relaxed);
-            (&raw mut (*place).floor).write(AtomicU32::new(context.floor.load(Ordering::Relaxed)));
+            (&raw mut (*place).reserved).write(AtomicU32::new(context.reserved.load(Ordering::Relaxed)));
+            (&raw mut (*place).handles).write(Cell::new(context.handles.get()));
             (&raw mut (*place).home).write(context.home);
         }
     }
@@ -142,7 +179,8 @@ impl Runtime for Foreign {
             0 => Ok(Context {
                 pointer: AtomicPtr::new(pointer),
                 user: AtomicPtr::new(core::ptr::null_mut()),
-                floor: AtomicU32::new(0),
+                reserved: AtomicU32::new(if self.quiet { 0 } else { LOUD }),
+                handles: Cell::new((core::ptr::null_mut(), core::ptr::null_mut())),
                 home: self,
             }),
             code => Err(code),
@@ -159,7 +197,7 @@ impl Runtime for Foreign {
             // SAFETY: the configuration's function with the configuration's runtime.
             Some(try_admit) => unsafe { try_admit(self.config.runtime, self.handle(m)) == 0 },
             None => {
-                self.admit(m);
+                self.tell(self.config.admit, m);
                 true
             }
         }
@@ -193,6 +231,8 @@ impl Runtime for Foreign {
 
     #[inline]
     fn retire(&self, m: &M<Self>) {
+        // Before anything else: the call is not admitted any more.
+        seat::leave(m);
         self.tell(self.config.retire, m);
     }
 }
