@@ -9,6 +9,8 @@ use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarge
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+mod watched;
+
 pub(crate) fn lane() -> Result<Summary> {
     let missing: Vec<_> =
         ["cc", "c++", "make", "nm", "pkg-config"].into_iter().filter(|tool| which(tool).is_none()).collect();
@@ -25,6 +27,7 @@ pub(crate) fn lane() -> Result<Summary> {
     summary += Summary::of("a C program with libextram.a", there.archive());
     summary += Summary::of("a C program that is static altogether", there.fully_static());
     summary += Summary::of("a C++ program", there.cplusplus());
+    summary += there.watched()?;
     summary += Summary::of("the guide's program in C", there.guide_in_c());
     summary += Summary::of("the guide's program in C++", there.guide_in_cplusplus());
     summary += Summary::of("a staged installation", there.staged());

@@ -44,6 +44,7 @@ mod registry;
 mod runtime;
 mod seat;
 mod walk;
+mod watch;
 
 #[cfg(feature = "std")]
 use extram::Native;

@@ -6,6 +6,7 @@ use crate::config::extram_event_kind::{self, *};
 use crate::config::{extram_config, extram_event};
 use crate::handle::{Place, extram_m, extram_pool};
 use crate::seat;
+use crate::watch::Watch;
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::mem::ManuallyDrop;
@@ -22,6 +23,7 @@ pub(crate) struct Foreign {
     pub(crate) home: Home,
     /// The configuration has nothing to say to a call: what [`extram_core::quiet`] asks for.
     pub(crate) quiet: bool,
+    watch: Watch,
     /// `free_context` has panicked, and no call has said so yet.
     panicked: AtomicBool,
 }
@@ -57,6 +59,8 @@ pub(crate) struct Context {
     /// The handles of the M and of its pool, once somebody has entered with it. The holder's own
     /// ([`crate::seat`]), and a handler's on its thread.
     pub(crate) handles: Cell<(*mut extram_m, *mut extram_pool)>,
+    /// Where it is, or was, in an M: what those who watch are told. Not for looking at.
+    watched: *const Context,
     home: *const Foreign,
 }
 
@@ -97,6 +101,7 @@ impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: Invariant Home.
         let home = unsafe { &*self.home };
+        home.watch.acquire(self.watched);
         if let Some(free) = home.config.free_context {
             // A panic stops here: the others are to be freed all the same, and the thread may have
             // no caller in C who could be told.
@@ -114,8 +119,9 @@ impl Foreign {
     pub(crate) fn new(config: extram_config, place: Place, home: Home) -> Self {
         let calls = [config.admit, config.retire];
         let asks = config.try_admit.is_some() || config.observe.is_some() || config.stacks != 0;
-        let quiet = calls.iter().all(Option::is_none) && !asks;
-        Foreign { config, place, home, quiet, panicked: AtomicBool::new(false) }
+        let watch = Watch::now();
+        let quiet = calls.iter().all(Option::is_none) && !asks && !watch.anybody();
+        Foreign { config, place, home, quiet, watch, panicked: AtomicBool::new(false) }
     }
 
     pub(crate) fn handle(&self, m: &M<Self>) -> *mut extram_m {
@@ -166,7 +172,9 @@ impl Runtime for Foreign {
             (*place).user.store(context.user.load(Ordering::Relaxed), Ordering::Relaxed);
             (&raw mut (*place).reserved).write(AtomicU32::new(context.reserved.load(Ordering::Relaxed)));
             (&raw mut (*place).handles).write(Cell::new(context.handles.get()));
+            (&raw mut (*place).watched).write(place);
             (&raw mut (*place).home).write(context.home);
+            (*context.home).watch.release(place);
         }
     }
 
@@ -181,6 +189,7 @@ impl Runtime for Foreign {
                 user: AtomicPtr::new(core::ptr::null_mut()),
                 reserved: AtomicU32::new(if self.quiet { 0 } else { LOUD }),
                 handles: Cell::new((core::ptr::null_mut(), core::ptr::null_mut())),
+                watched: core::ptr::null(),
                 home: self,
             }),
             code => Err(code),
@@ -193,6 +202,7 @@ impl Runtime for Foreign {
 
     #[inline]
     fn try_admit(&self, m: &M<Self>) -> bool {
+        self.watch.acquire(m.context());
         match self.config.try_admit {
             // SAFETY: the configuration's function with the configuration's runtime.
             Some(try_admit) => unsafe { try_admit(self.config.runtime, self.handle(m)) == 0 },
@@ -226,6 +236,7 @@ impl Runtime for Foreign {
 
     #[inline]
     fn admit(&self, m: &M<Self>) {
+        self.watch.acquire(m.context());
         self.tell(self.config.admit, m);
     }
 
@@ -234,5 +245,6 @@ impl Runtime for Foreign {
         // Before anything else: the call is not admitted any more.
         seat::leave(m);
         self.tell(self.config.retire, m);
+        self.watch.release(m.context());
     }
 }
