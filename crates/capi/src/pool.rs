@@ -216,6 +216,8 @@ pub extern "C" fn extram_pool_close(pool: *mut extram_pool) -> c_int {
         let closed = at_work.pool.close();
         if closed.is_ok() {
             at_work.set_closed();
+            #[cfg(feature = "probes")]
+            extram_probes::closed(pool);
         }
         told(&at_work)?;
         closed.map_err(|_| EXTRAM_BUSY)

@@ -120,7 +120,8 @@ impl Foreign {
         let calls = [config.admit, config.retire];
         let asks = config.try_admit.is_some() || config.observe.is_some() || config.stacks != 0;
         let watch = Watch::now();
-        let quiet = calls.iter().all(Option::is_none) && !asks && !watch.anybody();
+        let quiet =
+            !cfg!(feature = "probes") && calls.iter().all(Option::is_none) && !asks && !watch.anybody();
         Foreign { config, place, home, quiet, watch, panicked: AtomicBool::new(false) }
     }
 
@@ -215,6 +216,8 @@ impl Runtime for Foreign {
 
     #[inline]
     fn observe(&self, event: Event) {
+        #[cfg(feature = "probes")]
+        extram_probes::told(self.place.pool(), event);
         if self.config.observe.is_none() {
             return;
         }
