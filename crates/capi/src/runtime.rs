@@ -2,6 +2,7 @@
 
 use crate::Native;
 use crate::boundary::caught;
+use crate::code::extram_code;
 use crate::config::extram_event_kind::{self, *};
 use crate::config::{extram_config, extram_event};
 use crate::handle::{Place, extram_m, extram_pool};
@@ -11,7 +12,7 @@ use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use extram_core::{Event, M, Port, Runtime};
+use extram_core::{EnterError, Event, M, Port, Runtime};
 
 /// A runtime in C.
 ///
@@ -201,6 +202,10 @@ impl Runtime for Foreign {
         self.told(EXTRAM_EVENT_FAILED, 0, code);
     }
 
+    fn refused(&self, error: EnterError) {
+        self.told(EXTRAM_EVENT_REFUSED, 0, extram_code::from(error) as c_int);
+    }
+
     #[inline]
     fn try_admit(&self, m: &M<Self>) -> bool {
         self.watch.acquire(m.context());
@@ -224,14 +229,13 @@ impl Runtime for Foreign {
         let (kind, m) = match event {
             Event::Waiting => (EXTRAM_EVENT_WAITING, 0),
             Event::Granted { m } => (EXTRAM_EVENT_GRANTED, m),
-            Event::Refused => (EXTRAM_EVENT_REFUSED, 0),
             Event::Entered { m } => (EXTRAM_EVENT_ENTERED, m),
             Event::Making => (EXTRAM_EVENT_MAKING, 0),
             Event::Made { m } => (EXTRAM_EVENT_MADE, m),
             Event::Left { m } => (EXTRAM_EVENT_LEFT, m),
             Event::Returned { m } => (EXTRAM_EVENT_RETURNED, m),
             Event::Discarded { m } => (EXTRAM_EVENT_DISCARDED, m),
-            // Told by `failed`, with the code.
+            // Told by `failed` and `refused`, with the code.
             _ => return,
         };
         self.told(kind, m, 0);

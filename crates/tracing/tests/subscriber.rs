@@ -1,6 +1,6 @@
 //! A subscriber hears what happens in a pool: every event, on its thread, with its fields.
 
-use extram::{Binding, Event, M, Pool, Runtime};
+use extram::{Binding, EnterError, Event, M, Pool, Runtime};
 use std::fmt::{Debug, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -22,6 +22,10 @@ impl Runtime for Told {
 
     fn failed(&self, error: String) {
         extram_tracing::failed("tested", &error);
+    }
+
+    fn refused(&self, error: EnterError) {
+        extram_tracing::refused("tested", error);
     }
 
     fn observe(&self, event: Event) {
@@ -83,7 +87,20 @@ fn a_subscriber_hears_what_happens() {
             drop(pool.enter().expect("the other"));
         });
     });
+    let limited: &Pool<Told> = extram_kept::keep(Pool::new(Told::default()).binding(Binding::Call).limit(1));
+    limited.start().expect("starts");
+    let held = limited.enter().expect("in");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _subscribed = tracing::subscriber::set_default(tracing_subscriber::registry().with(heard));
+            let refused = limited.enter_timeout(std::time::Duration::ZERO);
+            assert_eq!(refused.err(), Some(EnterError::TimedOut));
+        });
+    });
+    drop(held);
     let heard = heard.take();
+    let timed_out = format!("DEBUG extram: message=refused pool=\"tested\" error={}", EnterError::TimedOut);
+    assert_eq!(heard.iter().filter(|line| **line == timed_out).count(), 1, "{heard:#?}");
     let failed = "WARN extram: message=failed pool=\"tested\" error=no more today";
     assert_eq!(heard.iter().filter(|line| *line == failed).count(), 1, "{heard:#?}");
 }

@@ -34,6 +34,7 @@ pub const PAIRS: usize = 3;
 /// Plain memory of one thread. A signal handler on that thread sees each word before or after a
 /// store, never half of one.
 #[repr(C, align(16))]
+#[derive(Debug)]
 pub struct Block {
     /// One for each owner, and one that is nobody's, whose incarnation stays 0.
     pairs: [Pair; PAIRS + 1],
@@ -77,6 +78,7 @@ impl Block {
 /// Two words of each thread: which incarnation of their owner the second one belongs to, and the
 /// word. Zeros are a pair that nobody has written.
 #[repr(C)]
+#[derive(Debug)]
 pub struct Pair {
     /// The incarnation that wrote `value`, from [`next_incarnation`], shifted left by two; the
     /// two bits below are the port's own.
