@@ -39,9 +39,12 @@ mod note;
 #[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
 mod panic;
 mod pool;
+mod quick;
 mod registry;
 mod runtime;
+mod seat;
 mod walk;
+mod watch;
 
 #[cfg(feature = "std")]
 use extram::Native;

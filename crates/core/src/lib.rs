@@ -51,6 +51,8 @@ mod owned;
 mod pool;
 mod port;
 #[doc(hidden)]
+pub mod quiet;
+#[doc(hidden)]
 pub mod raw;
 mod refill;
 mod runtime;

@@ -1,6 +1,6 @@
 //! The seam above: what the author of a runtime supplies.
 
-use crate::M;
+use crate::{EnterError, M};
 
 /// A language runtime, interpreter or kernel that foreign threads call into.
 ///
@@ -98,7 +98,14 @@ pub trait Runtime: Sync + Sized + 'static {
         let _ = m;
     }
 
-    /// A hook for counters, tracing and timelines. Runs in a handler for what happens to a call
+    /// Why a wait is over without an M, on the thread that waited, before it is told
+    /// [`Event::Refused`](Event::Refused).
+    fn refused(&self, error: EnterError) {
+        let _ = error;
+    }
+
+    /// A hook for counters, tracing and timelines, which say themselves what time it is
+    /// ([`Port::now`](crate::Port::now) is the port's clock). Runs in a handler for what happens to a call
     /// from there (see [`Event`]). It may enter the pool, which tells it again.
     fn observe(&self, event: Event) {
         let _ = event;

@@ -25,6 +25,8 @@
 //! | [Limits](guide::limits) | what does not work |
 #![no_std]
 #![warn(rustdoc::all)]
+// In the program, where gdb looks for it.
+#![cfg_attr(any(target_os = "linux", target_os = "freebsd"), debugger_visualizer(gdb_script_file = "gdb.py"))]
 
 #[cfg(feature = "alloc")]
 pub use extram_core::Unstarted;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use toolchain::command::{Command, which};
 use toolchain::workspace;
 
+mod watched;
+
 /// The lane.
 pub fn lane() -> Result<Summary> {
     let missing: Vec<_> =
@@ -27,6 +29,7 @@ pub fn lane() -> Result<Summary> {
     summary += Summary::of("a C program with libextram.a", there.archive());
     summary += Summary::of("a C program that is static altogether", there.fully_static());
     summary += Summary::of("a C++ program", there.cplusplus());
+    summary += there.watched()?;
     summary += Summary::of("the guide's program in C", there.guide_in_c());
     summary += Summary::of("the guide's program in C++", there.guide_in_cplusplus());
     summary += Summary::of("a staged installation", there.staged());

@@ -27,6 +27,7 @@ const NEEDS: &[Need] = &[
         packages: &[
             "gcc",
             "g++",
+            "gdb",
             "libc6-dev",
             "make",
             "cmake",

@@ -223,6 +223,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.runtime.observe(Event::Returned { m: returned });
         }
         let Some(error) = error else { return Ok(None) };
+        self.runtime.refused(error);
         self.runtime.observe(Event::Refused);
         Err(error)
     }
