@@ -20,6 +20,7 @@ mod package;
 mod sanitizers;
 mod scenarios;
 mod setup;
+mod simulate;
 mod soak;
 mod sources;
 mod spin;
@@ -62,6 +63,8 @@ enum Verb {
     Mutate(mutate::Args),
     /// Install what the tests need (on Debian as root), or say what is missing.
     Setup(setup::Args),
+    /// Simulate herds and calls on 1 to 512 cores, by a virtual clock.
+    Simulate(simulate::Args),
     /// Measure the smallest program that embeds extram on bare metal against its budget.
     Size(bare_metal::size::Args),
     /// Mix everything that can be done to a pool, at random, for as long as one likes.
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => freebsd::run::run(&args),
         Verb::Mutate(args) => mutate::mutate(&args),
         Verb::Setup(args) => setup::setup(&args),
+        Verb::Simulate(args) => simulate::simulate(&args),
         Verb::Size(args) => bare_metal::size::size(&args),
         Verb::Soak(args) => soak::soak(&args),
         Verb::Targets(args) => targets::targets(&args),
