@@ -294,6 +294,7 @@ fn resume(tid: Tid) {
     }
 }
 
+mod calls;
 mod run;
 
 impl Drop for Machine {
