@@ -82,6 +82,11 @@ pub(super) const VERBS: &[Verb] = &[
         at: Here,
     },
     Verb {
+        name: "simulate",
+        about: "Simulate herds and calls on 1 to 512 cores, by a virtual clock",
+        at: Beside("xtask-models"),
+    },
+    Verb {
         name: "size",
         about: "Measure the smallest program that embeds extram on bare metal against its budget",
         at: Beside("xtask-boards"),

@@ -11,7 +11,7 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(any(loom, shuttle))]
+#[cfg(any(loom, shuttle, extram_sim))]
 extern crate std;
 
 /// A `const fn`, or a plain one where loom's types cannot be made in a constant.

@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Half a minute of everything at random.
     #[arg(long)]
     soak: bool,
+    /// The simulator's tests, and the conformance scenarios by it under EXTRAM_SEEDS seeds.
+    #[arg(long)]
+    simulate: bool,
     #[command(flatten)]
     sanitizers: sanitizers::Wanted,
     #[command(flatten)]
@@ -111,6 +114,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         (args.quick, ("quick", Box::new(quick))),
         lane("embed", args.embed, |_| embed::lane()),
         lane("soak", args.soak, |_| soak::lane()),
+        lane("simulate", args.simulate, |_| models::simulate::lane()),
         lane("host", false, |_| host()),
         lane("size", args.size || args.quick, |_| boards::size::lane()),
         board!("cortex-m3", "thumbv7m-none-eabi"),
@@ -183,8 +187,8 @@ mod tests {
     #[test]
     fn each_option_has_its_lane_and_none_is_the_host() {
         for name in [
-            "lint", "embed", "soak", "size", "asan", "tsan", "loom", "shuttle", "model", "package",
-            "valgrind", "miri", "fuzz",
+            "lint", "embed", "soak", "simulate", "size", "asan", "tsan", "loom", "shuttle", "model",
+            "package", "valgrind", "miri", "fuzz",
         ] {
             assert_eq!(names(&[&format!("--{name}")]), [name]);
         }

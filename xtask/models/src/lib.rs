@@ -4,6 +4,7 @@
 
 mod commands;
 pub mod mutate;
+pub mod simulate;
 mod spin;
 
 use anyhow::{Context as _, Result, ensure};

@@ -1,7 +1,7 @@
-//! `cargo xtask mutate`.
+//! `cargo xtask mutate` and `cargo xtask simulate`.
 
 use clap::Parser;
-use models::mutate;
+use models::{mutate, simulate};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -9,9 +9,13 @@ use std::process::ExitCode;
 enum Verb {
     /// Make the core worse in one place at a time and show which test notices.
     Mutate(mutate::Args),
+    /// Simulate herds and calls on 1 to 512 cores, by a virtual clock.
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
-    let Verb::Mutate(args) = Verb::parse();
-    judge::exit_code(&mutate::mutate(&args))
+    judge::exit_code(&match Verb::parse() {
+        Verb::Mutate(args) => mutate::mutate(&args),
+        Verb::Simulate(args) => simulate::simulate(&args),
+    })
 }
