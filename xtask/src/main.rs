@@ -2,6 +2,7 @@
 
 mod api;
 mod bare_metal;
+mod bench;
 mod callback_gc;
 mod command;
 mod edges;
@@ -44,6 +45,8 @@ struct Cli {
 enum Verb {
     /// Compare the lists of public items with the code, or write them.
     Api(api::Args),
+    /// Measure everything beside live runtimes and other pools: one report, as Markdown and as a page.
+    Bench(bench::Args),
     /// Run the main demonstration: C threads call into Lua while garbage is collected, with a picture.
     CallbackGc(callback_gc::Args),
     /// Compare extram.h with the code, or write it.
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Api(args) => api::api(&args),
         Verb::Vendor(args) => vendor::vendor(&args),
+        Verb::Bench(args) => bench::bench(&args),
         Verb::CallbackGc(args) => callback_gc::callback_gc(&args),
         Verb::Header(args) => header::header(&args),
         Verb::Freebsd(args) => freebsd::fetch::freebsd(&args),
