@@ -4,14 +4,12 @@
 mod find;
 #[cfg(peers)]
 pub(crate) mod ours;
-#[cfg(peers)]
-mod peer;
 
+#[cfg(peers)]
+use crate::peer::Peer;
 use crate::sample::Samples;
 #[cfg(peers)]
 use crate::sample::Turn;
-#[cfg(peers)]
-use peer::Peer;
 
 pub(crate) const NAME: &str = "live";
 

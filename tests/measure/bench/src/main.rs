@@ -6,6 +6,7 @@ mod args;
 mod context;
 mod live;
 mod machine;
+mod peer;
 mod report;
 mod sample;
 mod section;
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
     #[cfg(peers)]
     if words.first().is_some_and(|word| word == "--be") {
         return live::ours::be(&words[1..]);
+    }
+    if words.first().is_some_and(|word| word == "--entry") {
+        return section::entry::be(&words[1..]);
     }
     let args = Args::parse();
     match bench(&args) {
@@ -65,7 +69,7 @@ fn measure(args: &Args) -> Result<Samples, String> {
     let limit = args.wants(Section::Limit).then(|| args.limit());
     let live = args.wants(Section::Live).then(|| args.live());
     let turns = herds.iter().flatten().map(section::herd::Shape::turns).sum::<u64>()
-        + entry.map_or(0, section::entry::turns)
+        + entry.map_or(0, |plan| plan.turns())
         + limit.as_ref().map_or(0, |grid| grid.turns())
         + live.as_ref().map_or(0, live::Plan::turns);
     let mut progress = Progress::new(turns, args.steps);
@@ -85,7 +89,7 @@ fn measure(args: &Args) -> Result<Samples, String> {
         section::herd::run(&shapes, &mut samples, &mut step)?;
     }
     if let Some(plan) = entry {
-        section::entry::run(plan, &mut samples, &mut step)?;
+        section::entry::run(&plan, &mut samples, &mut step)?;
     }
     if let Some(grid) = limit {
         grid.run(&mut samples, &mut step)?;

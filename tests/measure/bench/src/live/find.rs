@@ -1,7 +1,7 @@
 //! Which runtimes are here: our small programs are compiled for each that is found, and what is not
 //! found has a name and a reason.
 
-use super::peer::{Peer, output};
+use crate::peer::{Peer, output};
 use crate::sample::Samples;
 use std::collections::BTreeSet;
 use std::env;

@@ -56,7 +56,7 @@ pub(super) fn bars(bars: &[Bar], write: fn(f64) -> String) -> Markup {
             @for (row, bar) in bars.iter().enumerate() {
                 @let y = row as f64 * ROW;
                 @let end = axis.at(bar.value);
-                text.name x=(NAMES - 8.0) y=(y + 16.0) text-anchor="end" { (bar.name) }
+                text.who x=(NAMES - 8.0) y=(y + 16.0) text-anchor="end" { (bar.name) }
                 rect.bar.ours[bar.ours] x=(NAMES) y=(y + 4.0) width=(number((end - NAMES).max(1.0))) height=(ROW - 8.0) rx="2" {
                     title { (bar.name) ": " (write(bar.value)) }
                 }
@@ -86,7 +86,7 @@ pub(super) fn ranges(ranges: &[Range], write: fn(f64) -> String) -> Markup {
             @for (row, range) in ranges.iter().enumerate() {
                 @let y = row as f64 * ROW;
                 @let [low, middle, high, end] = [range.low, range.middle, range.high, range.end].map(|value| axis.at(value));
-                text.name x=(NAMES - 8.0) y=(y + 16.0) text-anchor="end" { (range.name) }
+                text.who x=(NAMES - 8.0) y=(y + 16.0) text-anchor="end" { (range.name) }
                 line.whisker x1=(number(high)) x2=(number(end)) y1=(y + 12.0) y2=(y + 12.0) {}
                 rect.bar.ours[range.name.starts_with("extram")] x=(number(low)) y=(y + 5.0) width=(number((high - low).max(1.0))) height=(ROW - 10.0) rx="2" {
                     title { (range.name) ": half waited less than " (write(range.middle)) ", the longest " (write(range.end)) }

@@ -39,7 +39,7 @@ pub(super) fn part(figures: &Figures, before: &Samples) -> Part {
     Part {
         title: "Beside an earlier run".into(),
         words: words.to_vec(),
-        tables: vec![(String::new(), Table { head: head.map(String::from).to_vec(), rows })],
+        tables: vec![(String::new(), Table::new(head.map(String::from).to_vec(), rows))],
         pictures: Vec::new(),
     }
 }

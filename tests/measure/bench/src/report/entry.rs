@@ -31,7 +31,7 @@ pub(super) fn part(figures: &Figures) -> Option<Part> {
         }
         row
     });
-    let tables = vec![(String::new(), Table { head, rows: rows.collect() })];
+    let tables = vec![(String::new(), Table::new(head, rows))];
     let pictures = measured.map(|(caption, case, metric)| {
         let bars = subjects.iter().filter_map(|subject| {
             let value = figures.figure(NAME, case, subject, metric)?.median;

@@ -1,7 +1,7 @@
 //! The goals, beside what was measured.
 
 use super::Part;
-use super::limit::{best, is_extram};
+use super::limit::{LEAST, MOST, best, is_extram};
 use super::table::{self, Table, nanoseconds};
 use crate::live;
 use crate::section::{entry, herd, limit};
@@ -35,7 +35,7 @@ pub(super) fn part(figures: &Figures, processors: usize) -> Option<Part> {
         let why = if goal.met { String::new() } else { goal.why };
         vec![goal.what, goal.wanted, goal.got, met.into(), why]
     });
-    let table = Table { head, rows: rows.collect() };
+    let table = Table::new(head, rows);
     Some(Part {
         title: "Goals".into(),
         words: vec!["What extram is meant to reach, and what it reached in this run.".into()],
@@ -132,7 +132,7 @@ fn grid(figures: &Figures, metric: &str, more_is_better: bool) -> Vec<(String, F
 
 fn throughput(figures: &Figures) -> Option<Goal> {
     let cells = grid(figures, "calls_per_s", true);
-    let missed: Vec<&(String, Figure)> = cells.iter().filter(|(_, ratio)| ratio.median < 0.9).collect();
+    let missed: Vec<&(String, Figure)> = cells.iter().filter(|(_, ratio)| ratio.median < LEAST).collect();
     let (worst, ratio) = cells.iter().min_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
     Some(Goal {
         what: "under a limit: throughput of extram's better binding to the best peer's".into(),
@@ -153,7 +153,7 @@ fn throughput(figures: &Figures) -> Option<Goal> {
 
 fn longest_wait(figures: &Figures) -> Option<Goal> {
     let cells = grid(figures, "longest_wait_us", false);
-    let missed = cells.iter().filter(|(_, ratio)| ratio.median > 2.0).count();
+    let missed = cells.iter().filter(|(_, ratio)| ratio.median > MOST).count();
     let (worst, ratio) = cells.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
     Some(Goal {
         what: "under a limit: longest wait of extram's better binding to the best peer's".into(),

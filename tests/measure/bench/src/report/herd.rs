@@ -1,7 +1,7 @@
 //! Cold herds: wall time and switches by size, waits, Ms made.
 
 use super::chart::{self, Line, Range};
-use super::table::{self, Table};
+use super::table::{self, Table, Write};
 use super::{Part, Picture};
 use crate::section::herd::NAME;
 use crate::stats::{Figures, parameter};
@@ -20,7 +20,7 @@ pub(super) fn part(figures: &Figures) -> Option<Part> {
          pool has to do.",
         "A wait is from a thread's call to the first line of its callback, the making of Ms included.",
     ];
-    let columns: [(&str, &str, fn(f64) -> String); 7] = [
+    let columns: [(&str, &str, Write); 7] = [
         ("wall time", "wall_us", duration),
         ("context switches", "switches", |value| count(value as u64)),
         ("Ms made", "ms_made", |value| count(value as u64)),
@@ -56,7 +56,7 @@ fn matrix(cases: &[&str], subjects: &[&str], cell: impl Fn(&str, &str) -> String
         row.extend(subjects.iter().map(|subject| cell(case, subject)));
         row
     });
-    Table { head, rows: rows.collect() }
+    Table::new(head, rows)
 }
 
 fn pictures(figures: &Figures, cases: &[&str], subjects: &[&str]) -> Vec<Picture> {

@@ -1,7 +1,7 @@
 //! Under a limit: throughput, the longest wait and the threads' shares.
 
 use super::Part;
-use super::table::{self, Table};
+use super::table::{self, Table, Write};
 use crate::section::limit::NAME;
 use crate::stats::{Figure, Figures, parameter};
 use extram_herd::duration;
@@ -26,7 +26,7 @@ pub(super) fn part(figures: &Figures) -> Option<Part> {
         against_best(figures, &cases, &subjects),
     )];
     let all = [
-        ("calls per second", "calls_per_s", table::rate as fn(f64) -> String),
+        ("calls per second", "calls_per_s", table::rate as Write),
         ("longest wait", "longest_wait_us", duration),
         ("wait that one call in a hundred exceeds", "wait_p99_us", duration),
         ("calls of the thread with the fewest, to a fair share", "least_share", table::ratio),
@@ -44,11 +44,15 @@ pub(super) fn part(figures: &Figures) -> Option<Part> {
             );
             row
         });
-        tables.push((caption.into(), Table { head, rows: rows.collect() }));
+        tables.push((caption.into(), Table::new(head, rows)));
     }
     let title = "Fewer contexts than threads".into();
     Some(Part { title, words: words.map(String::from).to_vec(), tables, pictures: Vec::new() })
 }
+
+/// The goals of a cell: its throughput and its longest wait, to the best peer's.
+pub(super) const LEAST: f64 = 0.9;
+pub(super) const MOST: f64 = 2.0;
 
 fn head() -> Vec<String> {
     ["threads", "limit", "held"].map(String::from).to_vec()
@@ -56,7 +60,8 @@ fn head() -> Vec<String> {
 
 fn conditions(case: &str) -> Vec<String> {
     let value = |name| parameter(case, name).unwrap_or(table::NONE);
-    vec![value("threads").into(), value("limit").into(), format!("{} µs", value("hold_us"))]
+    let asleep = if value("kind") == "sleep" { " asleep" } else { "" };
+    vec![value("threads").into(), value("limit").into(), format!("{} µs{asleep}", value("hold_us"))]
 }
 
 pub(super) fn is_extram(subject: &str) -> bool {
@@ -89,21 +94,26 @@ fn against_best(figures: &Figures, cases: &[&str], subjects: &[&str]) -> Table {
     };
     columns("calls/s");
     columns("longest wait");
-    let rows = cases.iter().map(|case| {
+    let mut table = Table::new(head, []);
+    for (number, case) in cases.iter().enumerate() {
         let mut row = conditions(case);
         for (metric, more_is_better, write) in
-            [("calls_per_s", true, table::rate as fn(f64) -> String), ("longest_wait_us", false, duration)]
+            [("calls_per_s", true, table::rate as Write), ("longest_wait_us", false, duration)]
         {
             let best = best(figures, case, subjects, metric, more_is_better);
             row.push(
                 best.map_or(table::NONE.into(), |(peer, figure)| format!("{peer} {}", write(figure.median))),
             );
-            row.extend(ours.iter().map(|our| {
+            for our in &ours {
                 let to = best.and_then(|(peer, _)| figures.ratio(NAME, case, metric, our, peer));
-                table::figure(to, table::ratio)
-            }));
+                if let Some(to) = to {
+                    let met = if more_is_better { to.median >= LEAST } else { to.median <= MOST };
+                    table.goals.insert((number, row.len()), met);
+                }
+                row.push(table::figure(to, table::ratio));
+            }
         }
-        row
-    });
-    Table { head, rows: rows.collect() }
+        table.rows.push(row);
+    }
+    table
 }

@@ -1,13 +1,11 @@
 //! Live runtimes beside extram.
 
 use super::chart::{self, Bar};
-use super::table::{self, Table, nanoseconds};
+use super::table::{self, Table, Write, nanoseconds};
 use super::{Part, Picture};
 use crate::live::NAME;
 use crate::stats::Figures;
 use extram_herd::{count, duration};
-
-type Write = fn(f64) -> String;
 
 /// The figure of a case: its metric, and how it is written.
 fn metric(case: &str) -> (&'static str, Write) {
@@ -55,7 +53,7 @@ pub(super) fn part(figures: &Figures) -> Option<Part> {
             row.extend(subjects.iter().map(|subject| cell(case, subject)));
             row
         });
-        Table { head, rows: rows.collect() }
+        Table::new(head, rows)
     };
     let tables = vec![
         (

@@ -39,10 +39,10 @@ mod tests {
     #[test]
     fn a_table_is_markdown() {
         let cells = |row: [&str; 2]| row.map(String::from).to_vec();
-        let text = table(&Table {
-            head: cells(["who", "wall"]),
-            rows: vec![cells(["extram", "5 µs"]), cells(["x", "10,000 µs"])],
-        });
+        let text = table(&Table::new(
+            cells(["who", "wall"]),
+            [cells(["extram", "5 µs"]), cells(["x", "10,000 µs"])],
+        ));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "| who    |      wall |");
         assert_eq!(lines[1], "|--------|----------:|");

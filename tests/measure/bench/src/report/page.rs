@@ -99,12 +99,13 @@ fn wide(table: &Table) -> Markup {
             table {
                 thead { tr { @for cell in &table.head { th { (cell) } } } }
                 tbody {
-                    @for row in &table.rows {
+                    @for (number, row) in table.rows.iter().enumerate() {
                         tr {
                             @for (column, cell) in row.iter().enumerate() {
-                                @let ours = table.head.get(column).is_some_and(|head| head.starts_with("extram"));
+                                @let goal = table.goals.get(&(number, column));
+                                @let ours = goal.is_none() && table.head.get(column).is_some_and(|head| head.starts_with("extram"));
                                 @if column == 0 { th { (cell) } }
-                                @else { td.ours[ours].yes[cell == "yes"].no[cell == "no"].words[cell.len() > 40] { (cell) } }
+                                @else { td.ours[ours].met[goal == Some(&true)].missed[goal == Some(&false)].yes[cell == "yes"].no[cell == "no"].words[cell.len() > 40] { (cell) } }
                             }
                         }
                     }

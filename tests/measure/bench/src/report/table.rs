@@ -1,12 +1,24 @@
 //! A table, and how figures are written in it.
 
 use crate::stats::Figure;
+use std::collections::BTreeMap;
+
+/// How a figure is written.
+pub(crate) type Write = fn(f64) -> String;
 
 /// The first column names, the others have figures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Table {
     pub(crate) head: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
+    /// Which cells meet a goal or miss it, by row and column.
+    pub(crate) goals: BTreeMap<(usize, usize), bool>,
+}
+
+impl Table {
+    pub(crate) fn new(head: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) -> Self {
+        Table { head, rows: rows.into_iter().collect(), goals: BTreeMap::new() }
+    }
 }
 
 /// What stands where there is no figure.

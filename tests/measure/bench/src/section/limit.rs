@@ -52,7 +52,8 @@ impl Grid {
             for (&threads, &limit, &hold_us) in self.cells() {
                 for turn in 0..self.pools.len() {
                     let pool = self.pools[(turn + round as usize) % self.pools.len()];
-                    let case = format!("threads={threads} limit={limit} hold_us={hold_us}");
+                    let kind = if self.hold == Hold::Sleep { " kind=sleep" } else { "" };
+                    let case = format!("threads={threads} limit={limit} hold_us={hold_us}{kind}");
                     step(&format!("limit: {case} {}", pool.name()));
                     let played = self.play(pool, threads, limit, Duration::from_micros(hold_us));
                     let played = played.map_err(|error| format!("limit: {case} {}: {error}", pool.name()))?;

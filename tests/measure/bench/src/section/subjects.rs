@@ -8,6 +8,7 @@ use extram_capi::{
     extram_pool_new,
 };
 use extram_contest::Limited;
+use extram_core::StartError;
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::hint::black_box;
@@ -15,19 +16,33 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Somebody who can be called: `run` makes as many calls as it is told.
-pub(crate) struct Work {
-    pub(crate) name: &'static str,
-    pub(crate) run: Arc<dyn Fn(u32) + Send + Sync>,
-}
+/// Somebody who can be called: makes as many calls as it is told.
+pub(crate) type Work = Arc<dyn Fn(u32) + Send + Sync>;
 
-fn work(name: &'static str, call: impl Fn() + Send + Sync + 'static) -> Work {
-    let run = move |calls| {
+/// Who there is, in the order of the table.
+pub(crate) const NAMES: [&str; 14] = [
+    "thread-local read",
+    "thread_local! context",
+    "extram bound",
+    "extram nested",
+    "extram per call",
+    "extram C face, bound",
+    "extram C face, per call",
+    "one-at-a-time",
+    "waiter-counting",
+    "mutex",
+    "parking-lot",
+    "channel",
+    "array-queue",
+    "r2d2",
+];
+
+fn again(call: impl Fn() + Send + Sync + 'static) -> Work {
+    Arc::new(move |calls| {
         for _ in 0..calls {
             call();
         }
-    };
-    Work { name, run: Arc::new(run) }
+    })
 }
 
 fn leak<T>(value: T) -> &'static T {
@@ -47,41 +62,55 @@ thread_local! {
     static CONTEXT: RefCell<Option<Owned>> = const { RefCell::new(None) };
 }
 
-/// All of them, warm.
-pub(crate) fn works() -> Result<Vec<Work>, String> {
-    let (bound, nested, per_call) = (pool(Binding::Thread)?, pool(Binding::Thread)?, pool(Binding::Call)?);
-    let one_at_a_time: &OneAtATime<Making, Native> = leak(OneAtATime::new(FREE));
-    let counting: &WaiterCounting<Making, Native> = leak(WaiterCounting::new(FREE));
-    one_at_a_time.start().map_err(|error| error.to_string())?;
-    counting.start().map_err(|error| error.to_string())?;
-    let (c_bound, c_per_call) = (Face::new(EXTRAM_BIND_THREAD)?, Face::new(EXTRAM_BIND_CALL)?);
-    let mut works = vec![
-        work("thread-local read", || _ = black_box(WORD.get())),
-        work("thread_local! context", || {
+/// One of [`NAMES`], warm.
+pub(crate) fn work(name: &str) -> Result<Work, String> {
+    let started = |pool: Result<(), StartError>| pool.map_err(|error| error.to_string());
+    Ok(match name {
+        "thread-local read" => again(|| _ = black_box(WORD.get())),
+        "thread_local! context" => again(|| {
             CONTEXT.with_borrow_mut(|context| _ = black_box(context.get_or_insert_with(Owned::new)));
         }),
-        work("extram bound", move || _ = black_box(bound.callback(M::id))),
-        Work {
-            name: "extram nested",
-            run: Arc::new(move |calls| {
-                let outer = black_box(nested.enter());
-                (0..calls).for_each(|_| _ = black_box(nested.callback(M::id)));
+        "extram bound" => {
+            let pool = pool(Binding::Thread)?;
+            again(move || _ = black_box(pool.callback(M::id)))
+        }
+        "extram nested" => {
+            let pool = pool(Binding::Thread)?;
+            Arc::new(move |calls| {
+                let outer = black_box(pool.enter());
+                (0..calls).for_each(|_| _ = black_box(pool.callback(M::id)));
                 drop(outer);
-            }),
-        },
-        work("extram per call", move || _ = black_box(per_call.callback(M::id))),
-        work("extram C face, bound", move || c_bound.call()),
-        work("extram C face, per call", move || c_per_call.call()),
-        work("one-at-a-time", move || _ = black_box(one_at_a_time.callback(M::id))),
-        work("waiter-counting", move || _ = black_box(counting.callback(M::id))),
-    ];
-    for limited in Limited::ALL.into_iter().filter(|limited| !limited.is_extram()) {
-        let pool = limited.full(FREE, 2).map_err(|error| error.to_string())?;
-        works.push(work(limited.name(), move || {
-            _ = black_box(pool.callback(&mut |number, _| _ = black_box(number)));
-        }));
-    }
-    Ok(works)
+            })
+        }
+        "extram per call" => {
+            let pool = pool(Binding::Call)?;
+            again(move || _ = black_box(pool.callback(M::id)))
+        }
+        "extram C face, bound" => {
+            let face = Face::new(EXTRAM_BIND_THREAD)?;
+            again(move || face.call())
+        }
+        "extram C face, per call" => {
+            let face = Face::new(EXTRAM_BIND_CALL)?;
+            again(move || face.call())
+        }
+        "one-at-a-time" => {
+            let pool: &OneAtATime<Making, Native> = leak(OneAtATime::new(FREE));
+            started(pool.start())?;
+            again(move || _ = black_box(pool.callback(M::id)))
+        }
+        "waiter-counting" => {
+            let pool: &WaiterCounting<Making, Native> = leak(WaiterCounting::new(FREE));
+            started(pool.start())?;
+            again(move || _ = black_box(pool.callback(M::id)))
+        }
+        name => {
+            let limited = Limited::ALL.into_iter().find(|limited| limited.name() == name);
+            let limited = limited.ok_or_else(|| format!("{name}: nobody here is called so"))?;
+            let pool = limited.full(FREE, 2).map_err(|error| error.to_string())?;
+            again(move || _ = black_box(pool.callback(&mut |number, _| _ = black_box(number))))
+        }
+    })
 }
 
 /// A pool of the C face.

@@ -3,8 +3,10 @@
 use crate::Contestant;
 use extram_core::{Busy, EnterError, Runtime, StartError};
 use r2d2::{ManageConnection, Pool};
+use scheduled_thread_pool::ScheduledThreadPool;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// r2d2 with as many connections as it may have, which it does not test when it lends them.
@@ -20,6 +22,7 @@ impl<R: Runtime + Send> R2d2Pool<R> {
         let manager = Manager { runtime, made: AtomicU32::new(0) };
         let pool = Pool::builder()
             .max_size(limit)
+            .thread_pool(threads())
             .test_on_check_out(false)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -28,6 +31,13 @@ impl<R: Runtime + Send> R2d2Pool<R> {
             .build(manager);
         pool.map(R2d2Pool).map_err(|_| StartError::CreationFailed)
     }
+}
+
+/// What it would do in the background, for all pools: pools live for ever here, and threads of their own
+/// would, too.
+fn threads() -> Arc<ScheduledThreadPool> {
+    static THREADS: OnceLock<Arc<ScheduledThreadPool>> = OnceLock::new();
+    THREADS.get_or_init(|| Arc::new(ScheduledThreadPool::new(1))).clone()
 }
 
 /// Makes contexts where r2d2 wants connections.

@@ -1,4 +1,4 @@
-//! A program of ours that lives in somebody's runtime.
+//! A program of ours that measures in a process of its own: in somebody's runtime, or this one.
 
 use serde_json::{Map, Value};
 use std::io::Read;
@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// It takes what `peer.h` says, and prints a line of JSON.
+/// It prints a line of JSON. Those in other runtimes take what `peer.h` says.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// Its name in tables and samples.
     pub(crate) name: String,
     pub(crate) program: PathBuf,
-    /// What comes before the arguments of `peer.h`.
+    /// What comes before the arguments of each figure.
     pub(crate) lead: Vec<String>,
     /// It can also `collect N`.
     pub(crate) collects: bool,
