@@ -5,6 +5,7 @@ mod bare_metal;
 mod bench;
 mod callback_gc;
 mod command;
+mod counts;
 mod edges;
 mod embed;
 mod freebsd;

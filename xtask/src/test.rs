@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// The crates as others get them: packaged, vendored, their public items as listed.
     #[arg(long)]
     package: bool,
+    /// Instructions of the hot paths and a herd's figures against blessed ones.
+    #[arg(long)]
+    counts: bool,
     /// The smallest program on bare metal against its budget.
     #[arg(long)]
     size: bool,
@@ -128,6 +131,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         board!("riscv64", "riscv64gc-unknown-none-elf"),
         board!("aarch64", "aarch64-unknown-none"),
         board!("cortex-m33", "thumbv8m.main-none-eabi"),
+        lane("counts", args.counts, |_| crate::counts::lane()),
         lane("valgrind", sanitizers.valgrind, |_| crate::interpreters::valgrind()),
         lane("miri", sanitizers.miri, |args| {
             crate::interpreters::miri(args.miri_seeds, args.sanitizers.miri)
@@ -232,7 +236,7 @@ mod tests {
     fn each_option_has_its_lane_and_none_is_the_host() {
         for name in [
             "lint", "embed", "soak", "size", "asan", "tsan", "loom", "shuttle", "model", "package",
-            "valgrind", "miri", "fuzz",
+            "valgrind", "miri", "fuzz", "counts",
         ] {
             assert_eq!(names(&[&format!("--{name}")]), [name]);
         }
