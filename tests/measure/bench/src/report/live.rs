@@ -39,7 +39,8 @@ pub(super) fn part(figures: &Figures) -> Option<Part> {
     }
     let text = [
         "Threads made by one and the same C code call into each runtime; a process of its own for each \
-         figure, so every herd finds a runtime that has just begun. An extram context costs 20 µs of \
+         figure, so every herd finds a runtime that has just begun. Times are better the shorter, calls per second \
+         the more. An extram context costs 20 µs of \
          processor time to make here. The floor calls a function that does nothing.",
         "Go makes its Ms at its own cost. JNI attaches a thread at its first call and detaches it at its end, \
          or with every call. CPython lets one thread run at a time; a thread state is what it makes for each. \

@@ -96,7 +96,7 @@ fn titled(caption: &str, table: &Table) -> Markup {
 fn wide(table: &Table) -> Markup {
     html! {
         div.wide {
-            table {
+            table.goals[table.head.iter().any(|head| head == "met")] {
                 thead { tr { @for cell in &table.head { th { (cell) } } } }
                 tbody {
                     @for (number, row) in table.rows.iter().enumerate() {

@@ -57,9 +57,18 @@ fn pool(binding: Binding) -> Result<&'static Pool<Making, Native>, String> {
     Ok(pool)
 }
 
+/// A context that goes when its thread does, as an M comes home then.
+struct Kept(Owned);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        black_box(&self.0);
+    }
+}
+
 thread_local! {
     static WORD: Cell<usize> = const { Cell::new(5) };
-    static CONTEXT: RefCell<Option<Owned>> = const { RefCell::new(None) };
+    static CONTEXT: RefCell<Option<Kept>> = const { RefCell::new(None) };
 }
 
 /// One of [`NAMES`], warm.
@@ -68,7 +77,8 @@ pub(crate) fn work(name: &str) -> Result<Work, String> {
     Ok(match name {
         "thread-local read" => again(|| _ = black_box(WORD.get())),
         "thread_local! context" => again(|| {
-            CONTEXT.with_borrow_mut(|context| _ = black_box(context.get_or_insert_with(Owned::new)));
+            CONTEXT
+                .with_borrow_mut(|context| _ = black_box(context.get_or_insert_with(|| Kept(Owned::new()))));
         }),
         "extram bound" => {
             let pool = pool(Binding::Thread)?;
