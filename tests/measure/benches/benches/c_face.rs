@@ -72,6 +72,9 @@ fn nanoseconds(work: &mut dyn FnMut(u32)) -> f64 {
     begin.elapsed().as_nanos() as f64 / f64::from(TURNS)
 }
 
+/// Makes so many calls.
+type Call = Box<dyn FnMut(u32)>;
+
 fn main() {
     let mut args = std::env::args().skip_while(|arg| arg != "--once");
     let plain = pool(None);
@@ -82,7 +85,7 @@ fn main() {
     RUST.start().expect("starts");
     let hooked = pool(Some(admit));
     // Measured in turn, so that a drift of the machine hits all.
-    let mut rows: [(&str, Box<dyn FnMut(u32)>); 4] = [
+    let mut rows: [(&str, Call); 4] = [
         ("Rust: callback", Box::new(|turns| (0..turns).for_each(|_| _ = black_box(RUST.callback(M::id))))),
         ("C: enter, context, leave", Box::new(move |turns| (0..turns).for_each(|_| call(plain)))),
         ("C, nested in another call", {
