@@ -74,10 +74,15 @@ pub(crate) fn made(make: impl FnOnce() -> Result<(), StartError>) -> Result<(), 
 
 #[cfg(feature = "std")]
 mod errno {
-    #[cfg(not(target_os = "freebsd"))]
+    #[cfg(not(any(target_os = "freebsd", windows)))]
     use libc::__errno_location as location;
     #[cfg(target_os = "freebsd")]
     use libc::__error as location;
+    #[cfg(windows)]
+    unsafe extern "C" {
+        #[link_name = "_errno"]
+        fn location() -> *mut libc::c_int;
+    }
 
     pub(super) fn clear() {
         // SAFETY: the C library's `errno` of the calling thread; always valid.

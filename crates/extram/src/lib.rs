@@ -38,11 +38,13 @@ cfg_if::cfg_if! {
         use extram_port_freebsd::FreeBsd as ThisSystem;
     } else if #[cfg(target_os = "linux")] {
         use extram_port_linux::Linux as ThisSystem;
+    } else if #[cfg(windows)] {
+        use extram_port_windows::Windows as ThisSystem;
     }
 }
 
 cfg_if::cfg_if! {
-    if #[cfg(any(target_os = "freebsd", target_os = "linux"))] {
+    if #[cfg(any(target_os = "freebsd", target_os = "linux", windows))] {
         /// The port to the operating system that this was built for.
         pub type Native = ThisSystem;
         /// [`extram_core::Pool`] with the port of the target unless another one is named.
