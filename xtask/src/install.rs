@@ -1,5 +1,6 @@
 //! `cargo xtask install`: the C face where C compilers look for it. Header, `libextram.a`,
-//! `libextram.so` with its links, `extram.pc`: what `cargo cinstall` would put there.
+//! `libextram.so` with its links, `extram.pc`: what `cargo cinstall` would put there. For Windows:
+//! `bin/extram.dll` and `libextram.dll.a`.
 //!
 //! The shared library is linked here, from the static one, because rustc's own version script for
 //! a `cdylib` leaves no room for versioned symbols.
@@ -149,6 +150,14 @@ fn private(said: &str) -> Vec<String> {
 /// Links `libextram.so`; `false` where there is none.
 fn shared(args: &Args, built: &Built, lib: &Path) -> Result<bool> {
     let named = std::env::var("CC").ok();
+    if let Some(usual) = crate::windows::compiler(&built.target) {
+        let compiler = named.as_deref().unwrap_or(usual);
+        if which(compiler).is_none() && !Path::new(compiler).is_file() {
+            bail!("no C compiler: {compiler} (cargo xtask setup --target {})", built.target);
+        }
+        crate::windows::dll(compiler, &built.archive, &built.private, lib)?;
+        return Ok(true);
+    }
     let ours = args.target.is_none() || args.target.as_deref() == Some(&toolchain::host()?);
     let compiler = match (named, ours) {
         _ if is_bare(&built.target) => return Ok(false),

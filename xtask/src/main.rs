@@ -29,6 +29,7 @@ mod test;
 #[allow(dead_code)]
 mod toolchain;
 mod vendor;
+mod windows;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -30,6 +30,7 @@ enum Lane {
     FreeBsd,
     FreeBsdArm,
     Sanitizers,
+    Windows,
 }
 
 const NEEDS: &[Need] = &[
@@ -66,6 +67,7 @@ const NEEDS: &[Need] = &[
             "python3-venv",
         ],
     },
+    Need { lane: Lane::Windows, packages: crate::windows::PACKAGES },
     // To boot one, where a base is given.
     Need { lane: Lane::FreeBsdArm, packages: &["qemu-system-arm", "qemu-efi-aarch64"] },
     Need {
@@ -91,6 +93,7 @@ pub(crate) fn setup(args: &Args) -> Result<()> {
         (None, _) => false,
         (Some(target), Lane::FreeBsd) => target.ends_with("-freebsd"),
         (Some(target), Lane::FreeBsdArm) => target == "aarch64-unknown-freebsd",
+        (Some(target), Lane::Windows) => target.contains("-windows-"),
         (Some(target), Lane::BareMetal) => target.contains("-none"),
         (Some(_), _) => false,
     };
@@ -103,6 +106,9 @@ pub(crate) fn setup(args: &Args) -> Result<()> {
         println!("nothing to install");
     } else {
         install(&packages)?;
+    }
+    if wanted(Lane::Windows) {
+        crate::windows::setup()?;
     }
     if wanted(Lane::FreeBsd) {
         crate::freebsd::setup(args.target.as_deref())?;

@@ -134,6 +134,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         }),
         lane("fuzz", sanitizers.fuzz, |_| crate::fuzz::lane()),
         lane("freebsd", target == Some("x86_64-unknown-freebsd"), |_| freebsd::x86_64()),
+        lane("windows", target == Some(crate::windows::TRIPLE), |_| crate::windows::lane()),
         lane("freebsd-arm", target == Some("aarch64-unknown-freebsd"), |_| freebsd::aarch64()),
     ];
     if !lanes.iter().any(|(wanted, _)| *wanted) {

@@ -1,14 +1,12 @@
 //! The suite can fail: ports that break one promise each.
-#![cfg(all(any(target_os = "freebsd", target_os = "linux", windows), feature = "alloc"))]
+#![cfg(all(any(target_os = "freebsd", target_os = "linux"), feature = "alloc"))]
 
 mod broken;
-#[cfg(unix)]
 mod interrupting;
 
 use broken::{Broken, Fault};
 use core::ops::Range;
 use extram_conformance::{CHECKS, Config, OnHeap, Outcome, run_on};
-#[cfg(unix)]
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -54,18 +52,14 @@ fn suspected_with<F: Fault>(config: &Config, function: &str, says: &str) {
 }
 
 /// Runs that interrupt threads, one at a time.
-#[cfg(unix)]
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
 fn a_port_that_breaks_nothing_passes() {
     struct None;
     impl Fault for None {}
-    #[cfg(unix)]
-    let (_alone, config) =
-        (ONE_AT_A_TIME.lock(), Config { interrupts: Some(interrupting::SIGNALS), ..CONFIG });
-    #[cfg(not(unix))]
-    let config = CONFIG;
+    let _alone = ONE_AT_A_TIME.lock();
+    let config = Config { interrupts: Some(interrupting::SIGNALS), ..CONFIG };
     let (outcome, report) = run_with::<None>(&config);
     // What the port does not have, or the machine.
     let lacks = report.lines().filter(|line| line.contains("skipped: ")).count() as u32;
@@ -281,7 +275,6 @@ fn a_sleep_that_is_none_is_noticed() {
     suspected::<Restless>("usleep", "usleep(20_000) came back");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_wake_that_blocks_in_a_handler_is_noticed() {
     struct Locks;
