@@ -1,99 +1,95 @@
 //! The project's commands: `cargo xtask VERB`.
+//!
+//! Most verbs are those of other programs, in the crates beside this one: each brings what it needs,
+//! and nobody waits for what another verb needs. This one knows who has which verb.
 
-mod api;
-mod bare_metal;
-mod callback_gc;
-mod command;
-mod edges;
-mod embed;
-mod freebsd;
-mod fuzz;
-mod header;
-mod herd;
-mod install;
-mod interpreters;
-mod judge;
-mod marks;
-mod models;
-mod mutate;
-mod package;
-mod sanitizers;
-mod scenarios;
-mod setup;
-mod soak;
-mod sources;
-mod spin;
-#[allow(dead_code)]
-mod targets;
-mod test;
-#[allow(dead_code)]
-mod toolchain;
-mod vendor;
-mod windows;
+mod c_compiler;
+mod programs;
+mod verbs;
 
-use clap::{Parser, Subcommand};
+use anyhow::Result;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::ffi::OsString;
 use std::process::ExitCode;
+use verbs::{Place, VERBS};
 
-#[derive(Parser)]
-#[command(name = "cargo xtask", about = "extram's commands")]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
+fn command() -> Command {
+    let command = Command::new("cargo xtask").bin_name("cargo xtask").about("extram's commands");
+    let command = command.subcommand_required(true).arg_required_else_help(true);
+    VERBS.iter().fold(command, |command, verb| {
+        let own = Command::new(verb.name).about(verb.about);
+        command.subcommand(match verb.at {
+            Place::Here => own
+                .arg(
+                    option("target")
+                        .value_name("TRIPLE")
+                        .help("What this target needs. Without it: what the tests of the host need"),
+                )
+                .arg(option("all").action(ArgAction::SetTrue).help("What all lanes and targets need")),
+            // Only here for the list: it gets its words as they are.
+            Place::Beside(_) => own,
+            Place::Optimised { options, .. } => own.arg(
+                Arg::new("options")
+                    .value_name("OPTIONS")
+                    .num_args(0..)
+                    .trailing_var_arg(true)
+                    .allow_hyphen_values(true)
+                    .value_parser(clap::value_parser!(OsString))
+                    .help(options),
+            ),
+        })
+    })
 }
 
-#[derive(Subcommand)]
-enum Verb {
-    /// Compare the lists of public items with the code, or write them.
-    Api(api::Args),
-    /// Run the main demonstration: C threads call into Lua while garbage is collected, with a picture.
-    CallbackGc(callback_gc::Args),
-    /// Compare extram.h with the code, or write it.
-    Header(header::Args),
-    /// Bring the FreeBSD that tests run on.
-    Freebsd(freebsd::fetch::Args),
-    /// Measure a herd of fresh threads on a cold pool, extram beside the references.
-    Herd(herd::Args),
-    /// Install extram.h, libextram and extram.pc.
-    Install(install::Args),
-    /// Run a demonstration on two Cortex-M33: an interrupt and a second core call into a runtime.
-    Interrupts,
-    /// Run one program on FreeBSD in QEMU: its output here, its exit code ours.
-    Run(freebsd::run::Args),
-    /// Make the core worse in one place at a time and show which test notices.
-    Mutate(mutate::Args),
-    /// Install what the tests need (on Debian as root), or say what is missing.
-    Setup(setup::Args),
-    /// Measure the smallest program that embeds extram on bare metal against its budget.
-    Size(bare_metal::size::Args),
-    /// Mix everything that can be done to a pool, at random, for as long as one likes.
-    Soak(soak::Args),
-    /// List every target: what is proved for it, and how it is built and run on this machine.
-    Targets(targets::Args),
-    /// Write a copy that builds without a network.
-    Vendor(vendor::Args),
-    /// Run the tests: the host's, another target's, or further lanes.
-    Test(test::Args),
+fn option(name: &'static str) -> Arg {
+    Arg::new(name).long(name)
+}
+
+/// Setting up for another system takes what the crates for them know.
+fn setup(words: &ArgMatches) -> Result<()> {
+    let target = words.get_one::<String>("target").map(String::as_str);
+    let all = words.get_flag("all");
+    toolchain::setup::setup(target, all)?;
+    if !all && target.is_none() {
+        return Ok(());
+    }
+    let target = target.into_iter().flat_map(|target| ["--target", target]);
+    Err(programs::beside("xtask-systems", &Vec::from_iter(["setup"].into_iter().chain(target))))
+}
+
+/// What another program has is handed on as it is; `help VERB` is `VERB --help`.
+fn hand_on(words: &[OsString]) -> Option<anyhow::Error> {
+    let verb = |at: usize| words.get(at).and_then(|word| word.to_str());
+    if verb(0) == Some("help") {
+        let name = verb(1)?;
+        return Some(programs::beside(verbs::beside(name)?, &[name, "--help"]));
+    }
+    Some(programs::beside(verbs::beside(verb(0)?)?, words))
+}
+
+fn start() -> Result<()> {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(error) = hand_on(&words) {
+        return Err(error);
+    }
+    let matches = command().get_matches();
+    let (name, words) = matches.subcommand().expect("clap asks for one");
+    let verb = VERBS.iter().find(|verb| verb.name == name).expect("clap knows no other");
+    match (verb.at, name) {
+        (Place::Here, _) => setup(words),
+        (Place::Optimised { package, program, .. }, _) => {
+            if program == "callback-gc" {
+                c_compiler::check_yours()?;
+            }
+            let words: Vec<&OsString> = words.get_many("options").into_iter().flatten().collect();
+            Err(programs::optimised(package, program, &words)?)
+        }
+        (Place::Beside(_), _) => unreachable!("it was handed on"),
+    }
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().verb {
-        Verb::Api(args) => api::api(&args),
-        Verb::Vendor(args) => vendor::vendor(&args),
-        Verb::CallbackGc(args) => callback_gc::callback_gc(&args),
-        Verb::Header(args) => header::header(&args),
-        Verb::Freebsd(args) => freebsd::fetch::freebsd(&args),
-        Verb::Herd(args) => herd::herd(&args),
-        Verb::Install(args) => install::install(&args),
-        Verb::Interrupts => bare_metal::interrupts(),
-        Verb::Run(args) => freebsd::run::run(&args),
-        Verb::Mutate(args) => mutate::mutate(&args),
-        Verb::Setup(args) => setup::setup(&args),
-        Verb::Size(args) => bare_metal::size::size(&args),
-        Verb::Soak(args) => soak::soak(&args),
-        Verb::Targets(args) => targets::targets(&args),
-        Verb::Test(args) => test::test(&args),
-    };
-    judge::exit_code(&done)
+    judge::exit_code(&start())
 }
 
 #[cfg(test)]
@@ -102,6 +98,6 @@ mod tests {
 
     #[test]
     fn the_command_line_can_be_parsed() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -135,7 +135,7 @@ typedef enum {
      */
     EXTRAM_EVENT_GRANTED,
     /**
-     * The wait is over without an M.
+     * The wait is over without an M; code is what the call returns, an extram_code.
      */
     EXTRAM_EVENT_REFUSED,
     /**
@@ -213,7 +213,7 @@ typedef struct {
      */
     uint32_t m;
     /**
-     * What new_context returned, where it failed; else 0.
+     * What new_context returned where it failed; why, an extram_code, where a wait was refused; else 0.
      */
     int code;
     /**

@@ -1,7 +1,11 @@
 //! Nothing unwinds into C, and `errno` is C's.
 
 use crate::code::extram_code;
+#[cfg(all(feature = "std", windows))]
+use crate::errno;
 use extram_core::StartError;
+#[cfg(all(feature = "std", unix))]
+use extram_posix::errno;
 
 /// A `uintptr_t`. Here, where cbindgen does not look: it takes the name for what cbindgen.toml says.
 pub(crate) type address = usize;
@@ -56,7 +60,7 @@ pub(crate) fn coded(f: impl FnOnce() -> Result<(), extram_code>) -> core::ffi::c
 #[inline]
 pub(crate) fn coded_slowly(f: impl FnOnce() -> Result<(), extram_code>) -> core::ffi::c_int {
     #[cfg(feature = "std")]
-    let _errno = errno::Kept::new();
+    let _errno = errno::Preserved::new();
     coded(f)
 }
 
@@ -64,50 +68,10 @@ pub(crate) fn coded_slowly(f: impl FnOnce() -> Result<(), extram_code>) -> core:
 /// the C library does where it has none, the code is that of no memory.
 pub(crate) fn made(make: impl FnOnce() -> Result<(), StartError>) -> Result<(), extram_code> {
     #[cfg(feature = "std")]
-    errno::clear();
+    errno::set(0);
     make().map_err(|error| match error {
         #[cfg(feature = "std")]
-        StartError::CreationFailed if errno::is_no_memory() => extram_code::EXTRAM_NO_MEMORY,
+        StartError::CreationFailed if errno::get() == libc::ENOMEM => extram_code::EXTRAM_NO_MEMORY,
         error => error.into(),
     })
-}
-
-#[cfg(feature = "std")]
-mod errno {
-    #[cfg(not(any(target_os = "freebsd", windows)))]
-    use libc::__errno_location as location;
-    #[cfg(target_os = "freebsd")]
-    use libc::__error as location;
-    #[cfg(windows)]
-    unsafe extern "C" {
-        #[link_name = "_errno"]
-        fn location() -> *mut libc::c_int;
-    }
-
-    pub(super) fn clear() {
-        // SAFETY: the C library's `errno` of the calling thread; always valid.
-        unsafe { *location() = 0 };
-    }
-
-    pub(super) fn is_no_memory() -> bool {
-        // SAFETY: as in `clear`.
-        unsafe { *location() == libc::ENOMEM }
-    }
-
-    /// Puts the calling thread's `errno` back when dropped.
-    pub(super) struct Kept(libc::c_int);
-
-    impl Kept {
-        pub(super) fn new() -> Self {
-            // SAFETY: the C library's `errno` of the calling thread; always valid.
-            Kept(unsafe { *location() })
-        }
-    }
-
-    impl Drop for Kept {
-        fn drop(&mut self) {
-            // SAFETY: as in `new`.
-            unsafe { *location() = self.0 };
-        }
-    }
 }

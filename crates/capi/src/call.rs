@@ -1,15 +1,17 @@
 //! Calls: entering, what the M carries, leaving.
 
 use crate::Native;
-use crate::boundary::{address, coded, coded_slowly, guarded};
-use crate::code::extram_code::{self, EXTRAM_INVALID, EXTRAM_TOO_MANY};
+use crate::boundary::{address, coded, coded_slowly};
+use crate::code::extram_code::{self, EXTRAM_INVALID, EXTRAM_OK, EXTRAM_TOO_MANY};
 use crate::handle::{Place, extram_m, extram_pool};
 use crate::pool::{find, writable};
 use crate::registry::{self, AtWork, Pool};
 use crate::runtime::Foreign;
+use crate::{quick, seat};
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering;
 use core::time::Duration;
+use extram_core::quiet::Left;
 use extram_core::{EnterError, Entered, M, raw};
 
 /// Enters one way or another and hands the M out as a handle; the call is C's to leave.
@@ -34,6 +36,7 @@ unsafe fn enter(
             unsafe { raw::leave(at_work.pool, entered) }?;
             return Err(EXTRAM_TOO_MANY);
         }
+        seat::take(pool, &at_work, entered, name);
         // SAFETY: by the caller's promise; checked for null.
         unsafe { handle.write(name) };
         Ok(())
@@ -65,6 +68,23 @@ fn kept(
 /// `m` is null or points to what its type says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn extram_enter(pool: *mut extram_pool, m: *mut *mut extram_m) -> c_int {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if quick::enter(pool, m) {
+            return EXTRAM_OK as c_int;
+        }
+        enter_otherwise(pool, m)
+    }
+}
+
+/// `extern "C"`, here and below: that does not unwind, so the compiler can go there by a jump, and needs no
+/// frame of its own on the short way.
+///
+/// # Safety
+///
+/// As for [`extram_enter`].
+#[inline(never)]
+unsafe extern "C" fn enter_otherwise(pool: *mut extram_pool, m: *mut *mut extram_m) -> c_int {
     // SAFETY: by the caller's promise.
     unsafe { enter(pool, m, |pool| kept(pool, pool.enter())) }
 }
@@ -121,30 +141,51 @@ pub unsafe extern "C" fn extram_enter_from_signal(pool: *mut extram_pool, m: *mu
 /// then the call is over.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_leave(pool: *mut extram_pool, m: *mut extram_m) -> c_int {
+    match quick::leave(pool, m) {
+        Left::Ended => EXTRAM_OK as c_int,
+        Left::NotYet => quick::leave_on(m),
+        Left::Not => leave_otherwise(pool, m),
+    }
+}
+
+#[inline(never)]
+extern "C" fn leave_otherwise(pool: *mut extram_pool, m: *mut extram_m) -> c_int {
     coded(|| {
         let (at_work, m) = to_leave(pool, m)?;
-        // SAFETY: the reference is not used any more.
-        unsafe { raw::leave(at_work.pool, m) }.map_err(extram_code::from)
+        // SAFETY: the reference is not used any more, and the thread is inside (`to_leave`).
+        unsafe { raw::leave_held(at_work.pool, m) }.map_err(extram_code::from)
     })
 }
 
 /// The call that is to be left, if the calling thread may.
-#[inline]
+#[inline(always)]
 fn to_leave(pool: *mut extram_pool, m: *mut extram_m) -> Result<(AtWork, &'static M<Foreign>), extram_code> {
+    let (at_work, m) = match seat::taken(m) {
+        Some(seated) => {
+            let place = Place::around(m);
+            if place.pool() != pool {
+                return Err(EXTRAM_INVALID);
+            }
+            // SAFETY: Invariant Seat, and the handle is that of the M.
+            (unsafe { registry::seated(place) }, seated)
+        }
+        None => to_leave_otherwise(pool, m)?,
+    };
+    if m.depth() <= m.context().floor() { Err(EXTRAM_INVALID) } else { Ok((at_work, m)) }
+}
+
+#[inline(never)]
+fn to_leave_otherwise(
+    pool: *mut extram_pool,
+    m: *mut extram_m,
+) -> Result<(AtWork, &'static M<Foreign>), extram_code> {
     let (place, id) = Place::of_m(m).ok_or(EXTRAM_INVALID)?;
-    if Place::of_pool(pool) != Some(place) {
+    if place.pool() != pool {
         return Err(EXTRAM_INVALID);
     }
     let at_work = registry::find(place).ok_or(EXTRAM_INVALID)?;
     let m = held(&at_work, id).ok_or(EXTRAM_INVALID)?;
-    if m.depth() <= floor(m) { Err(EXTRAM_INVALID) } else { Ok((at_work, m)) }
-}
-
-/// See [`Context::floor`](crate::runtime::Context).
-#[inline]
-fn floor(m: &M<Foreign>) -> u32 {
-    // Relaxed: written by this thread.
-    m.context().floor.load(Ordering::Relaxed)
+    Ok((at_work, m))
 }
 
 /// Leaves every call with m that is deeper than this: after a longjmp, or an exception of a language
@@ -157,7 +198,7 @@ fn floor(m: &M<Foreign>) -> u32 {
 pub extern "C" fn extram_leave_to(pool: *mut extram_pool, m: *mut extram_m, depth: u32) -> c_int {
     coded(|| {
         let (at_work, m) = to_leave(pool, m)?;
-        if depth < floor(m) {
+        if depth < m.context().floor() {
             return Err(EXTRAM_INVALID);
         }
         for _ in depth..m.depth() {
@@ -194,21 +235,33 @@ fn held(at_work: &AtWork, id: u32) -> Option<&'static M<Foreign>> {
 /// any context.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_context(m: *const extram_m) -> *mut c_void {
-    let pointer = of_held(m, |m| {
+    match seat::taken(m) {
         // Relaxed: written before the thread got the M.
-        m.context().pointer.load(Ordering::Relaxed)
-    });
+        Some(seated) => seated.context().pointer.load(Ordering::Relaxed),
+        None => context_otherwise(m),
+    }
+}
+
+#[inline(never)]
+extern "C" fn context_otherwise(m: *const extram_m) -> *mut c_void {
+    let pointer = of_held_otherwise(m, |m| m.context().pointer.load(Ordering::Relaxed));
     pointer.unwrap_or(core::ptr::null_mut())
 }
 
 /// What is asked of an M that the calling thread is inside a call with; `None` if it is in none.
 #[inline]
-pub(crate) fn of_held<T>(m: *const extram_m, f: impl FnOnce(&'static M<Foreign>) -> T) -> Option<T> {
-    guarded(None, || {
-        let (place, id) = Place::of_m(m)?;
-        let at_work = registry::find(place)?;
-        held(&at_work, id).map(f)
-    })
+pub(crate) fn of_held<T>(m: *const extram_m, f: fn(&'static M<Foreign>) -> T) -> Option<T> {
+    match seat::taken(m) {
+        Some(seated) => Some(f(seated)),
+        None => of_held_otherwise(m, f),
+    }
+}
+
+#[inline(never)]
+fn of_held_otherwise<T>(m: *const extram_m, f: fn(&'static M<Foreign>) -> T) -> Option<T> {
+    let (place, id) = Place::of_m(m)?;
+    let at_work = registry::find(place)?;
+    held(&at_work, id).map(f)
 }
 
 /// The M's number, from 1. 0 if the calling thread is not inside a call with it. From any context.
@@ -253,7 +306,9 @@ pub unsafe extern "C" fn extram_stack(m: *const extram_m, low: *mut address, hig
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_set_user(m: *mut extram_m, user: *mut c_void) {
     // Relaxed: for the thread itself; for others a hint.
-    let _ = of_held(m, |m| m.context().user.store(user, Ordering::Relaxed));
+    if let Some(place) = of_held(m, |m| &m.context().user) {
+        place.store(user, Ordering::Relaxed);
+    }
 }
 
 /// What extram_set_user left; NULL at first, and if the calling thread is not inside a call with the

@@ -75,7 +75,7 @@ pub enum extram_event_kind {
     EXTRAM_EVENT_WAITING = 0,
     /// The wait is over: it got m.
     EXTRAM_EVENT_GRANTED,
-    /// The wait is over without an M.
+    /// The wait is over without an M; code is what the call returns, an extram_code.
     EXTRAM_EVENT_REFUSED,
     /// It is inside with m, at the outermost level, and admitted.
     EXTRAM_EVENT_ENTERED,
@@ -103,7 +103,7 @@ pub struct extram_event {
     pub kind: u32,
     /// The M's number, from 1; 0 where there is none.
     pub m: u32,
-    /// What new_context returned, where it failed; else 0.
+    /// What new_context returned where it failed; why, an extram_code, where a wait was refused; else 0.
     pub code: c_int,
     /// When, by a clock that never goes back (CLOCK_MONOTONIC on Linux and FreeBSD); 0 where there is
     /// none.
@@ -149,6 +149,26 @@ pub struct extram_m_info {
     pub context: *mut c_void,
     /// What extram_set_user left there.
     pub user: *mut c_void,
+}
+
+impl Default for extram_config {
+    /// No function, as many Ms as needed, bound to their threads. `new_context` is still to be set.
+    fn default() -> Self {
+        extram_config {
+            size: size_of::<Self>(),
+            runtime: core::ptr::null_mut(),
+            new_context: None,
+            free_context: None,
+            admit: None,
+            retire: None,
+            max_ms: 0,
+            binding: EXTRAM_BIND_THREAD,
+            try_admit: None,
+            observe: None,
+            spare_max: 0,
+            stacks: 0,
+        }
+    }
 }
 
 impl extram_config {

@@ -34,7 +34,8 @@ pub(crate) fn watch() -> Result<(), extram_code> {
 /// in here and the handler. Where the constructor was left out (a linker takes from an archive only
 /// what is asked for), or memory ran out, the first pool does it.
 #[used]
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 static AT_LOAD: extern "C" fn() = at_load;
 
 extern "C" fn at_load() {

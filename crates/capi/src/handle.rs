@@ -31,51 +31,70 @@ const OF_M: usize = 0b11;
 /// How many pools a process can have at once.
 pub(crate) const SLOTS: usize = 1 << SLOT;
 
-/// A pool's place in the registry, and which of the place's tenants it is.
+/// A pool's place in the registry, and which of the place's tenants it is: the number that is its
+/// handle. May be invented; what is in the registry is compared with it as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) slot: usize,
-    pub(crate) tenant: usize,
-}
+pub(crate) struct Place(usize);
 
-/// A tenant's number, as many bits of it as a handle has.
-pub(crate) const fn tenant(number: usize) -> usize {
-    number & ((1 << TENANT) - 1)
-}
+/// The bits of a place; an M's number is above them.
+const PLACE: usize = (1 << (TENANT + SLOT + KIND)) - 1;
 
 impl Place {
-    fn bits(self) -> usize {
-        (self.tenant << SLOT | self.slot) << KIND
+    /// The first tenant of a slot.
+    pub(crate) const fn first(slot: usize) -> Place {
+        Place(slot << KIND | OF_POOL)
     }
 
-    fn from_bits(bits: usize) -> Place {
-        let bits = bits >> KIND;
-        Place { slot: bits & (SLOTS - 1), tenant: tenant(bits >> SLOT) }
+    /// The next tenant of the same slot, as many bits of its number as a handle has.
+    pub(crate) const fn next(self) -> Place {
+        Place(self.0.wrapping_add(1 << (SLOT + KIND)) & PLACE)
     }
 
+    /// The number; never 0.
+    pub(crate) const fn number(self) -> usize {
+        self.0
+    }
+
+    /// The place of that number; `None` if it is 0.
+    pub(crate) fn from_number(number: usize) -> Option<Place> {
+        (number != 0).then_some(Place(number))
+    }
+
+    #[inline]
+    pub(crate) const fn slot(self) -> usize {
+        self.0 >> KIND & (SLOTS - 1)
+    }
+
+    #[inline]
     pub(crate) fn of_pool(pool: *const extram_pool) -> Option<Place> {
-        let place = Place::from_bits(pool.addr());
-        (place.pool().addr() == pool.addr()).then_some(place)
+        (pool.addr() & OF_M == OF_POOL).then_some(Place(pool.addr()))
     }
 
     pub(crate) fn pool(self) -> *mut extram_pool {
-        core::ptr::without_provenance_mut(self.bits() | OF_POOL)
+        core::ptr::without_provenance_mut(self.0)
     }
 
     /// The place and the M's number.
     pub(crate) fn of_m(m: *const extram_m) -> Option<(Place, u32)> {
         let id = m.addr() >> (KIND + SLOT + TENANT);
-        (m.addr() & OF_M == OF_M && id != 0).then(|| (Place::from_bits(m.addr()), id as u32))
+        (m.addr() & OF_M == OF_M && id != 0).then_some((Place::around(m), id as u32))
+    }
+
+    /// The place in the handle of an M.
+    #[inline]
+    pub(crate) fn around(m: *const extram_m) -> Place {
+        Place(m.addr() & (PLACE ^ OF_M ^ OF_POOL))
     }
 
     /// Null if the number is too large for a handle, which takes 65,536 Ms on a 32-bit processor.
+    #[inline]
     pub(crate) fn m(self, id: u32) -> *mut extram_m {
         let shift = KIND + SLOT + TENANT;
         let high = (id as usize) << shift;
         if high >> shift != id as usize {
             return core::ptr::null_mut();
         }
-        core::ptr::without_provenance_mut(high | self.bits() | OF_M)
+        core::ptr::without_provenance_mut(high | self.0 | OF_M)
     }
 }
 
@@ -85,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_handle_names_what_it_was_made_from_and_nothing_else() {
-        for place in [Place { slot: 0, tenant: 1 }, Place { slot: SLOTS - 1, tenant: tenant(usize::MAX) }] {
+        let last = Place(Place::first(SLOTS - 1).number() | ((1 << TENANT) - 1) << (SLOT + KIND));
+        assert_eq!(last.next(), Place::first(SLOTS - 1), "the count wraps");
+        for place in [Place::first(0).next(), last] {
             assert_eq!(Place::of_pool(place.pool()), Some(place));
             assert_eq!(Place::of_m(place.m(7)), Some((place, 7)));
             assert_eq!(Place::of_m(place.pool().cast()), None);

@@ -2,9 +2,7 @@
 //! it (`extram_port.h`, written by cbindgen from this file).
 
 use crate::code::extram_code::{EXTRAM_INVALID, EXTRAM_OK};
-use core::convert::Infallible;
 use core::ffi::{c_int, c_void};
-use extram_core::Refused;
 use extram_port_bare_metal::{Block, System};
 
 /// What extram keeps for each thread of the kernel: a core, a task. Aligned to 16 bytes; part of the
@@ -87,17 +85,6 @@ unsafe impl System for Kernel {
     fn yield_now() {
         // SAFETY: as above.
         unsafe { extram_port_yield() }
-    }
-
-    type Thread = Infallible;
-
-    /// Pools start no threads.
-    fn start(_: extern "C" fn(*mut ()), _: *mut (), _: usize) -> Result<Infallible, Refused> {
-        Err(Refused)
-    }
-
-    fn join(thread: Infallible) {
-        match thread {}
     }
 
     fn wait(word: &extram_core::sync::AtomicU32, expected: u32, until: Option<u64>) {

@@ -30,6 +30,8 @@ mod boundary;
 mod call;
 mod code;
 mod config;
+#[cfg(all(feature = "std", windows))]
+mod errno;
 #[cfg(all(feature = "std", unix))]
 mod fork;
 mod handle;
@@ -39,9 +41,12 @@ mod note;
 #[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
 mod panic;
 mod pool;
+mod quick;
 mod registry;
 mod runtime;
+mod seat;
 mod walk;
+mod watch;
 
 #[cfg(feature = "std")]
 use extram::Native;

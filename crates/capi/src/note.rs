@@ -4,11 +4,11 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence, fence
 
 /// What one thread is at work on. A line of its own, so that nobody else writes there.
 #[repr(align(64))]
-struct Note {
+pub(crate) struct Note {
     /// The token of the thread that it belongs to. Kept for ever: no two living threads share a
     /// token, so a later thread with the same one takes the note over.
     owner: AtomicUsize,
-    /// The slot plus one; 0 = nothing. Written by the owner alone.
+    /// The address of the slot; 0 = nothing. Written by the owner alone.
     slot: AtomicUsize,
 }
 
@@ -53,9 +53,8 @@ impl Notes {
         self.use_them.load(Ordering::Relaxed) == YES
     }
 
-    /// The calling thread's note, if it has one.
-    #[inline]
-    fn of_this_thread(&'static self, token: impl FnOnce() -> usize) -> Option<&'static Note> {
+    /// The calling thread's note, if it has one: the same one for as long as the thread lives.
+    pub(crate) fn of_this_thread(&'static self, token: impl FnOnce() -> usize) -> Option<&'static Note> {
         if !self.in_use() {
             return None;
         }
@@ -75,9 +74,9 @@ impl Notes {
     }
 
     /// Whether a note names the slot. After the heavy barrier.
-    pub(crate) fn name(&self, slot: usize) -> bool {
+    pub(crate) fn name<T>(&self, slot: &T) -> bool {
         // Acquire: partner of the release when the work was over.
-        self.notes.iter().any(|note| note.slot.load(Ordering::Acquire) == slot + 1)
+        self.notes.iter().any(|note| note.slot.load(Ordering::Acquire) == core::ptr::from_ref(slot).addr())
     }
 
     /// In a forked child: the threads that have not come along are not at work there.
@@ -90,35 +89,50 @@ impl Notes {
     }
 }
 
+/// A thread at work by its note, until this is dropped: a special case of [`Said`].
+pub(crate) struct Noted(&'static AtomicUsize);
+
+impl Noted {
+    /// `None` if the note says something already.
+    #[inline(always)]
+    pub(crate) fn begin<T>(note: &'static Note, slot: &T) -> Option<Noted> {
+        if note.slot.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        // As in `Said`.
+        note.slot.store(core::ptr::from_ref(slot).addr(), Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        Some(Noted(&note.slot))
+    }
+}
+
+impl Drop for Noted {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
 /// A thread at work, until this is dropped.
 pub(crate) enum Said {
-    /// By its note.
-    Noted(&'static AtomicUsize),
+    /// By its note, which said this before: nothing, or the same, for a call that this one is nested in.
+    Noted(&'static AtomicUsize, usize),
     /// By the count of the slot.
     Counted(&'static AtomicUsize),
-    /// A call that this one is nested in has said it.
-    Already,
 }
 
 impl Said {
-    #[inline]
-    pub(crate) fn begin(
-        notes: &'static Notes,
-        count: &'static AtomicUsize,
-        slot: usize,
-        token: impl FnOnce() -> usize,
-    ) -> Said {
-        if let Some(note) = notes.of_this_thread(token) {
+    #[inline(always)]
+    pub(crate) fn begin<T>(note: Option<&'static Note>, count: &'static AtomicUsize, slot: &T) -> Said {
+        let slot = core::ptr::from_ref(slot).addr();
+        if let Some(note) = note {
             // Relaxed: this thread's own.
-            match note.slot.load(Ordering::Relaxed) {
-                0 => {
-                    note.slot.store(slot + 1, Ordering::Relaxed);
-                    // The light side; partner of the heavy barrier in `evict`.
-                    compiler_fence(Ordering::SeqCst);
-                    return Said::Noted(&note.slot);
-                }
-                same if same == slot + 1 => return Said::Already,
-                _ => {}
+            let before = note.slot.load(Ordering::Relaxed);
+            if before == 0 || before == slot {
+                note.slot.store(slot, Ordering::Relaxed);
+                // The light side; partner of the heavy barrier in `evict`.
+                compiler_fence(Ordering::SeqCst);
+                return Said::Noted(&note.slot, before);
             }
         }
         Said::count(count)
@@ -131,20 +145,23 @@ impl Said {
         fence(Ordering::SeqCst);
         Said::Counted(count)
     }
+
+    #[cold]
+    fn count_less(count: &AtomicUsize) {
+        // Not below 0: a forked child has forgotten the calls that it was forked from.
+        let less = |count: usize| count.checked_sub(1);
+        // Release: as in `drop`.
+        let _ = count.fetch_update(Ordering::Release, Ordering::Relaxed, less);
+    }
 }
 
 impl Drop for Said {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        match self {
+        match *self {
             // Release, in both: partner of the acquire in `evict`; the work comes before.
-            Said::Noted(slot) => slot.store(0, Ordering::Release),
-            Said::Counted(count) => {
-                // Not below 0: a forked child has forgotten the calls that it was forked from.
-                let less = |count: usize| count.checked_sub(1);
-                let _ = count.fetch_update(Ordering::Release, Ordering::Relaxed, less);
-            }
-            Said::Already => {}
+            Said::Noted(slot, before) => slot.store(before, Ordering::Release),
+            Said::Counted(count) => Self::count_less(count),
         }
     }
 }
@@ -152,8 +169,8 @@ impl Drop for Said {
 #[cfg(all(test, feature = "std"))]
 impl Notes {
     /// What a thread's note says when its store has left the processor's buffer.
-    pub(crate) fn say(&'static self, token: usize, slot: Option<usize>) {
+    pub(crate) fn say<T>(&'static self, token: usize, slot: Option<&T>) {
         let note = self.of_this_thread(|| token).expect("the thread has a note");
-        note.slot.store(slot.map_or(0, |slot| slot + 1), Ordering::Release);
+        note.slot.store(slot.map_or(0, |slot| core::ptr::from_ref(slot).addr()), Ordering::Release);
     }
 }

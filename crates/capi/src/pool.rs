@@ -8,7 +8,6 @@ use crate::registry::{self, AtWork, Pool};
 use crate::runtime::{Foreign, Home};
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
-use core::sync::atomic::Ordering;
 use extram_core::{Binding, M, raw};
 
 /// The pool that the handle names.
@@ -217,6 +216,8 @@ pub extern "C" fn extram_pool_close(pool: *mut extram_pool) -> c_int {
         let closed = at_work.pool.close();
         if closed.is_ok() {
             at_work.set_closed();
+            #[cfg(feature = "probes")]
+            extram_probes::closed(pool);
         }
         told(&at_work)?;
         closed.map_err(|_| EXTRAM_BUSY)
@@ -303,14 +304,13 @@ struct Floor {
 
 impl Floor {
     fn raise(m: &'static M<Foreign>) -> Self {
-        // Relaxed, here and below: for this thread and its handlers.
-        Floor { m, before: m.context().floor.swap(m.depth() + 1, Ordering::Relaxed) }
+        Floor { m, before: m.context().set_floor(m.depth() + 1) }
     }
 }
 
 impl Drop for Floor {
     fn drop(&mut self) {
-        self.m.context().floor.store(self.before, Ordering::Relaxed);
+        self.m.context().set_floor(self.before);
     }
 }
 

@@ -5,7 +5,7 @@
 //! locked instructions per call on a line that all threads share, five times what re-entry costs.
 //! So there are two ways of saying "I am at work on the pool in this slot":
 //!
-//! - **A note.** Each thread has one, found by a hash of its token: it stores the slot's number,
+//! - **A note.** Each thread has one, found by a hash of its token and kept in a thread-local word: it stores the slot's number,
 //!   reads the pool's address, works, and clears the note.
 //! - **The count** of the slot, where a note will not do: the note belongs to another thread with
 //!   the same hash, it is taken by a call for another slot that this one is nested in (a handler, a
@@ -33,17 +33,18 @@
 //! the other's mark and c would succeed without a look at the notes after it.
 //!
 //! - **Tenancy.** While a note or the count names a slot, and the address read after that was not
-//!   null, the pool at this address is not freed and `tenant` does not change.
+//!   null, the pool at this address is not freed and `place` does not change.
 //!
 //! - **Tenure.** `tenure` says who may make the address of a slot null or not null, and advance
-//!   `tenant`: the one thread that is making the pool, or the one that is ending it. In a forked child
+//!   `place`: the one thread that is making the pool, or the one that is ending it. In a forked child
 //!   what a thread that did not come along had begun is undone.
 
 use crate::Native;
 use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID, EXTRAM_TOO_MANY};
-use crate::handle::{Place, SLOTS, tenant};
-use crate::note::{Notes, Said};
+use crate::handle::{Place, SLOTS, extram_pool};
+use crate::note::{Note, Noted, Notes, Said};
 use crate::runtime::Foreign;
+use crate::seat;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use extram_core::Port;
 
@@ -53,13 +54,14 @@ pub(crate) type Pool = extram_core::Pool<Foreign, Native>;
 /// In the address of a pool: it is being ended.
 const MARK: usize = 1;
 
-struct Slot<T> {
+#[cfg_attr(feature = "std", repr(align(64)))]
+pub(crate) struct Slot<T> {
     /// Null when free, or being made; with [`MARK`] between a and c.
     pool: AtomicPtr<T>,
     /// Calls at work that have no note.
     count: AtomicUsize,
-    /// Counts the pools that were here.
-    tenant: AtomicUsize,
+    /// The number of the place of the pool that is here, or is to be next; 0 = the first.
+    place: AtomicUsize,
     tenure: Tenure,
     /// `extram_pool_close` has succeeded.
     closed: AtomicBool,
@@ -123,21 +125,22 @@ impl<T> Slot<T> {
         Slot {
             pool: AtomicPtr::new(core::ptr::null_mut()),
             count: AtomicUsize::new(0),
-            tenant: AtomicUsize::new(0),
+            place: AtomicUsize::new(0),
             tenure: Tenure(AtomicUsize::new(FREE)),
             closed: AtomicBool::new(false),
         }
     }
 
-    fn has_tenant(&self, number: usize) -> bool {
+    #[inline]
+    fn is(&self, place: Place) -> bool {
         // Relaxed: it does not change where the answer matters (Tenancy, Tenure).
-        tenant(self.tenant.load(Ordering::Relaxed)) == number
+        self.place.load(Ordering::Relaxed) == place.number()
     }
 
     /// The pool's address, without a mark. For a thread that has said that it is at work.
     #[inline]
     fn address(&self) -> *mut T {
-        // Acquire: partner of the release in `fill`; the pool is complete and so is `tenant`.
+        // Acquire: partner of the release in `fill`; the pool is complete and so is `place`.
         let pool = self.pool.load(Ordering::Acquire);
         if pool.addr() & MARK == 0 { pool } else { self.take_mark_off(pool) }
     }
@@ -156,14 +159,20 @@ impl<T> Slot<T> {
     }
 
     /// The next pool here is another tenant's.
-    fn vacate(&self) {
+    fn vacate(&self, place: Place) {
         // Relaxed: published by the release in `Tenure::vacate`.
-        self.tenant.fetch_add(1, Ordering::Relaxed);
+        self.place.store(place.next().number(), Ordering::Relaxed);
         self.tenure.vacate();
     }
 
+    /// The place of the pool that is here, or is to be next. For whoever has the tenure.
+    fn now(&self, slot: usize) -> Place {
+        // Relaxed: ours (Tenure).
+        Place::from_number(self.place.load(Ordering::Relaxed)).unwrap_or(Place::first(slot))
+    }
+
     #[cfg(all(feature = "std", any(unix, test)))]
-    fn in_child(&self, token: usize) {
+    fn in_child(&self, slot: usize, token: usize) {
         // Relaxed, all: one thread. A count of this thread's own is forgotten, too: only `free` asks
         // for it, and no call on a closed pool runs code that could free it.
         self.count.store(0, Ordering::Relaxed);
@@ -172,10 +181,10 @@ impl<T> Slot<T> {
             // Nobody has been told of a pool in the making. What it has in memory is lost.
             Some(MAKING) => {
                 self.pool.store(core::ptr::null_mut(), Ordering::Relaxed);
-                self.vacate();
+                self.vacate(self.now(slot));
             }
             // Taken out of the registry already.
-            Some(ENDING) if pool.is_null() => self.vacate(),
+            Some(ENDING) if pool.is_null() => self.vacate(self.now(slot)),
             Some(ENDING) => {
                 self.pool.store(pool, Ordering::Relaxed);
                 self.tenure.let_it();
@@ -200,9 +209,43 @@ pub(crate) struct AtWork<T: 'static = Pool> {
 }
 
 /// The pool in that place, if that tenant is still there.
-#[inline]
+#[inline(always)]
 pub(crate) fn find(place: Place) -> Option<AtWork> {
-    REGISTRY.find(place, Native::thread_token)
+    REGISTRY.find(place, seat::note(&REGISTRY.notes))
+}
+
+/// Whether the pool in the slot is that one, and stays, for a thread that has a note. `None` also if another
+/// way is to be taken.
+#[inline(always)]
+pub(crate) fn stays(pool: *mut extram_pool, slot: &'static Slot<Pool>, note: &'static Note) -> Option<Noted> {
+    let noted = Noted::begin(note, slot)?;
+    // Acquire: as in `address`.
+    let there = slot.pool.load(Ordering::Acquire).addr();
+    if there & MARK != 0 || slot.place.load(Ordering::Relaxed) != pool.addr() || there == 0 {
+        return None;
+    }
+    Some(noted)
+}
+
+/// The slot of the pool that a call is at work on.
+pub(crate) fn slot(at_work: &AtWork) -> &'static Slot<Pool> {
+    &REGISTRY.slots[at_work.place.slot()]
+}
+
+/// The pool in whose M the calling thread sits ([`seat`]).
+///
+/// # Safety
+///
+/// The thread is inside a call with an M of the pool in that place.
+#[inline(always)]
+pub(crate) unsafe fn seated(place: Place) -> AtWork {
+    let slot = &REGISTRY.slots[place.slot()];
+    let said = Said::begin(seat::note(&REGISTRY.notes), &slot.count, slot);
+    // SAFETY: by the caller's promise the pool is there now, since it is not closed while somebody is
+    // inside; and it stays while `said` stands: that was stored before the call ends, and `evict` looks
+    // for it after it has seen that the pool is closed.
+    let pool = unsafe { &*slot.address() };
+    AtWork { pool, place, _said: said }
 }
 
 /// Finds a place for a pool.
@@ -228,8 +271,9 @@ pub(crate) fn in_child() {
 impl AtWork {
     /// The pool has been closed to the end.
     pub(crate) fn set_closed(&self) {
-        // Relaxed: before the release with which this call ends (`Said`).
-        REGISTRY.slots[self.place.slot].closed.store(true, Ordering::Relaxed);
+        // Release: partner of the acquire in `evict`, which then finds what those have said who were
+        // inside (`seated`).
+        REGISTRY.slots[self.place.slot()].closed.store(true, Ordering::Release);
     }
 }
 
@@ -271,21 +315,22 @@ impl<T> Registry<T> {
         Registry { slots: [const { Slot::new() }; SLOTS], notes: Notes::new() }
     }
 
-    #[inline]
-    fn find(&'static self, place: Place, token: impl FnOnce() -> usize) -> Option<AtWork<T>> {
-        let slot = &self.slots[place.slot];
-        let said = Said::begin(&self.notes, &slot.count, place.slot, token);
+    #[inline(always)]
+    fn find(&'static self, place: Place, note: Option<&'static Note>) -> Option<AtWork<T>> {
+        let slot = &self.slots[place.slot()];
+        let said = Said::begin(note, &slot.count, slot);
         // SAFETY: not freed while `said` stands (Tenancy), which goes with the reference in `AtWork`.
         let pool = unsafe { slot.address().as_ref() }?;
-        slot.has_tenant(place.tenant).then_some(AtWork { pool, place, _said: said })
+        slot.is(place).then_some(AtWork { pool, place, _said: said })
     }
 
     fn claim(&'static self, token: usize) -> Result<Vacant<T>, extram_code> {
         let claimed = self.slots.iter().position(|slot| slot.tenure.claim(token));
         let number = claimed.ok_or(EXTRAM_TOO_MANY)?;
         let slot = &self.slots[number];
-        // Relaxed: ours (Tenure).
-        let place = Place { slot: number, tenant: tenant(slot.tenant.load(Ordering::Relaxed)) };
+        let place = slot.now(number);
+        // Relaxed: published by the release in `fill`.
+        slot.place.store(place.number(), Ordering::Relaxed);
         Ok(Vacant { place, slot })
     }
 
@@ -295,17 +340,18 @@ impl<T> Registry<T> {
         token: usize,
         heavy_barrier: impl FnOnce() -> bool,
     ) -> Result<*mut T, extram_code> {
-        let slot = &self.slots[place.slot];
-        if !slot.has_tenant(place.tenant) {
+        let slot = &self.slots[place.slot()];
+        if !slot.is(place) {
             return Err(EXTRAM_INVALID);
         }
         slot.tenure.begin_ending(token)?;
         let ending = Ending(&slot.tenure);
         // Again: now it does not change any more (Tenure).
-        if !slot.has_tenant(place.tenant) {
+        if !slot.is(place) {
             return Err(EXTRAM_INVALID);
         }
-        if !slot.closed.load(Ordering::Relaxed) {
+        // Acquire: partner of the release in `set_closed`.
+        if !slot.closed.load(Ordering::Acquire) {
             return Err(EXTRAM_BUSY);
         }
         // Acquire and release: what `fill` published goes on through this to `address`.
@@ -317,7 +363,7 @@ impl<T> Registry<T> {
         // For the notes, the heavy side; partner of the compiler fence in `Said::begin`.
         let ordered = !self.notes.in_use() || heavy_barrier();
         // Acquire: partner of the releases when the work was over.
-        let at_work = self.notes.name(place.slot) || slot.count.load(Ordering::Acquire) != 0;
+        let at_work = self.notes.name(slot) || slot.count.load(Ordering::Acquire) != 0;
         let ended = ordered && !at_work && slot.closed.load(Ordering::Relaxed);
         let then = if ended { core::ptr::null_mut() } else { pool };
         // An exchange: if the mark is gone, a call that came later has taken it off and is at work.
@@ -327,14 +373,14 @@ impl<T> Registry<T> {
             return Err(EXTRAM_BUSY);
         }
         core::mem::forget(ending);
-        slot.vacate();
+        slot.vacate(place);
         Ok(pool)
     }
 
     #[cfg(all(feature = "std", any(unix, test)))]
     fn in_child(&self, token: usize) {
         self.notes.in_child(token);
-        self.slots.iter().for_each(|slot| slot.in_child(token));
+        self.slots.iter().enumerate().for_each(|(number, slot)| slot.in_child(number, token));
     }
 }
 

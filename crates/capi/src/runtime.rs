@@ -2,13 +2,17 @@
 
 use crate::Native;
 use crate::boundary::caught;
+use crate::code::extram_code;
 use crate::config::extram_event_kind::{self, *};
 use crate::config::{extram_config, extram_event};
-use crate::handle::{Place, extram_m};
+use crate::handle::{Place, extram_m, extram_pool};
+use crate::seat;
+use crate::watch::Watch;
+use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use extram_core::{Event, M, Port, Runtime};
+use extram_core::{EnterError, Event, M, Port, Runtime};
 
 /// A runtime in C.
 ///
@@ -18,6 +22,9 @@ pub(crate) struct Foreign {
     place: Place,
     /// Where the pool itself lies.
     pub(crate) home: Home,
+    /// The configuration has nothing to say to a call: what [`extram_core::quiet`] asks for.
+    pub(crate) quiet: bool,
+    watch: Watch,
     /// `free_context` has panicked, and no call has said so yet.
     panicked: AtomicBool,
 }
@@ -47,23 +54,55 @@ pub(crate) struct Context {
     pub(crate) pointer: AtomicPtr<c_void>,
     /// What `extram_set_user` left.
     pub(crate) user: AtomicPtr<c_void>,
-    /// Calls up to this depth are not C's to leave now: `extram_prewarm` is inside, and `new_context`
-    /// may be running. 0 = all are. The holder's own, and a handler's on its thread.
-    pub(crate) floor: AtomicU32,
+    /// The depth up to which calls are not C's to leave now, with [`LOUD`] where the pool is not quiet. The
+    /// holder's own, and a handler's on its thread.
+    reserved: AtomicU32,
+    /// The handles of the M and of its pool, once somebody has entered with it. The holder's own
+    /// ([`crate::seat`]), and a handler's on its thread.
+    pub(crate) handles: Cell<(*mut extram_m, *mut extram_pool)>,
+    /// Where it is, or was, in an M: what those who watch are told. Not for looking at.
+    watched: *const Context,
     home: *const Foreign,
 }
 
 // SAFETY: contexts move from thread to thread by the contract of the configuration; `home` is `Sync`.
 unsafe impl Send for Context {}
 // SAFETY: a handler shares the context with the call that it interrupted. There is nothing to be
-// changed through a shared reference but `floor`, an atomic; what C does with what lies behind
-// `pointer` is C's business.
+// changed through a shared reference but atomics, and `handles`, which only the thread that holds the M
+// looks at; what C does with what lies behind `pointer` is C's business.
 unsafe impl Sync for Context {}
+
+/// In `reserved`: the pool is not quiet.
+const LOUD: u32 = 1 << 31;
+
+impl Context {
+    /// Calls up to this depth are not C's to leave now: `extram_prewarm` is inside, and `new_context` may be
+    /// running. 0 = all are.
+    #[inline]
+    pub(crate) fn floor(&self) -> u32 {
+        // Relaxed, here and below: for this thread and its handlers.
+        self.reserved.load(Ordering::Relaxed) & !LOUD
+    }
+
+    /// Sets it, and says what it was.
+    pub(crate) fn set_floor(&self, floor: u32) -> u32 {
+        let before = self.reserved.load(Ordering::Relaxed);
+        self.reserved.store(before & LOUD | floor, Ordering::Relaxed);
+        before & !LOUD
+    }
+
+    /// Whether the pool is quiet and all calls are C's to leave.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.reserved.load(Ordering::Relaxed) == 0
+    }
+}
 
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: Invariant Home.
         let home = unsafe { &*self.home };
+        home.watch.acquire(self.watched);
         if let Some(free) = home.config.free_context {
             // A panic stops here: the others are to be freed all the same, and the thread may have
             // no caller in C who could be told.
@@ -79,7 +118,12 @@ impl Drop for Context {
 
 impl Foreign {
     pub(crate) fn new(config: extram_config, place: Place, home: Home) -> Self {
-        Foreign { config, place, home, panicked: AtomicBool::new(false) }
+        let calls = [config.admit, config.retire];
+        let asks = config.try_admit.is_some() || config.observe.is_some() || config.stacks != 0;
+        let watch = Watch::now();
+        let quiet =
+            !cfg!(feature = "probes") && calls.iter().all(Option::is_none) && !asks && !watch.anybody();
+        Foreign { config, place, home, quiet, watch, panicked: AtomicBool::new(false) }
     }
 
     pub(crate) fn handle(&self, m: &M<Self>) -> *mut extram_m {
@@ -124,12 +168,15 @@ impl Runtime for Foreign {
     unsafe fn place(place: *mut Context, context: Context) {
         let context = ManuallyDrop::new(context);
         // Relaxed: who reads them has seen that the context is there, or takes what it gets (Seen).
-        // SAFETY: by the caller's promise; a field that is not there yet holds no value.
+        // SAFETY: by the caller's promise; a field that is not there yet holds no value. Invariant Home.
         unsafe {
             (*place).pointer.store(context.pointer.load(Ordering::Relaxed), Ordering::Relaxed);
             (*place).user.store(context.user.load(Ordering::Relaxed), Ordering::Relaxed);
-            (&raw mut (*place).floor).write(AtomicU32::new(context.floor.load(Ordering::Relaxed)));
+            (&raw mut (*place).reserved).write(AtomicU32::new(context.reserved.load(Ordering::Relaxed)));
+            (&raw mut (*place).handles).write(Cell::new(context.handles.get()));
+            (&raw mut (*place).watched).write(place);
             (&raw mut (*place).home).write(context.home);
+            (*context.home).watch.release(place);
         }
     }
 
@@ -142,7 +189,9 @@ impl Runtime for Foreign {
             0 => Ok(Context {
                 pointer: AtomicPtr::new(pointer),
                 user: AtomicPtr::new(core::ptr::null_mut()),
-                floor: AtomicU32::new(0),
+                reserved: AtomicU32::new(if self.quiet { 0 } else { LOUD }),
+                handles: Cell::new((core::ptr::null_mut(), core::ptr::null_mut())),
+                watched: core::ptr::null(),
                 home: self,
             }),
             code => Err(code),
@@ -153,13 +202,18 @@ impl Runtime for Foreign {
         self.told(EXTRAM_EVENT_FAILED, 0, code);
     }
 
+    fn refused(&self, error: EnterError) {
+        self.told(EXTRAM_EVENT_REFUSED, 0, extram_code::from(error) as c_int);
+    }
+
     #[inline]
     fn try_admit(&self, m: &M<Self>) -> bool {
+        self.watch.acquire(m.context());
         match self.config.try_admit {
             // SAFETY: the configuration's function with the configuration's runtime.
             Some(try_admit) => unsafe { try_admit(self.config.runtime, self.handle(m)) == 0 },
             None => {
-                self.admit(m);
+                self.tell(self.config.admit, m);
                 true
             }
         }
@@ -167,20 +221,21 @@ impl Runtime for Foreign {
 
     #[inline]
     fn observe(&self, event: Event) {
+        #[cfg(feature = "probes")]
+        extram_probes::told(self.place.pool(), event);
         if self.config.observe.is_none() {
             return;
         }
         let (kind, m) = match event {
             Event::Waiting => (EXTRAM_EVENT_WAITING, 0),
             Event::Granted { m } => (EXTRAM_EVENT_GRANTED, m),
-            Event::Refused => (EXTRAM_EVENT_REFUSED, 0),
             Event::Entered { m } => (EXTRAM_EVENT_ENTERED, m),
             Event::Making => (EXTRAM_EVENT_MAKING, 0),
             Event::Made { m } => (EXTRAM_EVENT_MADE, m),
             Event::Left { m } => (EXTRAM_EVENT_LEFT, m),
             Event::Returned { m } => (EXTRAM_EVENT_RETURNED, m),
             Event::Discarded { m } => (EXTRAM_EVENT_DISCARDED, m),
-            // Told by `failed`, with the code.
+            // Told by `failed` and `refused`, with the code.
             _ => return,
         };
         self.told(kind, m, 0);
@@ -188,11 +243,15 @@ impl Runtime for Foreign {
 
     #[inline]
     fn admit(&self, m: &M<Self>) {
+        self.watch.acquire(m.context());
         self.tell(self.config.admit, m);
     }
 
     #[inline]
     fn retire(&self, m: &M<Self>) {
+        // Before anything else: the call is not admitted any more.
+        seat::leave(m);
         self.tell(self.config.retire, m);
+        self.watch.release(m.context());
     }
 }

@@ -150,7 +150,7 @@ fn events_say_which_m_and_what_became_of_a_wait() {
         (EXTRAM_EVENT_MADE as u32, 1, 0),
         (EXTRAM_EVENT_WAITING as u32, 0, 0),
         (EXTRAM_EVENT_GRANTED as u32, 1, 0),
-        (EXTRAM_EVENT_REFUSED as u32, 0, 0),
+        (EXTRAM_EVENT_REFUSED as u32, 0, EXTRAM_TIMED_OUT as c_int),
         (EXTRAM_EVENT_ENTERED as u32, 1, 0),
         (EXTRAM_EVENT_LEFT as u32, 1, 0),
         (EXTRAM_EVENT_RETURNED as u32, 1, 0),

@@ -14,8 +14,8 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
 use extram_core::sync::{AtomicBool, AtomicU32};
-use extram_core::{Hooks, Port, Refused, StartError};
-use handles::Threads;
+use extram_core::{Hooks, Port, Refused, StartError, Threads};
+use handles::Handles;
 
 /// What a thread of a scenario runs, with its index.
 pub(crate) type Body<S> = fn(&'static Case<S>, u32);
@@ -242,7 +242,7 @@ impl<S: Subject> Case<S> {
         meanwhile: impl FnOnce(),
     ) -> Result<(), Verdict> {
         self.prepare(count, body);
-        let mut threads = Threads::<S::Port>::new(count);
+        let mut threads = Handles::<S::Port>::new(count);
         let mut started = 0;
         while started < count {
             match self.start_thread(stack) {
@@ -272,7 +272,7 @@ impl<S: Subject> Case<S> {
 
     /// A crew of one, which the caller has to join. Its last step here is to count as
     /// [`finished`](Case::finished).
-    pub(crate) fn one(&'static self, body: Body<S>, stack: usize) -> Option<<S::Port as Port>::Thread> {
+    pub(crate) fn one(&'static self, body: Body<S>, stack: usize) -> Option<<S::Port as Threads>::Thread> {
         self.prepare(1, body);
         self.go.store(GO, SeqCst);
         self.start_thread(stack).ok()
@@ -292,7 +292,7 @@ impl<S: Subject> Case<S> {
         self.crew.store(count, SeqCst);
     }
 
-    fn start_thread(&'static self, stack: usize) -> Result<<S::Port as Port>::Thread, Refused> {
+    fn start_thread(&'static self, stack: usize) -> Result<<S::Port as Threads>::Thread, Refused> {
         S::Port::newosproc(thread::<S>, core::ptr::from_ref(self).cast_mut().cast(), stack)
     }
 

@@ -11,7 +11,7 @@
 //! last line is `N passed, N failed, N skipped`. Where a function fails on which everything rests, the
 //! rest is skipped.
 //!
-//! The suite needs of a port what [`extram_core::Port`] needs: threads, sleeping, waiting. It
+//! The suite needs what [`extram_core::Threads`] has, besides the port itself: threads and sleeping. It
 //! allocates nothing without the feature `alloc`. A pool that is not extram's runs through it as a
 //! [`Subject`]: so do the two algorithms of 2016, which have to fail what they fail.
 //!
@@ -30,6 +30,7 @@ mod port;
 mod probe;
 mod subject;
 mod threads;
+pub mod wrap;
 
 pub use catalogue::{CATALOGUE, Runs, Scenario};
 pub use port::{CHECKS, Check, Interrupts};
@@ -40,7 +41,7 @@ pub use subject::{Figures, InSlots, Loan, Seen, Shape, Subject};
 
 use core::fmt::{self, Write};
 use core::time::Duration;
-use extram_core::Port;
+use extram_core::Threads;
 
 /// The sizes of a run.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +179,7 @@ pub(crate) enum Verdict {
 
 /// Runs the suite on a port, with the pool on the heap or, without the feature `alloc`, in static
 /// slots.
-pub fn run<P: Port>(config: &Config, report: &mut dyn Write) -> Outcome {
+pub fn run<P: Threads>(config: &Config, report: &mut dyn Write) -> Outcome {
     #[cfg(feature = "alloc")]
     return run_on::<OnHeap<P>>(config, report);
     #[cfg(not(feature = "alloc"))]

@@ -2,7 +2,7 @@
 
 use crate::probe::{Probe, Ticket};
 use core::time::Duration;
-use extram_core::{Binding, Busy, EnterError, Entered, MState, Pool, Port, Slots, StartError};
+use extram_core::{Binding, Busy, EnterError, Entered, MState, Pool, Port, Slots, StartError, Threads};
 
 /// How a scenario wants its pool.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ pub trait Loan {
 /// such thing; scenarios about it are skipped then.
 pub trait Subject: Sized + Sync + 'static {
     /// The port under it.
-    type Port: Port;
+    type Port: Threads;
     /// A thread's hold on an M; leaving on drop.
     type Loan: Loan;
 
@@ -155,9 +155,9 @@ impl<P: Port> Loan for Entered<Probe, P> {
 macro_rules! subject {
     ($(#[$meta:meta])* $name:ident, $most:expr, $new:expr) => {
         $(#[$meta])*
-        pub struct $name<P: Port>(Pool<Probe, P>);
+        pub struct $name<P: Threads>(Pool<Probe, P>);
 
-        impl<P: Port> Subject for $name<P> {
+        impl<P: Threads> Subject for $name<P> {
             type Port = P;
             type Loan = Entered<Probe, P>;
             const MOST: u32 = $most;

@@ -1,11 +1,12 @@
 //! The suite can fail: ports that break one promise each.
-#![cfg(all(any(target_os = "freebsd", target_os = "linux"), feature = "alloc"))]
+#![cfg(all(unix, feature = "alloc"))]
 
 mod broken;
 mod interrupting;
 
 use broken::{Broken, Fault};
 use core::ops::Range;
+use extram_conformance::wrap::Wrapped;
 use extram_conformance::{CHECKS, Config, OnHeap, Outcome, run_on};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -22,7 +23,7 @@ const CONFIG: Config = Config {
 /// What a run came to, and what it said.
 fn run_with<F: Fault>(config: &Config) -> (Outcome, String) {
     let mut report = String::new();
-    let outcome = run_on::<OnHeap<Broken<F>>>(config, &mut report);
+    let outcome = run_on::<OnHeap<Wrapped<Broken<F>>>>(config, &mut report);
     println!("{report}");
     (outcome, report)
 }

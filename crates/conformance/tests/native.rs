@@ -1,5 +1,5 @@
 //! The suite on this system, all green.
-#![cfg(all(any(target_os = "freebsd", target_os = "linux", windows), feature = "alloc"))]
+#![cfg(all(any(unix, windows), feature = "alloc"))]
 
 #[cfg(unix)]
 mod interrupting;
@@ -9,12 +9,16 @@ use extram_conformance::{CHECKS, Config, InSlots, OnHeap, Subject, run_on};
 use std::sync::Mutex;
 
 /// Where `EXTRAM_SCALE` is less than 1, because this is slow (an emulator, a sanitizer), fewer
-/// threads. The output says which.
+/// threads, and fewer still below 0.1. The output says which.
 fn size() -> Config {
     let factor: f64 =
         std::env::var("EXTRAM_SCALE").map_or(1.0, |factor| factor.parse().expect("EXTRAM_SCALE is a number"));
-    let (name, size) =
-        if factor < 1.0 { ("an emulator", Config::EMULATED) } else { ("a host", Config::HOST) };
+    let slow = Config { threads: 32, sequence: 50, entries: 200, races: 200, ..Config::EMULATED };
+    let (name, size) = match factor {
+        ..0.1 => ("one emulator of several", slow),
+        ..1.0 => ("an emulator", Config::EMULATED),
+        _ => ("a host", Config::HOST),
+    };
     #[cfg(unix)]
     let size = Config { interrupts: Some(interrupting::SIGNALS), ..size };
     println!("the sizes for {name} (EXTRAM_SCALE is {factor}): {size:?}");
@@ -22,12 +26,12 @@ fn size() -> Config {
 }
 
 /// What this system, or the machine, has not got is named and is nothing that a scenario needs.
-fn holds<S: Subject>() {
-    /// Signals find one of the two.
+fn holds<S: Subject>(config: &Config) {
+    /// Signals find one of them.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock();
     let mut report = String::new();
-    let outcome = run_on::<S>(&size(), &mut report);
+    let outcome = run_on::<S>(config, &mut report);
     println!("{report}");
     assert!(outcome.passed(), "{report}");
     assert_eq!(outcome.skips, 0, "{report}");
@@ -45,10 +49,18 @@ fn holds<S: Subject>() {
 
 #[test]
 fn every_scenario_holds_on_the_heap() {
-    holds::<OnHeap<Native>>();
+    holds::<OnHeap<Native>>(&size());
+}
+
+/// The port that a POSIX system has if it has no other.
+#[cfg(unix)]
+#[test]
+fn every_scenario_holds_on_mutexes_and_condition_variables() {
+    let threads = size().threads.min(Config::EMULATED.threads);
+    holds::<OnHeap<extram_port_unix::Native>>(&Config { threads, ..size() });
 }
 
 #[test]
 fn every_scenario_holds_in_static_slots() {
-    holds::<InSlots<Native>>();
+    holds::<InSlots<Native>>(&size());
 }

@@ -1,5 +1,5 @@
 //! The suite as a port without an allocator builds it: `--no-default-features`.
-#![cfg(all(any(target_os = "freebsd", target_os = "linux", windows), not(feature = "alloc")))]
+#![cfg(all(any(unix, windows), not(feature = "alloc")))]
 
 use extram::Native;
 use extram_conformance::{Config, run};

@@ -3,7 +3,9 @@
 //!
 //! The current bounds are those of the latest call that came in on another stack than the call before,
 //! and one level below is kept for its return. Where calls are left out of order, or change stacks
-//! twice, bounds become unknown: never wrong.
+//! twice, bounds become unknown. They are wrong only where a stack is unmapped, and another one mapped
+//! within its bounds, between two calls of a thread: asking again at each call would cost each
+//! coroutine's call what one question costs.
 //!
 //! - **Bounds.** The fields are written by the holder while `version` is odd. A handler on the same
 //!   thread, or an observer, that finds it odd or changed takes the bounds for unknown, and a handler

@@ -115,6 +115,12 @@ impl Call {
         self.set(1 | SHORT);
     }
 
+    /// [`begin_again`](Call::begin_again) and [`admit`](Call::admit) in one.
+    #[inline(always)]
+    pub(crate) fn admit_again(&self) {
+        self.set(1 | SHORT | ADMITTED);
+    }
+
     #[inline(always)]
     pub(crate) fn admit(&self) {
         self.set(self.now() | ADMITTED);
@@ -161,6 +167,34 @@ impl Call {
         self.set(self.now() - 1);
     }
 
+    /// One raw call less, which is not the last call; `false` if it is, or none is raw.
+    #[inline(always)]
+    pub(crate) fn leave_nested_raw(&self) -> bool {
+        let nested = self.count() > 1 && self.unmake_raw();
+        if nested {
+            self.less();
+        }
+        nested
+    }
+
+    /// Whether the M is bound, and one call in it raw.
+    #[inline(always)]
+    pub(crate) fn is_bound_with_one_raw(&self) -> bool {
+        self.raw.load(Ordering::Relaxed) == BOUND | 1
+    }
+
+    /// Says that one call is raw, or none, in an M that is bound.
+    #[inline(always)]
+    pub(crate) fn set_bound_with_raw(&self, raw: u32) {
+        self.raw.store(BOUND | raw, Ordering::Relaxed);
+    }
+
+    /// The only call is about to end, which leaves the short way: no handler may nest any more.
+    #[inline(always)]
+    pub(crate) fn retire_shortly(&self) {
+        self.set(1 | SHORT);
+    }
+
     /// Whether one call is inside, which leaves the short way.
     #[inline(always)]
     pub(crate) fn leaves_shortly(&self) -> bool {
@@ -199,16 +233,19 @@ impl Call {
     }
 
     /// How many of the calls are raw.
+    #[inline]
     pub(crate) fn raw(&self) -> u32 {
         self.raw.load(Ordering::Relaxed) & RAW
     }
 
     /// One of the guards' calls becomes raw.
+    #[inline]
     pub(crate) fn make_raw(&self) {
         self.raw.store(self.raw.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// One of the raw calls becomes a guard's; `false` if none is raw.
+    #[inline]
     pub(crate) fn unmake_raw(&self) -> bool {
         let some = self.raw() > 0;
         if some {

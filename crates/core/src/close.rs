@@ -66,8 +66,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 }
             }
         }
+        let _guest = self.list.guest::<P>();
         self.list.open();
         switch.open();
+        // Once more: a creator that had the last slot, and failed before that, has dropped its duty, too.
+        let _ = self.make_for_orphans();
+        self.bereave();
         Ok(())
     }
 
@@ -116,18 +120,21 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn drop_contexts(&'static self) {
         let rest = Rest(self);
         while let Some(id) = self.list.drain::<P, _>(&self.table) {
+            let m = self.table.get(id);
+            self.table.part::<P>(m);
             // SAFETY: taken off the list, so it is ours alone (One place), with a context.
-            let context = unsafe { self.table.get(id).take_context() };
-            self.table.release(id);
+            let context = unsafe { m.take_context() };
+            self.table.release::<P>(id);
             drop(context);
         }
         for m in self.table.iter().filter(|m| m.stage() == Stage::Made) {
+            self.table.part::<P>(m);
             // SAFETY: revoked, with nobody inside, so it is ours alone (Hold), with a context.
             let context = unsafe { m.take_context() };
             if m.hold().retire() {
-                self.table.retire(m.id());
+                self.table.retire::<P>(m.id());
             } else {
-                self.table.release(m.id());
+                self.table.release::<P>(m.id());
             }
             drop(context);
         }

@@ -5,7 +5,7 @@
 //! owing. Where none is spare the M stays, with a context made in the old one's place; if that fails,
 //! the M goes, all who wait are told, and if it was the last one the next newcomer makes another.
 
-use crate::list::{Guest, Taken};
+use crate::list::Guest;
 use crate::m::LAST;
 use crate::port::Port;
 use crate::sync::Ordering;
@@ -114,7 +114,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             }
             None => {
                 let old = self.take_out(m);
-                self.list.abandon::<P>(false);
+                self.list.abandon::<P>(None);
                 self.bereave();
                 old
             }
@@ -127,8 +127,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return None;
         }
         let guest = self.list.guest::<P>();
-        let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
-        self.hold(anchor);
+        let (anchor, _) = self.take_spare()?;
         Some(Shed { _context: self.take_out_beside(m, anchor), _guest: guest })
     }
 
@@ -144,9 +143,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// The slot of an M in this thread's hands is nobody's any more.
     fn take_out(&'static self, m: &'static M<R>) -> R::Context {
         self.let_loose(m);
+        self.table.part::<P>(m);
         // SAFETY: in this thread's hands (Hold), with a context (Context).
         let context = unsafe { m.take_context() };
-        self.table.release(m.id());
+        self.table.release::<P>(m.id());
         context
     }
 
@@ -155,11 +155,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// context is nothing for handlers.
     pub(crate) fn give_within(&'static self, m: &'static M<R>) {
         // Until the last context is dropped: what it refers to may go when `close` has succeeded.
-        let _guest = self.list.guest::<P>();
+        let guest = self.list.guest::<P>();
         self.let_loose(m);
         self.list.give::<P, _>(&self.table, m, m.id());
         let too_many = self.spare_max.max(1).saturating_add(1);
-        while self.list.has_at_least(&self.table, too_many) {
+        // In a child that the drop of a context forks the guest is none, and the pool may be gone.
+        while guest.is_here() && self.list.has_at_least(&self.table, too_many) {
             let Some(context) = self.take_surplus() else { return };
             drop(context);
         }

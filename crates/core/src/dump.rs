@@ -64,7 +64,7 @@ fn describe<R: Runtime, P: Port>(m: &M<R>, out: &mut Out<'_>) -> Result {
         (Some(MState::InUse), _) => (": in use by thread ", true),
         (Some(MState::BoundIdle), _) => (": idle, bound to thread ", true),
         (Some(MState::Spare), _) => (": spare", false),
-        (None, Stage::Claimed | Stage::Unclaimed) => (": being made by thread ", true),
+        (None, Stage::Making) => (": being made by thread ", true),
         (None, _) => return Ok(()),
     };
     out("M ")?;

@@ -21,6 +21,7 @@
 //! of the thread's changes, so it does not matter where the thread was, nor when the guard goes.
 
 use crate::call::TooMany;
+use crate::count::Era;
 use crate::list::Waited;
 use crate::m::LAST;
 use crate::own::{self, Own};
@@ -52,8 +53,8 @@ pub(crate) enum Wait<'a, R: Runtime, P: Port> {
     Never,
 }
 
-/// Told how many forks the thread was away from the first process when it was counted.
-type Timed<'a, R, P> = dyn Fn(&'static Pool<R, P>, usize) -> Waited + 'a;
+/// Told in which era the thread was counted.
+type Timed<'a, R, P> = dyn Fn(&'static Pool<R, P>, Era) -> Waited + 'a;
 
 impl<'a, R: Runtime, P: Port> Manner<'a, R, P> {
     const fn thread(wait: Wait<'a, R, P>) -> Self {
@@ -181,7 +182,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[inline]
     pub fn enter_timeout(&self, limit: Duration) -> Result<Entered<R, P>, EnterError> {
         let since = Cell::new(None);
-        let timed: &Timed<'_, R, P> = &|pool, forks| pool.wait_timed(forks, limit, &since);
+        let timed: &Timed<'_, R, P> = &|pool, era| pool.wait_timed(era, limit, &since);
         self.lasting().enter_as(&Manner::thread(Wait::For(timed)))
     }
 

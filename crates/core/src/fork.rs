@@ -3,16 +3,21 @@
 //! the pool works again.
 //!
 //! What the forking thread itself has in transit stays its own: it is told by the thread's token in
-//! `hold`, and by its thread-local value ([`Own::Taking`]) while the token cannot tell. Two things are
-//! not told apart, and then an M is kept that nobody will bring back (`close` in that child says Busy):
-//! the thread forks in `observe`, or in a handler while it takes an M, at the very moment at which
-//! another thread is between the list and `hold`.
+//! `hold`, and by its thread-local value ([`Own::Taking`]) while the token cannot tell. A handler may fork
+//! between any two of its steps: what it counts then, claims or gives names the era in which it began
+//! ([`crate::count`]), and it looks again if that is over. Two things are not told apart, and then an M is
+//! kept that nobody will bring back (`close` in that child says Busy): the thread forks in `observe`, or in
+//! a handler while it takes an M, at the very moment at which another thread is between the list and
+//! `hold`.
+//!
+//! An M on which another thread was inside by a guard is never used again, for a reference to its context
+//! may be with the thread that forked.
 
 use crate::life::{Phase, Switcher};
 use crate::m::{M, Stage};
 use crate::own::Own;
 use crate::port::Port;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 use crate::table::Kept;
 use crate::{EnterError, Pool, Runtime};
 
@@ -46,9 +51,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return self.forget_start();
         }
         let token = P::thread_token();
-        let claimed = |m: &&M<R>| m.stage() == Stage::Claimed && m.hold().token() == token;
-        let claims = self.table.iter().filter(claimed).count() as u32;
-        self.list.reset_after_fork::<P, _>(&self.table, claims);
+        self.list.reset_after_fork::<P, _>(&self.table);
         for id in self.list.numbers(&self.table) {
             self.table.get(id).set_stage(Stage::Found);
         }
@@ -70,7 +73,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// A start by somebody who vanished comes to nothing, and nobody has seen its M.
     fn forget_start(&'static self) {
-        self.list.reset_after_fork::<P, _>(&self.table, 0);
+        self.list.reset_after_fork::<P, _>(&self.table);
         while self.list.drain::<P, _>(&self.table).is_some() {}
         self.table.reset_after_fork(
             |m| if m.hold().is_retired() { Kept::AsItIs } else { Kept::Bare },
@@ -94,7 +97,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 return switch.stay_draining();
             }
             let token = P::thread_token();
-            self.list.reset_after_fork::<P, _>(&self.table, 0);
+            self.list.reset_after_fork::<P, _>(&self.table);
             for id in self.list.numbers(&self.table) {
                 self.table.get(id).set_stage(Stage::Found);
             }
@@ -135,9 +138,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.orphaned.load(Ordering::Relaxed) == P::thread_token()
     }
 
-    /// If no M is left, and the attempt to make another failed: the next newcomer makes it.
+    /// If the attempt to make an M failed, and the M is gone that owed it: the next newcomer makes it.
     pub(crate) fn bereave(&'static self) {
-        if self.table.live() == 0 && self.list.glance().failed() {
+        // Partner of itself in whoever adopts: that one sees that making failed again, or we see that it is
+        // done.
+        fence(Ordering::SeqCst);
+        if self.list.glance().failed() {
             // Release: partner of the acquire in `adopt`. If it fails somebody is at it already.
             let _ = self.orphaned.compare_exchange(0, ORPHANED, Ordering::Release, Ordering::Relaxed);
         }
@@ -153,6 +159,10 @@ struct Adopting<R: Runtime, P: Port> {
 impl<R: Runtime, P: Port> Drop for Adopting<R, P> {
     fn drop(&mut self) {
         self.pool.orphaned.store(self.then, Ordering::Release);
+        if self.then == 0 {
+            // Meanwhile the M may have been taken, and gone.
+            self.pool.bereave();
+        }
     }
 }
 
@@ -163,8 +173,8 @@ fn kept<R: Runtime>(m: &M<R>, own: &Own<R>, token: usize) -> Kept {
         _ if m.hold().is_retired() => Kept::AsItIs,
         Stage::Lost => Kept::AsItIs,
         Stage::Bare => Kept::Bare,
-        Stage::Claimed | Stage::Unclaimed if mine => Kept::Live,
-        Stage::Claimed | Stage::Unclaimed => Kept::Bare,
+        Stage::Making | Stage::Parting if mine => Kept::Live,
+        Stage::Making | Stage::Parting => Kept::Bare,
         Stage::Found => {
             m.set_stage(Stage::Made);
             Kept::Live
@@ -178,6 +188,9 @@ fn kept<R: Runtime>(m: &M<R>, own: &Own<R>, token: usize) -> Kept {
             Own::Nothing => Kept::Lost,
             _ => Kept::Live,
         },
+        // A reference to its context may have got about: from a scope, or a guard that was leaked. Nothing is
+        // ever put in its place.
+        Stage::Made if m.depth() > m.call().raw() => Kept::Lost,
         // Another's by what `hold` says, which this thread may be about to overwrite.
         Stage::Made => match own {
             Own::Taking if m.depth() == 0 && !m.hold().is_bound() => Kept::Live,

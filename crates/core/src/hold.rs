@@ -141,6 +141,13 @@ impl Hold {
         P::HAS_HEAVY_BARRIER && self.now() & PLAIN != 0
     }
 
+    /// Whether it is bound to the thread of that token the plain way, and not revoked.
+    #[inline(always)]
+    pub(crate) fn is_bound_plainly(&self, mine: usize) -> bool {
+        // A sum, which processors have an instruction for: a token's low bits are 0.
+        self.now() == mine.wrapping_add(PLAIN)
+    }
+
     /// Changes the word by `f` until it holds. Relaxed, unless the caller's fences say otherwise.
     #[inline]
     fn change(&self, success: Ordering, f: impl Fn(usize) -> Option<usize>) -> Result<usize, usize> {

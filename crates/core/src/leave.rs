@@ -3,7 +3,7 @@
 use crate::hold::Resumed;
 use crate::own::Own;
 use crate::port::Port;
-use crate::sync::{Ordering, fence};
+use crate::sync::{Ordering, compiler_fence, fence};
 use crate::table::Table;
 use crate::{Event, M, Pool, Runtime};
 
@@ -37,9 +37,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !m.call().still_leaves_shortly() {
             return self.hand_over(m);
         }
+        // While the call is inside (`give_spare`).
+        let word = self.list.glance();
+        if P::FORKS {
+            compiler_fence(Ordering::SeqCst);
+        }
         let _ = self.set_own(Own::Nothing);
         m.call().end();
-        if !self.list.give_spare::<Table<R>>(m, m.id()) {
+        if !self.list.give_spare::<Table<R>>(m, m.id(), word) {
             self.list.give::<P, _>(&self.table, m, m.id());
         }
     }
@@ -99,9 +104,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn list_idle(&'static self, m: &'static M<R>) -> bool {
         loop {
             m.call().begin(true, false);
+            let era = self.list.era::<P>();
             // Invariant Idle.
             m.hold().list();
-            self.idle.push(m.id(), m.idlelink());
+            if !self.idle.push_while(m.id(), m.idlelink(), || self.list.era::<P>() == era) {
+                // A handler forked, and there the stack of idle Ms began anew.
+                continue;
+            }
             // Partner of the fences in `List::count` and `List::close`: they see the M among the idle ones,
             // and make the exchange below fail; or we see them here.
             fence(Ordering::SeqCst);
@@ -154,6 +163,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn hand_over(&'static self, m: &'static M<R>) {
         if m.depth() > 1 {
             return m.call().less();
+        }
+        if m.is_broken() {
+            return self.part(m);
         }
         if let Some(give) = self.give_within
             && m.call().is_own()

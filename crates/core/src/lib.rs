@@ -11,7 +11,7 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(any(loom, shuttle))]
+#[cfg(any(loom, shuttle, extram_sim))]
 extern crate std;
 
 /// A `const fn`, or a plain one where loom's types cannot be made in a constant.
@@ -28,6 +28,7 @@ mod bounds;
 mod call;
 mod cell;
 mod close;
+mod count;
 mod discard;
 mod dump;
 mod enter;
@@ -50,6 +51,8 @@ mod owned;
 mod pool;
 mod port;
 #[doc(hidden)]
+pub mod quiet;
+#[doc(hidden)]
 pub mod raw;
 mod refill;
 mod runtime;
@@ -71,7 +74,7 @@ pub use m::M;
 #[cfg(feature = "alloc")]
 pub use owned::{Owned, Unstarted};
 pub use pool::{Binding, Pool};
-pub use port::{Hooks, Port, Refused};
+pub use port::{Hooks, Port, Refused, Threads};
 pub use runtime::{Event, Runtime};
 pub use slots::Slots;
 pub use walk::{MState, Observed, Stats};

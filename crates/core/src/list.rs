@@ -67,6 +67,7 @@
 //! The duty invariant of a refill needs no ordering of its own: `waiting`, the head and `creating`
 //! are fields of one word, so whoever judges them judges one moment.
 
+use crate::count::{Count, Era};
 use crate::numbers::Numbers;
 use crate::port::Port;
 use crate::sync::{AtomicU32, AtomicWord, Ordering, fence};
@@ -75,7 +76,7 @@ use crate::word::{MAX_VALUE, Word, brief};
 mod making;
 mod spare;
 mod waiting;
-pub(crate) use making::GaveUp;
+pub(crate) use making::{Claim, GaveUp};
 pub(crate) use waiting::{Guest, Waited};
 
 /// Where the list finds Ms and their links.
@@ -86,13 +87,19 @@ pub(crate) trait Links {
     /// `id` is that of an M which has once been on a list.
     fn node(&self, id: u32) -> &Self::Node;
 
+    /// Whether there is such a number, for who has read it without acquiring it.
+    fn has(&self, id: u32) -> bool {
+        let _ = id;
+        true
+    }
+
     /// The number of the next one on the same list.
     fn schedlink(node: &Self::Node) -> &AtomicU32;
 
-    /// In a forked child: whether the M has been written off since the calling thread began to give it.
-    fn written_off(node: &Self::Node) -> bool {
+    /// In a forked child: the calling thread, which began to give the M before the fork, has it in its
+    /// hands still. It may have been written off.
+    fn in_hands<P: Port>(&self, node: &Self::Node) {
         let _ = node;
-        false
     }
 }
 
@@ -102,9 +109,8 @@ pub(crate) enum Taken<'a, N> {
     M { m: &'a N, last: bool },
     /// None is spare.
     Empty,
-    /// None is spare, and the thread is counted, `forks` forks away from the first process: it has to
-    /// [`List::wait`].
-    Waiting { forks: usize },
+    /// None is spare, and the thread is counted in that era: it has to [`List::wait`].
+    Waiting { era: Era },
     /// None is spare, and the attempt to make one failed.
     Failed,
     /// Newcomers are turned away.
@@ -120,13 +126,13 @@ pub(crate) enum Taken<'a, N> {
 pub(crate) struct List {
     word: Padded<AtomicWord>,
     granted: Numbers,
-    /// Tokens. A word of 32 bits because that is what systems let threads sleep on.
-    wakeups: AtomicU32,
+    /// Tokens.
+    wakeups: Count,
     /// Waiters who are still to be told that making an M failed, and that the pool was closed.
-    refusals: AtomicU32,
-    dismissals: AtomicU32,
+    refusals: Count,
+    dismissals: Count,
     /// See Invariant Guest.
-    guests: AtomicU32,
+    guests: Count,
 }
 
 /// Keeps its neighbours off the cache line where there are caches.
@@ -139,10 +145,10 @@ impl List {
             List {
                 word: Padded(AtomicWord::new(Word::CLOSED_EMPTY.0)),
                 granted: Numbers::new(),
-                wakeups: AtomicU32::new(0),
-                refusals: AtomicU32::new(0),
-                dismissals: AtomicU32::new(0),
-                guests: AtomicU32::new(0),
+                wakeups: Count::new(),
+                refusals: Count::new(),
+                dismissals: Count::new(),
+                guests: Count::new(),
             }
         }
     }
@@ -199,10 +205,9 @@ impl List {
             if !lines_up || !matches!(nothing, Taken::Empty) {
                 return nothing;
             }
-            // After the look: a fork in between makes the exchange fail.
-            let forks = P::forks();
+            let era = self.era::<P>();
             if self.count(word) {
-                return Taken::Waiting { forks };
+                return Taken::Waiting { era };
             }
         }
     }
@@ -259,14 +264,14 @@ impl List {
     #[doc(alias = "unlockextra")]
     #[inline]
     pub(crate) fn give<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32) -> bool {
-        self.give_back::<P, L>(links, m, id, false).waiting() > 0
+        self.give_back::<P, L>(links, m, id, None).waiting() > 0
     }
 
     /// Gives an M back if nobody waits and nothing else is to be done; `false` if it did not. A
-    /// special case of [`give`](List::give).
+    /// special case of [`give`](List::give). `word` is what the word said while a call of the M was
+    /// inside: if a handler has forked since, the exchange fails.
     #[inline(always)]
-    pub(crate) fn give_spare<L: Links>(&self, m: &L::Node, id: u32) -> bool {
-        let word = self.glance();
+    pub(crate) fn give_spare<L: Links>(&self, m: &L::Node, id: u32, word: Word) -> bool {
         if !word.give_is_a_push() {
             return false;
         }
@@ -278,14 +283,19 @@ impl List {
 
     /// Gives a new M and withdraws the claim under which it was made, in one exchange. `true` if an M
     /// that came back has been handed to a waiter since the last claim.
-    pub(crate) fn publish<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32) -> bool {
-        self.give_back::<P, L>(links, m, id, true).returning()
+    pub(crate) fn publish<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32, claim: Claim) -> bool {
+        self.give_back::<P, L>(links, m, id, Some(claim)).returning()
     }
 
     #[inline]
-    fn give_back<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32, claimed: bool) -> Word {
+    fn give_back<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32, claim: Option<Claim>) -> Word {
         let mut word = self.glance();
         loop {
+            let era = self.era::<P>();
+            if P::FORKS {
+                links.in_hands::<P>(m);
+            }
+            let claimed = claim.as_ref().is_some_and(|claim| claim.stands(era));
             let base = if claimed { word.creating_less() } else { word };
             let waiting = word.waiting();
             let to = if waiting > 0 {
@@ -298,29 +308,35 @@ impl List {
             // Release: partner of the acquire in `look`; what this thread did with the M happens
             // before what the next holder does.
             match self.change(word, to.with_failed(false), Ordering::Release) {
-                Ok(()) => {
-                    if waiting > 0 {
-                        self.grant::<P, L>(links, id);
-                    }
-                    return word;
-                }
-                Err(_) if P::FORKS && L::written_off(m) => return Word::CLOSED_EMPTY,
+                Ok(()) if waiting == 0 || self.grant::<P, L>(m, id, era) => return word,
+                Ok(()) => word = self.glance(),
                 Err(now) => word = now,
             }
         }
     }
 
+    /// `false` if a handler has forked before the M was granted: the caller has it still.
     #[cold]
-    fn grant<P: Port, L: Links>(&self, links: &L, id: u32) {
-        self.granted.push(id, L::schedlink(links.node(id)));
-        self.hand::<P>(1);
+    fn grant<P: Port, L: Links>(&self, m: &L::Node, id: u32, era: Era) -> bool {
+        let granted = self.granted.push_while(id, L::schedlink(m), || self.era::<P>() == era);
+        if granted {
+            self.hand::<P>(1, era);
+        }
+        granted
+    }
+
+    /// The era, see [`Count::era`]. Each exchange of the word that follows fails if a handler has forked
+    /// since the caller's look at it.
+    #[inline(always)]
+    pub(crate) fn era<P: Port>(&self) -> Era {
+        self.wakeups.era::<P>()
     }
 
     /// Lets newcomers in.
     pub(crate) fn open(&self) {
         let mut word = self.glance();
-        // Relaxed: this goes on with the release of the first M, which was given after all else was set up.
-        while let Err(now) = self.change(word, word.with_closed(false), Ordering::Relaxed) {
+        // Release: who is let in sees which Ms are not revoked any more.
+        while let Err(now) = self.change(word, word.with_closed(false), Ordering::Release) {
             word = now;
         }
     }
@@ -329,15 +345,16 @@ impl List {
     #[cold]
     pub(crate) fn close<P: Port>(&self) {
         let mut word = self.look();
-        loop {
+        let era = loop {
+            let era = self.era::<P>();
             let to = word.nobody_waiting().with_closed(true).with_failed(false);
             // Release: whoever is turned away knows that the pool was open once. (The fence below acquires.)
             match self.change(word, to, Ordering::Release) {
-                Ok(()) => break,
+                Ok(()) => break era,
                 Err(now) => word = now,
             }
-        }
-        self.refuse::<P>(&self.dismissals, word.waiting());
+        };
+        self.refuse::<P>(&self.dismissals, word.waiting(), era);
         // Invariant Guest; and partner of the fence in `Pool::go_idle`.
         fence(Ordering::SeqCst);
     }
@@ -346,24 +363,24 @@ impl List {
     pub(crate) fn quiet(&self) -> bool {
         let word = self.look();
         // Acquire: partner of the release with which a guest goes.
-        word.waiting() == 0 && word.creating() == 0 && self.guests.load(Ordering::Acquire) == 0
+        word.waiting() == 0 && word.creating() == 0 && self.guests.get(Ordering::Acquire) == 0
     }
 
     /// In a forked child: keeps the spare Ms and those on their way to vanished waiters, forgets
-    /// everybody who waited, and leaves `creating` claims standing. The caller is the only one who
-    /// uses the pool.
-    pub(crate) fn reset_after_fork<P: Port, L: Links>(&self, links: &L, creating: u32) {
+    /// everybody who waited, and all claims. The caller is the only one who uses the pool.
+    pub(crate) fn reset_after_fork<P: Port, L: Links>(&self, links: &L) {
         let was = self.look().next_version();
-        let mut word = was.nobody_waiting().with_failed(false).with_creating(creating);
+        let mut word = was.nobody_waiting().with_failed(false).nobody_creating();
         while let Some(id) = self.granted.pop::<P, L>(links, L::schedlink) {
             L::schedlink(links.node(id)).store(word.head(), Ordering::Relaxed);
             word = word.with_head(id);
         }
-        // Relaxed, all of them: one thread; the caller publishes the repaired pool.
-        self.wakeups.store(0, Ordering::Relaxed);
-        self.refusals.store(0, Ordering::Relaxed);
-        self.dismissals.store(0, Ordering::Relaxed);
-        self.guests.store(0, Ordering::Relaxed);
+        // Whoever was about to push something sees the new era, or fails.
+        self.granted.forget();
+        for count in [&self.wakeups, &self.refusals, &self.dismissals, &self.guests] {
+            count.begin_anew(0);
+        }
+        // Relaxed: one thread; the caller publishes the repaired pool.
         self.word.0.store(word.0, Ordering::Relaxed);
     }
 }

@@ -51,17 +51,30 @@ pub struct M<R: Runtime> {
 pub(crate) enum Stage {
     /// It has no context.
     Bare,
-    /// A thread makes it under a claim.
-    Claimed,
-    /// A thread makes it, and nobody relies on that.
-    Unclaimed,
+    /// A thread makes it.
+    Making,
     /// It has one.
     Made,
+    /// A thread takes it out of use, and has its context.
+    Parting,
     /// In a forked child: written off, though the calling thread may have been giving it back. The
     /// number is not used again.
     Lost,
     /// In a forked child, for a moment: made, and found on the list.
     Found,
+}
+
+impl Stage {
+    fn of(stage: u32) -> Stage {
+        match stage {
+            1 => Stage::Making,
+            2 => Stage::Made,
+            3 => Stage::Parting,
+            4 => Stage::Lost,
+            5 => Stage::Found,
+            _ => Stage::Bare,
+        }
+    }
 }
 
 /// In `needextram`: it was the last spare one.
@@ -231,14 +244,12 @@ impl<R: Runtime> M<R> {
 
     pub(crate) fn stage(&self) -> Stage {
         // Acquire: partner of the release in `set_stage`; the context of an M that is made is complete.
-        match self.stage.load(Ordering::Acquire) {
-            1 => Stage::Claimed,
-            2 => Stage::Unclaimed,
-            3 => Stage::Made,
-            4 => Stage::Lost,
-            5 => Stage::Found,
-            _ => Stage::Bare,
-        }
+        Stage::of(self.stage.load(Ordering::Acquire))
+    }
+
+    /// Returns the last one.
+    pub(crate) fn swap_stage(&self, stage: Stage) -> Stage {
+        Stage::of(self.stage.swap(stage as u32, Ordering::AcqRel))
     }
 
     pub(crate) fn set_stage(&self, stage: Stage) {
@@ -259,9 +270,8 @@ impl<R: Runtime> M<R> {
     /// # Safety
     ///
     /// The caller has the M to itself (Invariant Hold), and it has a context (Invariant Context),
-    /// which is gone afterwards.
+    /// which is gone afterwards. It has said so ([`Table::part`](crate::table::Table::part)).
     pub(crate) unsafe fn take_context(&self) -> R::Context {
-        self.set_stage(Stage::Bare);
         self.needextram.store(0, Ordering::Relaxed);
         // SAFETY: by the caller's promise, who takes it once.
         self.context.with_mut(|place| unsafe { (*place).assume_init_read() })

@@ -19,15 +19,24 @@ impl Numbers {
 
     /// Pushes a number; `link` is its M's.
     pub(crate) fn push(&self, id: u32, link: &AtomicU32) {
+        self.push_while(id, link, || true);
+    }
+
+    /// Pushes a number if `still` holds after the look at the stack; `false` if not.
+    #[inline]
+    pub(crate) fn push_while(&self, id: u32, link: &AtomicU32, still: impl Fn() -> bool) -> bool {
         // Relaxed: only for the exchange; nothing is read through it.
         let mut head = Word(self.0.load(Ordering::Relaxed));
         loop {
+            if !still() {
+                return false;
+            }
             // Relaxed: the exchange below publishes the link.
             link.store(head.head(), Ordering::Relaxed);
             let next = head.with_head(id).next_version();
             // Release: partner of the acquire in `pop` and `take_all`.
             match self.0.compare_exchange_weak(head.0, next.0, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
+                Ok(_) => return true,
                 Err(now) => head = Word(now),
             }
         }

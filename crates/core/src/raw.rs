@@ -67,11 +67,39 @@ pub unsafe fn leave<R: Runtime, P: Port>(
     pool: &'static Pool<R, P>,
     m: &'static M<R>,
 ) -> Result<(), LeaveError> {
-    if !is_held::<R, P>(m) || !m.call().unmake_raw() {
+    if !is_held::<R, P>(m) {
+        return Err(LeaveError::NotHeld);
+    }
+    // SAFETY: by the caller's promise.
+    unsafe { leave_held(pool, m) }
+}
+
+/// [`leave`] for a caller that knows that the calling thread is inside a call with the M.
+///
+/// # Errors
+///
+/// [`LeaveError::NotHeld`] if none of the calls is raw. Nothing has changed.
+///
+/// # Safety
+///
+/// As for [`leave`], and the calling thread is inside a call with the M.
+#[inline]
+pub unsafe fn leave_held<R: Runtime, P: Port>(
+    pool: &'static Pool<R, P>,
+    m: &'static M<R>,
+) -> Result<(), LeaveError> {
+    if !m.call().unmake_raw() {
         return Err(LeaveError::NotHeld);
     }
     pool.leave_call(m);
     Ok(())
+}
+
+/// Whether the call with an M that the calling thread is inside has been admitted. It stays so until
+/// [`Runtime::retire`] is called for the M on this thread.
+#[inline]
+pub fn is_admitted<R: Runtime>(m: &M<R>) -> bool {
+    m.call().is_admitted()
 }
 
 /// Leaves a raw call, and the M's context is not lent again: [`Entered::discard`].

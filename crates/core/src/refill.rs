@@ -36,7 +36,7 @@
 //! finds the slot, or the other one's look at the word finds the claim gone.
 
 use crate::life::Phase;
-use crate::list::GaveUp;
+use crate::list::{Claim, GaveUp};
 use crate::m::{LAST, NEW, Stage};
 use crate::port::Port;
 use crate::sync::Ordering;
@@ -87,8 +87,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let mut made = 0;
         let mut duty = false;
         self.give_way();
-        while self.list.claim() {
-            match self.make(Stage::Claimed) {
+        while let Some(claim) = self.list.claim::<P>() {
+            match self.make(Some(claim)) {
                 Ok(returning) => {
                     made += 1;
                     // Here only: a claim once made is met, or its withdrawal followed up.
@@ -124,11 +124,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
     }
 
-    /// In a forked child: makes the M that nobody else will (see `Pool::adopt`). `Ok(false)` if the
-    /// limit is reached.
+    /// Makes the M that nobody else will (see `Pool::adopt`). `Ok(false)` if the limit is reached.
     pub(crate) fn make_for_orphans(&'static self) -> Result<bool, EnterError> {
-        while self.list.claim() {
-            match self.make(Stage::Claimed) {
+        while let Some(claim) = self.list.claim::<P>() {
+            match self.make(Some(claim)) {
                 Ok(_) => return Ok(true),
                 Err(NotMade::Limit) if !self.limit_reached() => {}
                 Err(NotMade::Limit) => return Ok(false),
@@ -141,18 +140,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         Ok(true)
     }
 
-    /// Makes an M and gives it to the pool: under a claim that the caller has made
-    /// ([`Stage::Claimed`]), or because more are wanted ([`Stage::Unclaimed`]). The answer is that of
-    /// [`publish`](crate::list::List::publish).
+    /// Makes an M and gives it to the pool: under a claim, or because more are wanted. The answer is that
+    /// of [`publish`](crate::list::List::publish).
     #[doc(alias = "oneNewExtraM")]
-    pub(crate) fn make(&'static self, stage: Stage) -> Result<bool, NotMade> {
-        let mut making = Making { pool: self, stage, slot: None };
+    pub(crate) fn make(&'static self, claim: Option<Claim>) -> Result<bool, NotMade> {
+        let mut making = Making { pool: self, claim, slot: None };
         let context = match self.new_m(&mut making) {
             Ok(context) => context,
             Err(NoSlot::Limit) => {
-                core::mem::forget(making);
-                if stage == Stage::Claimed {
-                    self.list.withdraw();
+                if let Some(claim) = making.end() {
+                    self.list.withdraw::<P>(claim);
                 }
                 return Err(NotMade::Limit);
             }
@@ -163,12 +160,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             }
         };
         match context {
-            Some((m, context)) => {
-                core::mem::forget(making);
-                Ok(self.complete(m, stage, context).publish())
-            }
+            Some((m, context)) => Ok(self.complete(m, making.end(), context).publish()),
             None => {
-                // Before the slot goes: it says whose the claim is, should `observe` fork.
                 self.runtime.observe(Event::Failed);
                 making.release();
                 Err(NotMade::Failed(making.give_up(), Cause::Context))
@@ -178,11 +171,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// A slot, and a context for it; `None` if the runtime could not make one.
     fn new_m(&'static self, making: &mut Making<R, P>) -> Result<NewM<R>, NoSlot> {
-        let m = self.table.get(self.table.reserve::<P>(self.limit)?);
-        // In this thread's hands, should `new_context` fork.
-        self.hold(m);
+        let m = self.table.reserve::<P>(self.limit, |m| self.hold(m))?;
         m.note_thread::<P>();
-        m.set_stage(making.stage);
         making.slot = Some(m);
         Ok(self.new_context().map(|context| (m, context)))
     }
@@ -200,18 +190,23 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Puts a new M's parts together. It owes a refill, as every new one does.
-    fn complete(&'static self, m: &'static M<R>, stage: Stage, context: R::Context) -> Complete<R, P> {
+    fn complete(
+        &'static self,
+        m: &'static M<R>,
+        claim: Option<Claim>,
+        context: R::Context,
+    ) -> Complete<R, P> {
         // SAFETY: the number came from `reserve`, so this thread alone has it (One place), bare.
         unsafe { m.put_context(context) };
         m.owe(NEW);
-        let complete = Complete { pool: self, m, stage };
+        let complete = Complete { pool: self, m, claim };
         self.runtime.observe(Event::Made { m: m.id() });
         complete
     }
 
     /// Makes the first M, before anybody can enter.
     pub(crate) fn make_first(&'static self) -> Result<(), StartError> {
-        match self.make(Stage::Unclaimed) {
+        match self.make(None) {
             Ok(_) => Ok(()),
             Err(NotMade::Limit) => Err(StartError::Exhausted),
             Err(NotMade::Failed(_, cause)) => Err(cause.into()),
@@ -222,7 +217,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 /// An M that is being made. If making it unwinds, it has failed, and whoever waits is told.
 struct Making<R: Runtime, P: Port> {
     pool: &'static Pool<R, P>,
-    stage: Stage,
+    claim: Option<Claim>,
     slot: Option<&'static M<R>>,
 }
 
@@ -230,15 +225,21 @@ impl<R: Runtime, P: Port> Making<R, P> {
     /// The slot is nobody's again.
     fn release(&mut self) {
         if let Some(m) = self.slot.take() {
-            self.pool.table.release(m.id());
+            self.pool.table.release::<P>(m.id());
         }
         self.pool.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     fn give_up(self) -> GaveUp {
-        let (pool, stage) = (self.pool, self.stage);
+        let pool = self.pool;
+        self.end().map_or(GaveUp::Covered, |claim| pool.list.give_up::<P>(claim))
+    }
+
+    /// It ends in some other way. The claim, if it was made under one, is the caller's.
+    fn end(mut self) -> Option<Claim> {
+        let claim = self.claim.take();
         core::mem::forget(self);
-        if stage == Stage::Claimed { pool.list.give_up::<P>() } else { GaveUp::Covered }
+        claim
     }
 }
 
@@ -247,10 +248,9 @@ impl<R: Runtime, P: Port> Drop for Making<R, P> {
         if self.slot.is_some() {
             self.release();
         }
-        let claimed = self.stage == Stage::Claimed;
         // Under a limit others may have found this slot taken, and relied on whoever had it.
-        if claimed || !self.pool.unlimited() {
-            self.pool.list.abandon::<P>(claimed);
+        if self.claim.is_some() || !self.pool.unlimited() {
+            self.pool.list.abandon::<P>(self.claim.take());
         }
     }
 }
@@ -259,23 +259,22 @@ impl<R: Runtime, P: Port> Drop for Making<R, P> {
 struct Complete<R: Runtime, P: Port> {
     pool: &'static Pool<R, P>,
     m: &'static M<R>,
-    stage: Stage,
+    claim: Option<Claim>,
 }
 
 impl<R: Runtime, P: Port> Complete<R, P> {
-    fn publish(self) -> bool {
+    fn publish(mut self) -> bool {
         let returning = self.give();
         core::mem::forget(self);
         returning
     }
 
-    fn give(&self) -> bool {
+    fn give(&mut self) -> bool {
         let (list, table) = (&self.pool.list, &self.pool.table);
         self.m.set_stage(Stage::Made);
-        if self.stage == Stage::Claimed {
-            list.publish::<P, _>(table, self.m, self.m.id())
-        } else {
-            list.give::<P, _>(table, self.m, self.m.id())
+        match self.claim.take() {
+            Some(claim) => list.publish::<P, _>(table, self.m, self.m.id(), claim),
+            None => list.give::<P, _>(table, self.m, self.m.id()),
         }
     }
 }
@@ -287,9 +286,10 @@ impl<R: Runtime, P: Port> Drop for Complete<R, P> {
             return;
         }
         // A start that comes to nothing leaves no M behind: the slots may be another pool's next.
+        self.pool.table.part::<P>(self.m);
         // SAFETY: given to nobody, so it is ours alone (One place), with a context.
         let context = unsafe { self.m.take_context() };
-        self.pool.table.release(self.m.id());
+        self.pool.table.release::<P>(self.m.id());
         drop(context);
     }
 }

@@ -1,6 +1,6 @@
 //! The seam above: what the author of a runtime supplies.
 
-use crate::M;
+use crate::{EnterError, M};
 
 /// A language runtime, interpreter or kernel that foreign threads call into.
 ///
@@ -25,7 +25,9 @@ pub trait Runtime: Sync + Sized + 'static {
     type Error;
 
     /// Whether the bounds of stacks are asked for: at each thread's first call, and when a call comes in
-    /// on another stack than the one before. Without it [`M::stack`] is `None`, and nothing is asked.
+    /// on another stack than the one before. Without it [`M::stack`] is `None`, and nothing is asked. What was
+    /// learnt of a coroutine's stack is taken for true as long as calls come in within those bounds: do not
+    /// map a smaller stack where a larger one was while its thread has an M.
     const STACKS: bool = false;
 
     /// Whether this runtime wants what [`STACKS`](Runtime::STACKS) allows, and always the same: for a
@@ -96,7 +98,14 @@ pub trait Runtime: Sync + Sized + 'static {
         let _ = m;
     }
 
-    /// A hook for counters, tracing and timelines. Runs in a handler for what happens to a call
+    /// Why a wait is over without an M, on the thread that waited, before it is told
+    /// [`Event::Refused`](Event::Refused).
+    fn refused(&self, error: EnterError) {
+        let _ = error;
+    }
+
+    /// A hook for counters, tracing and timelines, which say themselves what time it is
+    /// ([`Port::now`](crate::Port::now) is the port's clock). Runs in a handler for what happens to a call
     /// from there (see [`Event`]). It may enter the pool, which tells it again.
     fn observe(&self, event: Event) {
         let _ = event;

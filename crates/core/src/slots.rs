@@ -19,14 +19,12 @@ unsafe impl<R: Runtime, const N: usize> Sync for Slots<R, N> {}
 impl<R: Runtime, const N: usize> Slots<R, N> {
     /// `N` empty slots, for a `static`.
     #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Slots { ms: [const { M::new() }; N], owner: Owner::nobody() }
     }
 
     /// As it is without loom, whose atomics cannot be made in a constant.
     #[cfg(loom)]
-    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Slots { ms: core::array::from_fn(|_| M::new()), owner: Owner::nobody() }
     }
@@ -34,6 +32,12 @@ impl<R: Runtime, const N: usize> Slots<R, N> {
     pub(crate) const fn borrow(&'static self) -> FixedSlots<R> {
         let count = if N > MAX_VALUE as usize { MAX_VALUE } else { N as u32 };
         FixedSlots { first: self.ms.as_ptr(), count, owner: Some(&self.owner) }
+    }
+}
+
+impl<R: Runtime, const N: usize> Default for Slots<R, N> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -1,8 +1,7 @@
 //! More spare Ms, and fewer, at the user's wish.
 
 use crate::enter::Manner;
-use crate::list::Taken;
-use crate::m::{LAST, Stage};
+use crate::m::LAST;
 use crate::port::Port;
 use crate::refill::NotMade;
 use crate::{EnterError, Entered, Pool, Runtime, StartError};
@@ -36,8 +35,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                     return Err(StartError::NotStarted);
                 }
                 // A claim lets others rely on this M. Where no more can be counted, nobody does.
-                let stage = if pool.list.claim_extra() { Stage::Claimed } else { Stage::Unclaimed };
-                let error = match pool.make(stage) {
+                let error = match pool.make(pool.list.claim_extra::<P>()) {
                     Ok(_) => continue,
                     Err(NotMade::Limit) => StartError::Exhausted,
                     Err(NotMade::Failed(_, cause)) => cause.into(),
@@ -63,15 +61,22 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     pub fn trim(&self, keep: u32) -> u32 {
         let pool = self.lasting();
         let surplus = pool.spare().saturating_sub(keep.max(1));
-        (0..surplus).map_while(|_| pool.take_surplus()).map(drop).count() as u32
+        // Until the last context is dropped: what it refers to may go when `close` has succeeded.
+        let guest = pool.list.guest::<P>();
+        let mut dropped = 0;
+        // In a child that the drop of a context forks the guest is none, and the pool may be gone.
+        while dropped < surplus && guest.is_here() {
+            let Some(context) = pool.take_surplus() else { break };
+            drop(context);
+            dropped += 1;
+        }
+        dropped
     }
 
     /// Takes the context of a spare M, unless that is the last one. Nothing foreign runs in here.
     pub(crate) fn take_surplus(&'static self) -> Option<R::Context> {
-        let Taken::M { m: anchor, .. } = self.list.take::<P, _>(&self.table) else { return None };
-        self.hold(anchor);
-        if let Taken::M { m, .. } = self.list.take::<P, _>(&self.table) {
-            self.hold(m);
+        let (anchor, _) = self.take_spare()?;
+        if let Some((m, _)) = self.take_spare() {
             return Some(self.take_out_beside(m, anchor));
         }
         // It was the last one.

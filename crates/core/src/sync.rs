@@ -1,5 +1,6 @@
 //! The facade over atomics: the processor's own, software ones where a target has no
-//! compare-exchange, and loom's or shuttle's when the algorithm is being model-checked.
+//! compare-exchange, loom's or shuttle's when the algorithm is being model-checked, and those that tell a
+//! simulator of each access when it is being simulated.
 //!
 //! Nothing else in this crate names `core::sync::atomic`, so a model run checks the shipped code.
 
@@ -7,7 +8,7 @@
 pub use ::shuttle::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence,
 };
-#[cfg(all(not(any(loom, shuttle)), target_has_atomic = "ptr"))]
+#[cfg(all(not(any(loom, shuttle, extram_sim)), target_has_atomic = "ptr"))]
 pub use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence,
 };
@@ -15,6 +16,10 @@ pub use core::sync::atomic::{
 pub use loom::sync::atomic::{Ordering, fence};
 #[cfg(all(not(loom), not(target_has_atomic = "ptr")))]
 pub use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence, fence};
+#[cfg(extram_sim)]
+pub use simulated::{
+    Access, AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, Watcher, compiler_fence, fence, watch,
+};
 #[cfg(loom)]
 pub use watched::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize};
 
@@ -23,8 +28,10 @@ pub(crate) use ::shuttle::sync::atomic::AtomicU64 as AtomicWord;
 #[cfg(all(not(loom), not(target_has_atomic = "64")))]
 pub(crate) use AtomicU32 as AtomicWord;
 /// The word of a tagged list: 64 bits where the processor exchanges 64 bits at once, else 32.
-#[cfg(all(not(any(loom, shuttle)), target_has_atomic = "64"))]
+#[cfg(all(not(any(loom, shuttle, extram_sim)), target_has_atomic = "64"))]
 pub(crate) use core::sync::atomic::AtomicU64 as AtomicWord;
+#[cfg(extram_sim)]
+pub(crate) use simulated::AtomicU64 as AtomicWord;
 #[cfg(loom)]
 pub(crate) use watched::AtomicU64 as AtomicWord;
 
@@ -35,5 +42,7 @@ pub(crate) fn compiler_fence(order: Ordering) {
     fence(order);
 }
 
+#[cfg(extram_sim)]
+mod simulated;
 #[cfg(loom)]
 pub(crate) mod watched;

@@ -6,6 +6,7 @@
 //! - **Room.** A permit (one more live one, within the limit) is taken before a number, and given back
 //!   after the number is bare again. So whoever has a permit finds a number.
 
+use crate::count::{Changed, Count, Era};
 use crate::list::Links;
 use crate::m::Stage;
 use crate::numbers::Numbers;
@@ -35,7 +36,7 @@ pub(crate) struct Table<R: Runtime> {
     /// The highest number in use so far. Numbers above it have no memory yet.
     high: AtomicU32,
     /// Ms that are there or being made.
-    live: AtomicU32,
+    live: Count,
     /// Linked by `schedlink`.
     bare: Numbers,
     /// Linked by `schedlink`.
@@ -65,14 +66,20 @@ impl<R: Runtime> Links for Table<R> {
         self.get(id)
     }
 
+    fn has(&self, id: u32) -> bool {
+        self.numbers().contains(&id)
+    }
+
     #[inline(always)]
     fn schedlink(m: &M<R>) -> &AtomicU32 {
         m.schedlink()
     }
 
-    #[cold]
-    fn written_off(m: &M<R>) -> bool {
-        m.stage() == Stage::Lost
+    #[inline(always)]
+    fn in_hands<P: Port>(&self, m: &M<R>) {
+        if m.stage() == Stage::Lost {
+            self.restage::<P>(m, Stage::Made);
+        }
     }
 }
 
@@ -98,7 +105,7 @@ impl<R: Runtime> Table<R> {
                 firsts,
                 back,
                 high: AtomicU32::new(0),
-                live: AtomicU32::new(0),
+                live: Count::new(),
                 bare: Numbers::new(),
                 retired: Numbers::new(),
             }
@@ -143,7 +150,7 @@ impl<R: Runtime> Table<R> {
     pub(crate) fn live(&self) -> u32 {
         // Acquire: partner of the release in `release`, for `close`: whoever took an M out of use came as a
         // guest before. (Who judges the duty to refill by it has been told of the change by the word.)
-        self.live.load(Ordering::Acquire)
+        self.live.get(Ordering::Acquire)
     }
 
     /// Whether no slot is left.
@@ -187,19 +194,35 @@ impl<R: Runtime> Table<R> {
         }
     }
 
-    /// Takes a bare slot into use.
-    pub(crate) fn reserve<P: Port>(&self, limit: u32) -> Result<u32, NoSlot> {
-        let most = self.most(limit);
-        let more = |live: u32| (live < most).then_some(live + 1);
-        // Acquire: partner of the release in `release`; the number is bare again (Room).
-        self.live.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).map_err(|_| NoSlot::Limit)?;
-        let bare = self.bare.pop::<P, _>(self, Self::schedlink);
-        let found = bare.map_or_else(|| self.fresh(), Ok);
-        if found.is_err() {
-            // Relaxed: no number goes with it.
-            self.live.fetch_sub(1, Ordering::Relaxed);
+    /// Takes a bare slot into use, where an M is made. `hold` notes that it is in this thread's hands.
+    pub(crate) fn reserve<P: Port>(&self, limit: u32, hold: impl Fn(&M<R>)) -> Result<&M<R>, NoSlot> {
+        loop {
+            let era = self.live.era::<P>();
+            // Acquire: partner of the release in `release`; the number is bare again (Room).
+            match self.live.add_below(self.most(limit), era, Ordering::Acquire) {
+                Changed::Done => {}
+                Changed::Not(_) => return Err(NoSlot::Limit),
+                Changed::Over => continue,
+            }
+            let bare = self.bare.pop::<P, _>(self, Self::schedlink);
+            let m = match bare.map_or_else(|| self.fresh(), Ok) {
+                Ok(id) => self.get(id),
+                Err(none) => {
+                    // Relaxed: no number goes with it.
+                    self.live.go::<P>(era, Ordering::Relaxed);
+                    return Err(none);
+                }
+            };
+            hold(m);
+            m.set_stage(Stage::Making);
+            if self.live.era::<P>() == era {
+                return Ok(m);
+            }
+            // A handler forked, and may have found the slot bare, or not.
+            m.hold().forget();
+            m.set_stage(Stage::Bare);
+            self.rebuild();
         }
-        found
     }
 
     /// A number that was never used.
@@ -230,28 +253,49 @@ impl<R: Runtime> Table<R> {
     }
 
     /// Takes a slot out of use. Its M has no context any more.
-    pub(crate) fn release(&self, id: u32) {
-        self.bury(id);
+    pub(crate) fn release<P: Port>(&self, id: u32) {
+        let era = self.live.era::<P>();
+        self.bury::<P>(self.get(id), era);
         // Release: partner of the acquire in `reserve` (Room).
-        self.live.fetch_sub(1, Ordering::Release);
+        self.live.go::<P>(era, Ordering::Release);
     }
 
-    fn bury(&self, id: u32) {
-        let m = self.get(id);
+    /// Before the context of an M is taken out, which is in the caller's hands.
+    pub(crate) fn part<P: Port>(&self, m: &M<R>) {
+        self.restage::<P>(m, Stage::Parting);
+    }
+
+    /// In the caller's hands; a handler may have forked, so that it was written off.
+    fn restage<P: Port>(&self, m: &M<R>, stage: Stage) {
+        let era = self.live.era::<P>();
+        // Relaxed: no number goes with it.
+        if m.swap_stage(stage) == Stage::Lost && !self.live.add::<P>(1, era, Ordering::Relaxed) {
+            self.rebuild();
+        }
+    }
+
+    /// The caller has had the slot in its hands in that era.
+    fn bury<P: Port>(&self, m: &M<R>, era: Era) {
         m.set_stage(Stage::Bare);
-        self.bare.push(id, m.schedlink());
+        if !self.bare.push_while(m.id(), m.schedlink(), || self.live.era::<P>() == era) {
+            // A handler forked, and may have found the slot bare, or not.
+            self.rebuild();
+        }
     }
 
     /// Takes a slot out of use that is used again only when its thread comes (see [`crate::hold`]).
-    pub(crate) fn retire(&self, id: u32) {
-        self.retired.push(id, self.get(id).schedlink());
-        // Relaxed: the number does not go with it.
-        self.live.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn retire<P: Port>(&self, id: u32) {
+        let era = self.live.era::<P>();
+        let m = self.get(id);
+        m.set_stage(Stage::Bare);
+        self.retired.push(id, m.schedlink());
+        // Relaxed: no number goes with it.
+        self.live.go::<P>(era, Ordering::Relaxed);
     }
 
     /// Makes the retired slots of that thread bare, which has come the slow way: it is not between
     /// reading its thread-local value and finding it revoked (Invariant Retired).
-    pub(crate) fn reclaim(&self, token: usize) {
+    pub(crate) fn reclaim<P: Port>(&self, token: usize) {
         if self.retired.is_empty() {
             return;
         }
@@ -260,9 +304,10 @@ impl<R: Runtime> Table<R> {
             let m = self.get(next);
             next = m.schedlink().load(Ordering::Relaxed);
             if m.hold().token() == token {
+                let era = self.live.era::<P>();
                 m.hold().forget();
                 m.call().forget();
-                self.bury(m.id());
+                self.bury::<P>(m, era);
             } else {
                 self.retired.push(m.id(), m.schedlink());
             }
@@ -273,20 +318,18 @@ impl<R: Runtime> Table<R> {
     /// forgotten, not dropped: the thread that used it vanished in the middle. The caller is the only
     /// thread that uses the pool.
     pub(crate) fn reset_after_fork(&self, keep: impl Fn(&M<R>) -> Kept, token: usize) {
-        self.bare.forget();
+        let vanish = |m: &M<R>| {
+            m.call().forget();
+            m.hold().forget();
+            m.set_stage(Stage::Bare);
+        };
         let mut retired = self.retired.take_all();
-        let mut live = 0;
         for m in self.iter() {
             m.hold().unlist();
             match keep(m) {
-                Kept::Live => live += 1,
-                Kept::Bare => {
-                    m.call().forget();
-                    m.hold().forget();
-                    self.bury(m.id());
-                }
+                Kept::Live | Kept::AsItIs => {}
+                Kept::Bare => vanish(m),
                 Kept::Lost => m.set_stage(Stage::Lost),
-                Kept::AsItIs => {}
             }
         }
         while retired != 0 {
@@ -296,12 +339,24 @@ impl<R: Runtime> Table<R> {
                 self.retired.push(m.id(), m.schedlink());
             } else {
                 // Its thread has vanished, and writes nothing any more.
-                m.hold().forget();
-                m.call().forget();
-                self.bury(m.id());
+                vanish(m);
             }
         }
-        self.live.store(live, Ordering::Relaxed);
+        self.rebuild();
+    }
+
+    /// In a forked child, by its only thread: what is bare, and how many are live, as their stages say.
+    fn rebuild(&self) {
+        self.bare.forget();
+        let mut live = 0;
+        for m in self.iter().filter(|m| !m.hold().is_retired()) {
+            match m.stage() {
+                Stage::Bare => self.bare.push(m.id(), m.schedlink()),
+                Stage::Making | Stage::Made | Stage::Parting => live += 1,
+                Stage::Lost | Stage::Found => {}
+            }
+        }
+        self.live.begin_anew(live);
     }
 }
 

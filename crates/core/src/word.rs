@@ -142,9 +142,8 @@ impl Word {
         if self.waiting() == 0 { self } else { self.with_waiting(0) }
     }
 
-    pub(crate) const fn with_creating(self, creating: u32) -> Word {
-        let creating = if creating > MAX_CREATING { MAX_CREATING } else { creating };
-        Word((self.0 & !CREATING) | ((creating as Bits) << VALUE_BITS))
+    pub(crate) const fn nobody_creating(self) -> Word {
+        Word(self.0 & !CREATING)
     }
 
     pub(crate) const fn creating_more(self) -> Word {

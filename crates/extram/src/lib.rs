@@ -25,41 +25,27 @@
 //! | [Limits](guide::limits) | what does not work |
 #![no_std]
 #![warn(rustdoc::all)]
+// In the program, where gdb looks for it.
+#![cfg_attr(any(target_os = "linux", target_os = "freebsd"), debugger_visualizer(gdb_script_file = "gdb.py"))]
 
 #[cfg(feature = "alloc")]
 pub use extram_core::Unstarted;
 pub use extram_core::{
     Binding, Busy, EnterError, Event, Hooks, LeaveError, M, MState, Observed, Port, Refused, Runtime, Slots,
-    StartError, Stats,
+    StartError, Stats, Threads,
 };
 
-cfg_if::cfg_if! {
-    if #[cfg(target_os = "freebsd")] {
-        use extram_port_freebsd::FreeBsd as ThisSystem;
-    } else if #[cfg(target_os = "linux")] {
-        use extram_port_linux::Linux as ThisSystem;
-    } else if #[cfg(windows)] {
-        use extram_port_windows::Windows as ThisSystem;
-    }
-}
+mod native;
 
-cfg_if::cfg_if! {
-    if #[cfg(any(target_os = "freebsd", target_os = "linux", windows))] {
-        /// The port to the operating system that this was built for.
-        pub type Native = ThisSystem;
-        /// [`extram_core::Pool`] with the port of the target unless another one is named.
-        pub type Pool<R, P = Native> = extram_core::Pool<R, P>;
-        /// [`extram_core::Entered`] with the port of the target unless another one is named.
-        pub type Entered<R, P = Native> = extram_core::Entered<R, P>;
-        /// [`extram_core::Owned`] with the port of the target unless another one is named.
-        #[cfg(feature = "alloc")]
-        pub type Owned<R, P = Native> = extram_core::Owned<R, P>;
-    } else {
-        pub use extram_core::{Entered, Pool};
-        #[cfg(feature = "alloc")]
-        pub use extram_core::Owned;
-    }
-}
+pub use native::Native;
+
+/// [`extram_core::Pool`] with the port of the target unless another one is named.
+pub type Pool<R, P = Native> = extram_core::Pool<R, P>;
+/// [`extram_core::Entered`] with the port of the target unless another one is named.
+pub type Entered<R, P = Native> = extram_core::Entered<R, P>;
+/// [`extram_core::Owned`] with the port of the target unless another one is named.
+#[cfg(feature = "alloc")]
+pub type Owned<R, P = Native> = extram_core::Owned<R, P>;
 
 #[cfg(any(doc, doctest))]
 pub mod guide;

@@ -6,7 +6,7 @@
 //! thread that it interrupted and enters with
 //! [`enter_from_signal`](extram_core::Pool::enter_from_signal), as a signal handler does elsewhere.
 //!
-//! A board or a kernel implements [`System`], six short functions and what its machine asks for, and
+//! A board or a kernel implements [`System`], four short functions and what its machine asks for, and
 //! has a port: [`BareMetal<TheSystem>`](BareMetal). `arch` has the parts that depend on the processor alone.
 //!
 //! | file | what |
@@ -31,12 +31,12 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_core::{Hooks, Port, Refused};
+use extram_core::{Hooks, Port, Refused, Threads};
 
 pub use block::{Block, LOCALS};
 pub use local::Local;
 pub use observe::observe;
-pub use system::System;
+pub use system::{Starts, System};
 
 /// The port to the system `S`.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +48,6 @@ pub struct BareMetal<S>(PhantomData<S>);
 // address. Fork: there is none. Handler: `block` is callable from handlers by the contract of `System`;
 // the words in it are stored one at a time; `in_handler` is `System`'s. Brief: `System`'s.
 unsafe impl<S: System> Port for BareMetal<S> {
-    fn usleep(micros: u32) {
-        time::usleep::<S>(micros);
-    }
-
     fn osyield() {
         // Not `relax`, which may sleep until somebody sends an event.
         S::yield_now();
@@ -75,6 +71,11 @@ unsafe impl<S: System> Port for BareMetal<S> {
     }
 
     #[inline]
+    fn tls_look(local: &'static Local) -> (*mut (), bool) {
+        (Self::tls_get(local), false)
+    }
+
+    #[inline]
     fn tls_set(local: &'static Local, value: *mut ()) -> Result<(), Refused> {
         local.set(S::block(), value)
     }
@@ -92,16 +93,6 @@ unsafe impl<S: System> Port for BareMetal<S> {
 
     fn thread_id() -> u64 {
         u64::from(S::block().number())
-    }
-
-    type Thread = S::Thread;
-
-    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<S::Thread, Refused> {
-        S::start(entry, arg, stack)
-    }
-
-    fn join(thread: S::Thread) {
-        S::join(thread);
     }
 
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
@@ -125,7 +116,20 @@ unsafe impl<S: System> Port for BareMetal<S> {
     }
 
     const FORKS: bool = false;
+
+    fn forks() -> usize {
+        0
+    }
+
     const HAS_HEAVY_BARRIER: bool = false;
+
+    fn heavy_barrier_init() -> bool {
+        false
+    }
+
+    fn heavy_barrier() -> bool {
+        false
+    }
 
     #[inline(always)]
     fn in_handler() -> bool {
@@ -135,5 +139,21 @@ unsafe impl<S: System> Port for BareMetal<S> {
     #[inline(always)]
     fn brief<T>(f: impl FnOnce() -> T) -> T {
         S::brief(f)
+    }
+}
+
+impl<S: Starts> Threads for BareMetal<S> {
+    type Thread = S::Thread;
+
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<S::Thread, Refused> {
+        S::start(entry, arg, stack)
+    }
+
+    fn join(thread: S::Thread) {
+        S::join(thread);
+    }
+
+    fn usleep(micros: u32) {
+        time::usleep::<S>(micros);
     }
 }

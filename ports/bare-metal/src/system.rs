@@ -54,19 +54,6 @@ pub unsafe trait System: Send + Sync + Sized + 'static {
         core::hint::spin_loop();
     }
 
-    /// A thread that [`start`](System::start) started.
-    type Thread;
-
-    /// Starts a core, or a context of the kernel, that runs `entry(arg)` on at least `stack` bytes.
-    ///
-    /// # Errors
-    ///
-    /// No core or context is left, or their stacks are smaller.
-    fn start(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused>;
-
-    /// Waits until it has ended.
-    fn join(thread: Self::Thread);
-
     /// Does nothing until the counter has reached `until`.
     fn sleep(until: u64) {
         while Self::ticks() < until {
@@ -114,4 +101,20 @@ pub unsafe trait System: Send + Sync + Sized + 'static {
         #[cfg(not(cortex_m))]
         f()
     }
+}
+
+/// Starting threads: what the conformance suite and demonstrations need. No pool does.
+pub trait Starts: System {
+    /// A thread that [`start`](Starts::start) started.
+    type Thread;
+
+    /// Starts a core, or a context of the kernel, that runs `entry(arg)` on at least `stack` bytes.
+    ///
+    /// # Errors
+    ///
+    /// No core or context is left, or their stacks are smaller.
+    fn start(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused>;
+
+    /// Waits until it has ended.
+    fn join(thread: Self::Thread);
 }

@@ -34,6 +34,7 @@ pub const PAIRS: usize = 3;
 /// Plain memory of one thread. A signal handler on that thread sees each word before or after a
 /// store, never half of one.
 #[repr(C, align(16))]
+#[derive(Debug)]
 pub struct Block {
     /// One for each owner, and one that is nobody's, whose incarnation stays 0.
     pairs: [Pair; PAIRS + 1],
@@ -47,6 +48,9 @@ pub struct Block {
     pub exiting: Cell<u32>,
     stack_low: Cell<usize>,
     stack_high: Cell<usize>,
+    /// For a face whose callers have no guards (C's), of which a program has one: what it keeps for the
+    /// thread.
+    pub face: [Cell<*mut ()>; 6],
 }
 
 impl Block {
@@ -74,6 +78,7 @@ impl Block {
 /// Two words of each thread: which incarnation of their owner the second one belongs to, and the
 /// word. Zeros are a pair that nobody has written.
 #[repr(C)]
+#[derive(Debug)]
 pub struct Pair {
     /// The incarnation that wrote `value`, from [`next_incarnation`], shifted left by two; the
     /// two bits below are the port's own.
@@ -106,39 +111,39 @@ mod elf {
     // The size is that of `Block`, asserted below.
     core::arch::global_asm!(
         ".pushsection .tbss,\"awT\",@nobits",
-        ".weak extram_tls_block_v2",
-        ".hidden extram_tls_block_v2",
-        ".type extram_tls_block_v2, @object",
+        ".weak extram_tls_block_v3",
+        ".hidden extram_tls_block_v3",
+        ".type extram_tls_block_v3, @object",
         ".p2align 4",
-        "extram_tls_block_v2:",
-        ".zero 96",
-        ".size extram_tls_block_v2, 96",
+        "extram_tls_block_v3:",
+        ".zero 144",
+        ".size extram_tls_block_v3, 144",
         ".popsection",
-        ".pushsection .bss.extram_tls_incarnation_v2,\"aw\",@nobits",
-        ".weak extram_tls_incarnation_v2",
-        ".hidden extram_tls_incarnation_v2",
-        ".type extram_tls_incarnation_v2, @object",
+        ".pushsection .bss.extram_tls_incarnation_v3,\"aw\",@nobits",
+        ".weak extram_tls_incarnation_v3",
+        ".hidden extram_tls_incarnation_v3",
+        ".type extram_tls_incarnation_v3, @object",
         ".p2align 3",
-        "extram_tls_incarnation_v2:",
+        "extram_tls_incarnation_v3:",
         ".zero 8",
-        ".size extram_tls_incarnation_v2, 8",
+        ".size extram_tls_incarnation_v3, 8",
         ".popsection",
-        ".pushsection .bss.extram_tls_owners_v2,\"aw\",@nobits",
-        ".weak extram_tls_owners_v2",
-        ".hidden extram_tls_owners_v2",
-        ".type extram_tls_owners_v2, @object",
+        ".pushsection .bss.extram_tls_owners_v3,\"aw\",@nobits",
+        ".weak extram_tls_owners_v3",
+        ".hidden extram_tls_owners_v3",
+        ".type extram_tls_owners_v3, @object",
         ".p2align 3",
-        "extram_tls_owners_v2:",
+        "extram_tls_owners_v3:",
         ".zero 24",
-        ".size extram_tls_owners_v2, 24",
+        ".size extram_tls_owners_v3, 24",
         ".popsection",
     );
 
-    const _: () = assert!(size_of::<Block>() == 96 && size_of::<[AtomicUsize; PAIRS]>() == 24);
+    const _: () = assert!(size_of::<Block>() == 144 && size_of::<[AtomicUsize; PAIRS]>() == 24);
 
     unsafe extern "C" {
-        static extram_tls_incarnation_v2: AtomicUsize;
-        static extram_tls_owners_v2: [AtomicUsize; PAIRS];
+        static extram_tls_incarnation_v3: AtomicUsize;
+        static extram_tls_owners_v3: [AtomicUsize; PAIRS];
     }
 
     #[inline(always)]
@@ -152,7 +157,7 @@ mod elf {
             #[cfg(all(target_arch = "x86_64", target_os = "freebsd"))]
             core::arch::asm!(
                 ".byte 0x66",
-                "lea rdi, [rip + extram_tls_block_v2@TLSGD]",
+                "lea rdi, [rip + extram_tls_block_v3@TLSGD]",
                 ".byte 0x66, 0x66, 0x48",
                 "call __tls_get_addr@PLT",
                 out("rax") address,
@@ -160,10 +165,10 @@ mod elf {
             );
             #[cfg(target_arch = "aarch64")]
             core::arch::asm!(
-                "adrp x0, :tlsdesc:extram_tls_block_v2",
-                "ldr x1, [x0, :tlsdesc_lo12:extram_tls_block_v2]",
-                "add x0, x0, :tlsdesc_lo12:extram_tls_block_v2",
-                ".tlsdesccall extram_tls_block_v2",
+                "adrp x0, :tlsdesc:extram_tls_block_v3",
+                "ldr x1, [x0, :tlsdesc_lo12:extram_tls_block_v3]",
+                "add x0, x0, :tlsdesc_lo12:extram_tls_block_v3",
+                ".tlsdesccall extram_tls_block_v3",
                 "blr x1",
                 "mrs x1, tpidr_el0",
                 "add x0, x0, x1",
@@ -173,8 +178,8 @@ mod elf {
             );
             #[cfg(all(target_arch = "x86_64", not(target_os = "freebsd")))]
             core::arch::asm!(
-                "leaq extram_tls_block_v2@tlsdesc(%rip), %rax",
-                "call *extram_tls_block_v2@tlscall(%rax)",
+                "leaq extram_tls_block_v3@tlsdesc(%rip), %rax",
+                "call *extram_tls_block_v3@tlscall(%rax)",
                 "addq %fs:0, %rax",
                 out("rax") address,
                 // What the C library saves by itself are the general registers alone, before glibc 2.40; its
@@ -197,14 +202,14 @@ mod elf {
 
     pub(crate) fn next_incarnation() -> usize {
         // SAFETY: defined above, 8 zero bytes, aligned.
-        let counter = unsafe { &*core::ptr::addr_of!(extram_tls_incarnation_v2) };
+        let counter = unsafe { &*core::ptr::addr_of!(extram_tls_incarnation_v3) };
         // Relaxed: numbers only have to differ.
         counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn owners() -> &'static [AtomicUsize; PAIRS] {
         // SAFETY: defined above, 24 zero bytes, aligned.
-        unsafe { &*core::ptr::addr_of!(extram_tls_owners_v2) }
+        unsafe { &*core::ptr::addr_of!(extram_tls_owners_v3) }
     }
 }
 

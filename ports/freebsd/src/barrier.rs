@@ -4,7 +4,6 @@
 //! kernel does not know ends the process with SIGSYS.
 
 use core::sync::atomic::{AtomicPtr, Ordering};
-use extram_posix::errno::Preserved;
 
 // What the libc crate does not have: sys/membarrier.h, lines 66, 46 and 47 of the copy in zig 0.17.1.
 pub(crate) type Membarrier = unsafe extern "C" fn(libc::c_int, libc::c_uint, libc::c_int) -> libc::c_int;
@@ -26,7 +25,6 @@ fn membarrier(command: libc::c_int) -> bool {
 }
 
 pub(crate) fn init() -> bool {
-    let _errno = Preserved::new();
     // SAFETY: a constant name.
     let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"membarrier".as_ptr()) };
     MEMBARRIER.store(function, Ordering::Relaxed);
@@ -34,7 +32,6 @@ pub(crate) fn init() -> bool {
 }
 
 pub(crate) fn heavy() -> bool {
-    let _errno = Preserved::new();
     // A forked child has to register anew.
     membarrier(CMD_PRIVATE_EXPEDITED)
         || (membarrier(CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(CMD_PRIVATE_EXPEDITED))

@@ -117,8 +117,15 @@ alias!(off_t = i64);
 function!(mmap: fn(*mut c_void, size_t, c_int, c_int, c_int, off_t) -> *mut c_void);
 function!(munmap: fn(*mut c_void, size_t) -> c_int);
 
+header!("signal.h");
+value!(SIG_SETMASK = 3);
+size!(sigset_t = 16);
+function!(pthread_sigmask: fn(c_int, *const sigset_t, *mut sigset_t) -> c_int);
+function!(sigfillset: fn(*mut sigset_t) -> c_int);
+
 header!("pthread.h");
-value!(PTHREAD_STACK_MIN = [2048, 4096]);
+pointer!(PTHREAD_MUTEX_INITIALIZER = 0);
+size!(pthread_mutex_t = 8);
 alias!(pthread_key_t = c_int);
 size!(pthread_t = 8);
 size!(pthread_attr_t = 8);
@@ -132,6 +139,8 @@ function!(pthread_getspecific: fn(pthread_key_t) -> *mut c_void);
 function!(pthread_join: fn(pthread_t, *mut *mut c_void) -> c_int);
 function!(pthread_key_create: fn(*mut pthread_key_t, Option<unsafe extern "C" fn(*mut c_void)>) -> c_int);
 function!(pthread_key_delete: fn(pthread_key_t) -> c_int);
+function!(pthread_mutex_lock: fn(*mut pthread_mutex_t) -> c_int);
+function!(pthread_mutex_unlock: fn(*mut pthread_mutex_t) -> c_int);
 function!(pthread_self: fn() -> pthread_t);
 function!(pthread_setspecific: fn(pthread_key_t, *const c_void) -> c_int);
 

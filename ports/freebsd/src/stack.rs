@@ -1,23 +1,9 @@
-//! Stack bounds: pthread_attr_get_np(3) for the thread's own stack, once, and the process's map for
-//! others. None of what is called here is a point at which a thread may be cancelled.
+//! The bounds of the stack that a thread was created with: pthread_attr_get_np(3). None of what is called
+//! here is a point at which a thread may be cancelled.
 
 use core::ops::Range;
-use extram_posix::errno::Preserved;
-use extram_posix::stack;
 
-pub(crate) fn bounds(sp: usize) -> Option<Range<usize>> {
-    let _errno = Preserved::new();
-    stack::own(ask).filter(|stack| stack.contains(&sp)).or_else(|| crate::proc::mapping(sp))
-}
-
-/// Makes system calls only: pthread_attr_init(3) allocates.
-pub(crate) fn bounds_in_signal(sp: usize) -> Option<Range<usize>> {
-    let _errno = Preserved::new();
-    stack::known().filter(|stack| stack.contains(&sp)).or_else(|| crate::proc::mapping(sp))
-}
-
-/// The stack that the thread was created with.
-fn ask() -> Option<Range<usize>> {
+pub(crate) fn own() -> Option<Range<usize>> {
     let mut attr = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
     let mut low = core::ptr::null_mut();
     let mut size = 0;
@@ -41,32 +27,34 @@ fn ask() -> Option<Range<usize>> {
 mod tests {
     extern crate std;
 
-    use super::*;
+    use super::own;
+    use crate::Native;
+    use extram_core::Port as _;
 
     #[test]
     fn the_stack_of_a_local_variable_holds_it() {
         let here = 0u8;
         let address = (&raw const here).addr();
-        assert!(bounds_in_signal(address).is_some_and(|range| range.contains(&address)));
-        assert!(bounds(address).is_some_and(|range| range.contains(&address)));
-        assert_eq!(bounds(address), ask());
-        assert_eq!(bounds_in_signal(address), ask());
+        assert!(Native::stack_bounds_in_signal(address).is_some_and(|range| range.contains(&address)));
+        assert!(Native::stack_bounds(address).is_some_and(|range| range.contains(&address)));
+        assert_eq!(Native::stack_bounds(address), own());
+        assert_eq!(Native::stack_bounds_in_signal(address), own());
     }
 
     #[test]
     fn another_stack_is_told_by_its_mapping() {
         let heap = std::vec![0u8; 1 << 20];
         let address = heap.as_ptr().addr() + heap.len() / 2;
-        let told = bounds(address).unwrap();
-        assert!(told.contains(&address) && Some(&told) != ask().as_ref());
-        assert_eq!(bounds_in_signal(address), Some(told));
+        let told = Native::stack_bounds(address).unwrap();
+        assert!(told.contains(&address) && Some(&told) != own().as_ref());
+        assert_eq!(Native::stack_bounds_in_signal(address), Some(told));
     }
 
     #[test]
     fn a_new_threads_stack_is_told() {
         let told = std::thread::spawn(|| {
             let here = 0u8;
-            ask().map(|range| range.contains(&(&raw const here).addr()))
+            own().map(|range| range.contains(&(&raw const here).addr()))
         });
         assert_eq!(told.join().unwrap(), Some(true));
     }

@@ -2,14 +2,12 @@
 
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_posix::errno::Preserved;
 
 /// The longest wait that is asked for. The kernel adds it to the clock; the sum has to fit in its
 /// own fixed-point time. Waking early is allowed.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-    let _errno = Preserved::new();
     let timeout = timeout.map(|timeout| libc::_umtx_time {
         _timeout: extram_posix::time::timespec(timeout.min(LONGEST)),
         // Not UMTX_ABSTIME: relative to now.
@@ -33,7 +31,6 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
 }
 
 pub(crate) fn wake(word: *const AtomicU32, count: u32) {
-    let _errno = Preserved::new();
     // SAFETY: a private wake-up uses the address as a key and does not read the memory; an address
     // that is not mapped any more wakes nobody.
     unsafe {

@@ -16,8 +16,6 @@
 //!
 //! It takes as long as the busiest of those processors takes to run the calling thread.
 
-use extram_posix::errno::Preserved;
-
 // linux/membarrier.h
 const CMD_PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
 const CMD_REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
@@ -28,13 +26,11 @@ fn membarrier(command: libc::c_int) -> bool {
 }
 
 pub(crate) fn init() -> bool {
-    let _errno = Preserved::new();
     // Miri does not know it.
     !cfg!(miri) && membarrier(CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(CMD_PRIVATE_EXPEDITED)
 }
 
 pub(crate) fn heavy() -> bool {
-    let _errno = Preserved::new();
     // A forked child may have to register anew.
     membarrier(CMD_PRIVATE_EXPEDITED) || init() || everywhere()
 }
@@ -112,8 +108,7 @@ fn processors() -> Option<Processors> {
 
 /// Whether the last call failed because there is no such thread.
 fn ended() -> bool {
-    // SAFETY: the C library's `errno` of the calling thread.
-    unsafe { *libc::__errno_location() == libc::ESRCH }
+    extram_posix::errno::get() == libc::ESRCH
 }
 
 #[cfg(all(test, not(miri)))]

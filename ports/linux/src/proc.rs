@@ -38,6 +38,10 @@ impl Drop for File {
 
 /// The mapping that holds an address: the stack of a coroutine lies within it.
 pub(crate) fn mapping(address: usize) -> Option<Range<usize>> {
+    if cfg!(miri) {
+        // Miri has no such file.
+        return None;
+    }
     let file = File::open(c"/proc/self/maps", 0)?;
     let mut lines = Lines::default();
     let mut buffer = [0u8; 1024];
@@ -126,12 +130,11 @@ mod tests {
 
     #[test]
     fn a_maps_file_is_read_across_buffers() {
-        let text =
-            "00400000-0040b000 r-xp 00000000 08:01 1  /bin/a-b 1\n7ffd00000000-7ffd00021000 rw-p 0 0 0\n";
+        let text = "00400000-0040b000 r-xp 00000000 08:01 1  /bin/a-b 1\n7ffd0000-7ffd2100 rw-p 0 0 0\n";
         let mut lines = Lines::default();
         let mut ranges = text.bytes().filter_map(|byte| lines.feed(byte));
         assert_eq!(ranges.next(), Some(0x400000..0x40b000));
-        assert_eq!(ranges.next(), Some(0x7ffd00000000..0x7ffd00021000));
+        assert_eq!(ranges.next(), Some(0x7ffd0000..0x7ffd2100));
         assert_eq!(ranges.next(), None);
     }
 

@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_posix::errno::Preserved;
 
 pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-    let _errno = Preserved::new();
     let timeout = timeout.map(extram_posix::time::timespec);
     let timeout = timeout.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: the word lives as long as the borrow, the time-out (relative to now) as long as the
@@ -22,7 +20,6 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
 }
 
 pub(crate) fn wake(word: *const AtomicU32, count: u32) {
-    let _errno = Preserved::new();
     // SAFETY: a private wake-up uses the address as a key and does not read the memory; an address
     // that is not mapped any more wakes nobody.
     unsafe {

@@ -13,7 +13,7 @@ static DUE: AtomicBool = AtomicBool::new(true);
 
 /// [`Port::forks`](extram_core::Port::forks).
 #[inline]
-pub fn forks() -> usize {
+pub(crate) fn forks() -> usize {
     // Relaxed: it changes before `fork` returns in the child, whose one thread changes it.
     FORKS.load(Ordering::Relaxed)
 }
@@ -25,7 +25,7 @@ pub(crate) fn register() -> Result<(), Refused> {
         return Ok(());
     }
     // SAFETY: functions of this library, which the C library forgets when it is unloaded.
-    match unsafe { libc::pthread_atfork(Some(before), None, Some(in_child)) } {
+    match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
         0 => Ok(()),
         _ => Err(Refused),
     }
@@ -34,6 +34,11 @@ pub(crate) fn register() -> Result<(), Refused> {
 unsafe extern "C" fn before() {
     // Relaxed: for the child that has this thread.
     DUE.store(true, Ordering::Relaxed);
+    crate::queue::before_fork();
+}
+
+unsafe extern "C" fn in_parent() {
+    crate::queue::after_fork(false);
 }
 
 unsafe extern "C" fn in_child() {
@@ -42,6 +47,8 @@ unsafe extern "C" fn in_child() {
         return;
     }
     let _errno = crate::errno::Preserved::new();
+    // First: the hooks wake.
+    crate::queue::after_fork(true);
     FORKS.fetch_add(1, Ordering::Relaxed);
     crate::thread::forget_id();
     for (hooks, pool) in SLOTS.iter().filter_map(Slot::settle) {

@@ -24,18 +24,37 @@ static REGISTERED: AtomicBool = AtomicBool::new(false);
 /// Called when the library is loaded, and by the first pool. Not a constructor in Rust's sense: all
 /// it uses is the C library.
 #[used]
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 static AT_LOAD: extern "C" fn() = at_load;
 
 /// Called when the library is unloaded, or the process ends. Threads that end after that call
-/// nothing of ours.
-#[used]
-#[unsafe(link_section = ".fini_array")]
+/// nothing of ours. (Mach-O has no such list; there `at_load` asks for it.)
+#[cfg_attr(not(target_vendor = "apple"), used, unsafe(link_section = ".fini_array"))]
 static AT_UNLOAD: extern "C" fn() = at_unload;
+
+#[cfg(target_vendor = "apple")]
+fn ask_for_the_end() {
+    unsafe extern "C" {
+        static __dso_handle: u8;
+        fn __cxa_atexit(
+            f: extern "C" fn(*mut libc::c_void),
+            arg: *mut libc::c_void,
+            library: *const u8,
+        ) -> libc::c_int;
+    }
+    extern "C" fn at_end(_: *mut libc::c_void) {
+        at_unload();
+    }
+    // SAFETY: the linker's symbol for this library, and a function that is there until its end.
+    unsafe { __cxa_atexit(at_end, core::ptr::null_mut(), &raw const __dso_handle) };
+}
 
 extern "C" fn at_load() {
     let _errno = crate::errno::Preserved::new();
     let _ = prepare();
+    #[cfg(target_vendor = "apple")]
+    ask_for_the_end();
 }
 
 pub(crate) extern "C" fn at_unload() {

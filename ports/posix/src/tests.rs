@@ -546,8 +546,8 @@ fn sleeping_and_starting_a_thread_leave_errno_alone() {
     }
     assert_eq!(sleeper.join().unwrap(), 77);
     set_errno(77);
-    let refused = crate::thread::newosproc(nothing, core::ptr::null_mut(), usize::MAX / 4);
-    assert!(refused.is_err(), "a stack of half the address space");
+    let refused = crate::thread::newosproc(nothing, core::ptr::null_mut(), usize::MAX - (1 << 20));
+    assert!(refused.is_err(), "a stack of all the address space");
     assert_eq!(errno(), 77);
 }
 
@@ -618,10 +618,80 @@ mod forked {
         other.join().unwrap();
     }
 
+    /// Sleeps by looking again and again.
+    struct Napping(core::sync::atomic::AtomicBool);
+
+    impl crate::queue::Sleeper for Napping {
+        fn new() -> Self {
+            Napping(false.into())
+        }
+        fn sleep(&self, held: &mut crate::queue::Held<'_>, timeout: Option<core::time::Duration>) {
+            held.without(|| {
+                let begin = std::time::Instant::now();
+                while !self.0.load(SeqCst) && timeout.is_none_or(|timeout| begin.elapsed() < timeout) {
+                    thread::yield_now();
+                }
+            });
+        }
+        fn rouse(&self) {
+            self.0.store(true, SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_child_finds_the_queues_empty_and_free_and_its_parent_finds_them_as_they_were() {
+        use extram_core::sync::AtomicU32;
+        static WORDS: [AtomicU32; 200] = [const { AtomicU32::new(0) }; 200];
+        let (_pools, _alone) = opened(0);
+        let wait = |word: &AtomicU32, timeout| crate::queue::wait::<Napping>(word, 0, timeout);
+        let wake_all = || WORDS.iter().for_each(|word| crate::queue::wake(word, u32::MAX));
+        let begun = &AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for word in &WORDS[..3] {
+                scope.spawn(move || {
+                    begun.fetch_add(1, SeqCst);
+                    wait(word, None);
+                });
+            }
+            while begun.load(SeqCst) < 3 {
+                thread::yield_now();
+            }
+            for _ in 0..20 {
+                child(|| {
+                    wake_all();
+                    WORDS.iter().for_each(|word| wait(word, Some(core::time::Duration::ZERO)));
+                    true
+                });
+            }
+            // Each is on its list, or looks at its word only now.
+            WORDS.iter().for_each(|word| word.store(1, SeqCst));
+            wake_all();
+        });
+    }
+
+    /// A system on which a thread has its process's number.
+    enum Numbered {}
+
+    // SAFETY: nobody waits; a number is no more than one.
+    unsafe impl crate::System for Numbered {
+        fn wait(_: &extram_core::sync::AtomicU32, _: u32, _: Option<core::time::Duration>) {}
+        fn wake(_: *const extram_core::sync::AtomicU32, _: u32) {}
+        fn thread_id() -> u64 {
+            std::process::id().into()
+        }
+        fn own_stack() -> Option<core::ops::Range<usize>> {
+            None
+        }
+    }
+
+    fn id_here() -> u64 {
+        crate::thread::id::<Numbered>()
+    }
+
     #[test]
     fn every_open_pool_is_told_once_and_forks_are_counted() {
         let (pools, _alone) = opened(SOME);
-        let (before, id) = (forks(), crate::thread::id());
+        let (before, id) = (forks(), id_here());
         // A second handler, as two threads that opened the first pool at once would register.
         crate::fork::register().unwrap();
         for pool in [pools[0], pools[SOME - 1]] {
@@ -632,7 +702,7 @@ mod forked {
             let well = told() && forks() == before + 1;
             let kept =
                 [pools[0], pools[SOME - 1]].iter().all(|pool| pool.local.look() == (at_address(6), true));
-            let own_id = crate::thread::id() == u64::from(std::process::id()) && crate::thread::id() != id;
+            let own_id = id_here() == u64::from(std::process::id()) && id_here() != id;
             child(|| forks() == before + 2 && pools.iter().all(|pool| pool.children.load(SeqCst) == 2));
             well && kept && own_id && pools.iter().all(|pool| pool.local.close()) && taken() == 0
         });
@@ -727,6 +797,9 @@ mod forked {
         if child == 0 {
             // Its own count is gone, and so is the slot: what leaves the hook must not count down.
             assert!(pool.local.close() && pool.open().is_ok());
+        } else {
+            // Where there is no block, what is left is told in each round, and would fork again.
+            assert!(pool.set(0).is_ok());
         }
     }
 

@@ -1,5 +1,6 @@
 //! Threads: creating them, and telling them apart.
 
+use crate::System;
 use crate::errno::Preserved;
 use extram_core::Refused;
 
@@ -27,12 +28,16 @@ extern "C" fn start(start: *mut libc::c_void) -> *mut libc::c_void {
     core::ptr::null_mut()
 }
 
-/// [`Port::newosproc`](extram_core::Port::newosproc).
+/// [`Threads::newosproc`](extram_core::Threads::newosproc).
 ///
 /// # Errors
 ///
 /// The system refuses a thread, or the memory to start it.
-pub fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread, Refused> {
+pub(crate) fn newosproc(
+    entry: extern "C" fn(*mut ()),
+    arg: *mut (),
+    stack: usize,
+) -> Result<Thread, Refused> {
     let _errno = Preserved::new();
     // SAFETY: the allocation is written before the new thread reads it, and freed by that thread or,
     // if there is none, here.
@@ -65,10 +70,7 @@ unsafe fn create(handed: *mut Start, stack: usize) -> Result<Thread, Refused> {
             if libc::pthread_attr_init(attr.as_mut_ptr()) != 0 {
                 return Err(Refused);
             }
-            let page = libc::sysconf(libc::_SC_PAGESIZE).max(4096) as usize;
-            let least = libc::PTHREAD_STACK_MIN.max(stack).checked_next_multiple_of(page);
-            let refused = least
-                .is_none_or(|least| libc::pthread_attr_setstacksize(attr.as_mut_ptr(), least) != 0)
+            let refused = !allow(attr.as_mut_ptr(), stack)
                 || libc::pthread_create(thread.as_mut_ptr(), attr.as_ptr(), start, handed.cast()) != 0;
             libc::pthread_attr_destroy(attr.as_mut_ptr());
             refused
@@ -77,50 +79,70 @@ unsafe fn create(handed: *mut Start, stack: usize) -> Result<Thread, Refused> {
     }
 }
 
-/// [`Port::join`](extram_core::Port::join).
-pub fn join(thread: Thread) {
+/// Asks for a stack of `size` bytes, in whole pages. What the system finds too small is doubled: the least
+/// that it takes has no name on all of them.
+///
+/// # Safety
+///
+/// The attribute object is initialised.
+unsafe fn allow(attr: *mut libc::pthread_attr_t, size: usize) -> bool {
+    // SAFETY: takes a number only.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(4096) as usize;
+    let mut wanted = size.checked_next_multiple_of(page);
+    while let Some(size) = wanted {
+        // SAFETY: by the caller's promise.
+        if unsafe { libc::pthread_attr_setstacksize(attr, size) } == 0 {
+            return true;
+        }
+        wanted = size.checked_mul(2);
+    }
+    false
+}
+
+/// [`Threads::join`](extram_core::Threads::join).
+pub(crate) fn join(thread: Thread) {
     // SAFETY: the handle is joined once, because it is consumed.
     unsafe { libc::pthread_join(thread.0, core::ptr::null_mut()) };
 }
 
 /// [`Port::thread_token`](extram_core::Port::thread_token).
 #[inline(always)]
-pub fn token() -> usize {
+pub(crate) fn token() -> usize {
     if extram_elf_tls::AVAILABLE {
         extram_elf_tls::token()
     } else {
         // SAFETY: no arguments.
-        let thread = (unsafe { libc::pthread_self() }) as usize;
-        // Miri numbers its threads; elsewhere it is the address of a control block, which is larger
-        // than 16 bytes.
-        if cfg!(miri) { (thread + 1) << 4 } else { thread & !15 }
+        token_of((unsafe { libc::pthread_self() }) as usize)
     }
 }
 
-/// The number that `ps -L` (FreeBSD: `ps -H`) and debuggers show.
+/// What a token is made of: the address of a control block, or a number (illumos, Miri).
 #[inline(always)]
-pub fn id() -> u64 {
+fn token_of(thread: usize) -> usize {
+    // No address has more than 60 bits that tell it from another one. With 32 there is no room for
+    // that, and no such system that numbers its threads; control blocks are larger than 16 bytes.
+    if usize::BITS == 64 || cfg!(miri) { thread.wrapping_add(1) << 4 } else { thread & !15 }
+}
+
+/// The number that the system's tools show.
+#[inline(always)]
+pub(crate) fn id<S: System>() -> u64 {
     if !extram_elf_tls::AVAILABLE {
-        return ask_id();
+        return S::thread_id();
     }
     extram_elf_tls::with(|block| {
         if block.thread_id.get() == 0 {
-            // 32 bits are enough: both systems have it in a C `int`.
-            block.thread_id.set(ask_id() as u32);
+            ask_id::<S>();
         }
         block.thread_id.get().into()
     })
 }
 
 #[cold]
-fn ask_id() -> u64 {
-    #[cfg(target_os = "freebsd")]
-    // SAFETY: no arguments; never fails.
-    let id = unsafe { libc::pthread_getthreadid_np() };
-    #[cfg(target_os = "linux")]
-    // SAFETY: no arguments; never fails.
-    let id = unsafe { libc::syscall(libc::SYS_gettid) };
-    id as u64
+fn ask_id<S: System>() {
+    // 32 bits are enough: all systems that have the block have it in a C `int`.
+    let id = S::thread_id() as u32;
+    extram_elf_tls::with(|block| block.thread_id.set(id));
 }
 
 /// In a forked child the same thread has another number.

@@ -27,7 +27,7 @@ mod wait;
 use core::ops::Range;
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
-use extram_core::{Hooks, Port, Refused};
+use extram_core::{Hooks, Port, Refused, Threads};
 
 pub use local::Local;
 pub use proc::Thread;
@@ -44,10 +44,6 @@ pub enum Windows {}
 // `wake`, which takes the system's own locks for a moment and allocates nothing. Brief: words have 64
 // bits on every processor that Windows runs on.
 unsafe impl Port for Windows {
-    fn usleep(micros: u32) {
-        time::usleep(micros);
-    }
-
     fn osyield() {
         time::osyield();
     }
@@ -79,6 +75,8 @@ unsafe impl Port for Windows {
         local.set(value)
     }
 
+    const HAS_EXIT_HOOK: bool = true;
+
     fn exit_hook(local: &'static Local) -> bool {
         local.is_open() && end::hook()
     }
@@ -91,16 +89,6 @@ unsafe impl Port for Windows {
     #[inline(always)]
     fn thread_id() -> u64 {
         proc::id()
-    }
-
-    type Thread = Thread;
-
-    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread, Refused> {
-        proc::newosproc(entry, arg, stack)
-    }
-
-    fn join(thread: Thread) {
-        proc::join(thread);
     }
 
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
@@ -125,11 +113,40 @@ unsafe impl Port for Windows {
 
     const FORKS: bool = false;
 
+    fn forks() -> usize {
+        0
+    }
+
+    const HAS_HEAVY_BARRIER: bool = true;
+
     fn heavy_barrier_init() -> bool {
         barrier::init()
     }
 
     fn heavy_barrier() -> bool {
         barrier::heavy()
+    }
+    fn in_handler() -> bool {
+        false
+    }
+
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        f()
+    }
+}
+
+impl Threads for Windows {
+    type Thread = Thread;
+
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread, Refused> {
+        proc::newosproc(entry, arg, stack)
+    }
+
+    fn join(thread: Thread) {
+        proc::join(thread);
+    }
+
+    fn usleep(micros: u32) {
+        time::usleep(micros);
     }
 }

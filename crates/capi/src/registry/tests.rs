@@ -24,13 +24,17 @@ fn let_to(registry: Numbers, pool: &'static AtomicU64) -> Place {
     let Ok(vacant) = registry.claim(ME) else { panic!("no place") };
     let place = vacant.place;
     vacant.fill((&raw const *pool).cast_mut());
-    registry.slots[place.slot].closed.store(true, Ordering::Relaxed);
+    registry.slots[place.slot()].closed.store(true, Ordering::Relaxed);
     place
 }
 
 impl Registry<AtomicU64> {
+    fn find_as(&'static self, place: Place, token: usize) -> Option<AtWork<AtomicU64>> {
+        self.find(place, self.notes.of_this_thread(|| token))
+    }
+
     fn found(&'static self, place: Place, token: usize) -> bool {
-        self.find(place, || token).is_some_and(|at_work| at_work.pool.load(Ordering::Relaxed) == 7)
+        self.find_as(place, token).is_some_and(|at_work| at_work.pool.load(Ordering::Relaxed) == 7)
     }
 
     /// Frees it with something else happening in the middle.
@@ -45,15 +49,15 @@ impl Registry<AtomicU64> {
 fn a_note_that_the_barrier_brings_to_light_is_seen() {
     let (registry, place, pool) = one_pool(true);
     // The other thread has read the address, and what it noted before is in its buffer still.
-    let read = registry.slots[place.slot].address();
+    let read = registry.slots[place.slot()].address();
     assert!(core::ptr::eq(read, pool));
     let brought_out = || {
-        registry.notes.say(OTHER, Some(place.slot));
+        registry.notes.say(OTHER, Some(&registry.slots[place.slot()]));
         true
     };
     assert_eq!(registry.free(place, brought_out), Err(EXTRAM_BUSY));
     assert_eq!(registry.free(place, || true), Err(EXTRAM_BUSY), "still at work");
-    registry.notes.say(OTHER, None);
+    registry.notes.say::<()>(OTHER, None);
     assert_eq!(registry.free(place, || true), Ok(()));
 }
 
@@ -62,7 +66,7 @@ fn a_note_that_the_barrier_brings_to_light_is_seen() {
 fn a_call_in_a_call_leaves_the_outer_one_at_work() {
     for notes in [true, false] {
         let (registry, place, _) = one_pool(notes);
-        let outer = registry.find(place, || OTHER);
+        let outer = registry.find_as(place, OTHER);
         assert!(registry.found(place, OTHER));
         assert_eq!(registry.free(place, || true), Err(EXTRAM_BUSY), "notes: {notes}");
         drop(outer);
@@ -73,7 +77,7 @@ fn a_call_in_a_call_leaves_the_outer_one_at_work() {
 #[test]
 fn the_barrier_comes_after_the_mark() {
     let (registry, place, _) = one_pool(true);
-    let marked = || registry.slots[place.slot].pool.load(Ordering::Relaxed).addr() & MARK != 0;
+    let marked = || registry.slots[place.slot()].pool.load(Ordering::Relaxed).addr() & MARK != 0;
     let mut was_marked = false;
     assert_eq!(
         registry
@@ -110,7 +114,7 @@ fn a_call_that_comes_meanwhile_finds_the_pool() {
     let (registry, place, _) = one_pool(true);
     let mut staying = None;
     let stays = || {
-        staying = registry.find(place, || OTHER);
+        staying = registry.find_as(place, OTHER);
         true
     };
     assert_eq!(registry.free(place, stays), Err(EXTRAM_BUSY));
@@ -120,9 +124,9 @@ fn a_call_that_comes_meanwhile_finds_the_pool() {
     // A handler on the thread that frees.
     assert_eq!(registry.free(place, || registry.found(place, ME)), Err(EXTRAM_BUSY));
     // The note is taken by a call for another slot.
-    registry.notes.say(OTHER, Some(place.slot + 1));
+    registry.notes.say(OTHER, Some(&registry.slots[place.slot() + 1]));
     assert_eq!(registry.free(place, || registry.found(place, OTHER)), Err(EXTRAM_BUSY));
-    let counted = registry.find(place, || OTHER);
+    let counted = registry.find_as(place, OTHER);
     assert_eq!(registry.free(place, || true), Err(EXTRAM_BUSY));
     drop(counted);
     assert_eq!(registry.free(place, || true), Ok(()));
@@ -143,7 +147,7 @@ fn two_that_free_at_once_do_not_get_in_each_others_way() {
 fn a_pool_that_is_opened_again_meanwhile_stays() {
     let (registry, place, _) = one_pool(true);
     let opened = || {
-        registry.slots[place.slot].closed.store(false, Ordering::Relaxed);
+        registry.slots[place.slot()].closed.store(false, Ordering::Relaxed);
         true
     };
     assert_eq!(registry.free(place, opened), Err(EXTRAM_BUSY));
@@ -156,7 +160,7 @@ fn a_stale_handle_neither_finds_the_next_tenant_nor_keeps_it() {
     let (registry, stale, pool) = one_pool(true);
     assert_eq!(registry.free(stale, || true), Ok(()));
     let place = let_to(registry, pool);
-    assert_eq!((place.slot, place.tenant), (stale.slot, stale.tenant + 1));
+    assert_eq!(place, stale.next());
     assert!(!registry.found(stale, ME));
     assert_eq!(registry.evict(stale, ME, || unreachable!()), Err(EXTRAM_INVALID));
     assert_eq!(registry.free(place, || true), Ok(()));
@@ -169,7 +173,7 @@ fn a_place_that_is_not_filled_comes_back() {
     assert_eq!(registry.free(place, || true), Ok(()));
     for _ in 0..2 * SLOTS {
         let Ok(vacant) = registry.claim(ME) else { panic!("a place was lost") };
-        assert_eq!(vacant.place.slot, place.slot);
+        assert_eq!(vacant.place, place.next());
     }
 }
 
@@ -190,12 +194,12 @@ mod in_a_forked_child {
     #[test]
     fn calls_of_others_are_over_and_ones_own_go_on() {
         let (registry, place, _) = one_pool(true);
-        registry.notes.say(OTHER, Some(place.slot));
+        registry.notes.say(OTHER, Some(&registry.slots[place.slot()]));
         assert_eq!(registry.free(place, || true), Err(EXTRAM_BUSY));
         registry.in_child(ME);
         assert_eq!(
             registry.free(place, || {
-                registry.notes.say(OTHER, Some(0));
+                registry.notes.say(OTHER, Some(&registry.slots[0]));
                 false
             }),
             Err(EXTRAM_BUSY)
@@ -204,14 +208,14 @@ mod in_a_forked_child {
         assert_eq!(registry.free(place, || true), Err(EXTRAM_BUSY), "its own");
         registry.in_child(ME);
         let (uncounted, other_place, other_pool) = one_pool(false);
-        let counted = uncounted.find(other_place, || OTHER);
+        let counted = uncounted.find_as(other_place, OTHER);
         assert_eq!(uncounted.free(other_place, || true), Err(EXTRAM_BUSY));
         uncounted.in_child(ME);
         assert_eq!(uncounted.free(other_place, || true), Ok(()), "over for the child");
         // Should it be this thread's own after all, the count stays at 0.
         drop(counted);
         let next = let_to(uncounted, other_pool);
-        assert_eq!((next.slot, uncounted.free(next, || true)), (other_place.slot, Ok(())));
+        assert_eq!((next.slot(), uncounted.free(next, || true)), (other_place.slot(), Ok(())));
         assert_eq!(registry.free(place, || true), Ok(()));
     }
 
@@ -224,17 +228,17 @@ mod in_a_forked_child {
         core::mem::forget(theirs);
         registry.in_child(ME);
         let again = let_to(registry, pool);
-        assert_eq!((again.slot, again.tenant), (their_place.slot, their_place.tenant + 1));
+        assert_eq!(again, their_place.next());
         mine.fill((&raw const *pool).cast_mut());
         assert!(registry.found(my_place, ME) && registry.found(again, ME));
         // It had put the address there already, and nobody had been told.
         let Ok(theirs) = registry.claim(OTHER) else { panic!("no place") };
         let place = theirs.place;
-        registry.slots[place.slot].pool.store((&raw const *pool).cast_mut(), Ordering::Relaxed);
+        registry.slots[place.slot()].pool.store((&raw const *pool).cast_mut(), Ordering::Relaxed);
         core::mem::forget(theirs);
         registry.in_child(ME);
         assert!(!registry.found(place, ME));
-        assert_eq!(let_to(registry, pool).slot, place.slot);
+        assert_eq!(let_to(registry, pool).slot(), place.slot());
     }
 
     #[test]
@@ -254,7 +258,7 @@ mod in_a_forked_child {
         assert_eq!(registry.evict(place, OTHER, || true).map(|_| ()), Ok(()));
         // The same, and it does not go on.
         let place = let_to(registry, pool);
-        let slot = &registry.slots[place.slot];
+        let slot = &registry.slots[place.slot()];
         slot.tenure.begin_ending(ME).expect("ours to end");
         let marked = (&raw const *pool).cast_mut().map_addr(|address| address | MARK);
         slot.pool.store(marked, Ordering::Relaxed);
@@ -263,11 +267,11 @@ mod in_a_forked_child {
         assert_eq!(registry.evict(place, OTHER, || true).map(|_| ()), Ok(()));
         // It had taken the pool out.
         let place = let_to(registry, pool);
-        let slot = &registry.slots[place.slot];
+        let slot = &registry.slots[place.slot()];
         slot.tenure.begin_ending(ME).expect("ours to end");
         slot.pool.store(core::ptr::null_mut(), Ordering::Relaxed);
         registry.in_child(OTHER);
-        assert_eq!(let_to(registry, pool).slot, place.slot);
+        assert_eq!(let_to(registry, pool).slot(), place.slot());
         assert!(!registry.found(place, OTHER));
         // Its own goes on.
         let place = let_to(registry, pool);
@@ -291,7 +295,7 @@ fn nobody_is_at_work_on_a_pool_that_was_freed() {
     let pools: [&'static AtomicU64; 2] = [const { AtomicU64::new(GONE) }; 2].map(keep);
     let now = AtomicUsize::new(usize::MAX);
     let ended = AtomicBool::new(false);
-    let place_of = |bits: usize| Place { slot: bits & (SLOTS - 1), tenant: bits / SLOTS };
+    let place_of = |number: usize| Place::from_number(number).expect("a place");
     let (found, freed) = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..2)
             .map(|_| {
@@ -302,7 +306,7 @@ fn nobody_is_at_work_on_a_pool_that_was_freed() {
                         if bits == usize::MAX {
                             continue;
                         }
-                        match registry.find(place_of(bits), Native::thread_token) {
+                        match registry.find_as(place_of(bits), Native::thread_token()) {
                             Some(at_work) => {
                                 assert_ne!(bits, missed, "it had been missed and is there again");
                                 assert_ne!(at_work.pool.load(Ordering::Relaxed), GONE);
@@ -324,7 +328,7 @@ fn nobody_is_at_work_on_a_pool_that_was_freed() {
             let pool = pools[(freed % 2) as usize];
             pool.store(7, Ordering::Relaxed);
             let place = let_to(registry, pool);
-            now.store(place.tenant * SLOTS + place.slot, Ordering::Release);
+            now.store(place.number(), Ordering::Release);
             while registry.evict(place, Native::thread_token(), Native::heavy_barrier).is_err() {
                 if until.elapsed() > Duration::from_secs(60) {
                     ended.store(true, Ordering::Relaxed);

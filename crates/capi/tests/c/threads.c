@@ -9,7 +9,11 @@
 extern _Thread_local extram_block this_task;
 #endif
 
-enum { THREADS = 8, CALLS = 10000, LIMIT = 3 };
+#ifndef CALLS_EACH
+#define CALLS_EACH 10000
+#endif
+
+enum { THREADS = 8, CALLS = CALLS_EACH, LIMIT = 3 };
 
 struct context {
     unsigned long calls;

@@ -1,6 +1,6 @@
 //! The handles of a crew's threads.
 
-use extram_core::Port;
+use extram_core::Threads;
 
 /// Most threads at once where there is no allocator.
 #[cfg(not(feature = "alloc"))]
@@ -8,12 +8,12 @@ pub(crate) const MOST_THREADS: u32 = 32;
 
 /// The handles of a crew.
 #[cfg(feature = "alloc")]
-pub(super) struct Threads<P: Port>(alloc::vec::Vec<P::Thread>);
+pub(super) struct Handles<P: Threads>(alloc::vec::Vec<P::Thread>);
 
 #[cfg(feature = "alloc")]
-impl<P: Port> Threads<P> {
+impl<P: Threads> Handles<P> {
     pub(super) fn new(count: u32) -> Self {
-        Threads(alloc::vec::Vec::with_capacity(count as usize))
+        Handles(alloc::vec::Vec::with_capacity(count as usize))
     }
 
     pub(super) fn put(&mut self, thread: P::Thread) {
@@ -31,13 +31,13 @@ impl<P: Port> Threads<P> {
 
 /// The handles of a crew.
 #[cfg(not(feature = "alloc"))]
-pub(super) struct Threads<P: Port>([Option<P::Thread>; MOST_THREADS as usize], usize);
+pub(super) struct Handles<P: Threads>([Option<P::Thread>; MOST_THREADS as usize], usize);
 
 #[cfg(not(feature = "alloc"))]
-impl<P: Port> Threads<P> {
+impl<P: Threads> Handles<P> {
     pub(super) fn new(count: u32) -> Self {
         debug_assert!(count <= MOST_THREADS);
-        Threads([const { None }; MOST_THREADS as usize], 0)
+        Handles([const { None }; MOST_THREADS as usize], 0)
     }
 
     pub(super) fn put(&mut self, thread: P::Thread) {

@@ -17,8 +17,8 @@ use crate::subject::Subject;
 use crate::{Config, Verdict};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::compiler_fence;
-use extram_core::Port;
 use extram_core::sync::{AtomicBool, AtomicU32};
+use extram_core::{Port, Threads};
 
 /// On a line of its own, else one store would wait for the other.
 #[repr(align(64))]

@@ -5,7 +5,7 @@ use crate::pool::{BOUND, case};
 use crate::subject::Subject;
 use crate::{Config, Verdict};
 use core::sync::atomic::Ordering::SeqCst;
-use extram_core::Port;
+use extram_core::{Port, Threads};
 
 /// A thread that takes its time to end, and looks whether anybody says that it has.
 pub(super) fn join<S: Subject>(config: &Config) -> Verdict {

@@ -5,7 +5,7 @@ use crate::pool::{BOUND, case};
 use crate::subject::Subject;
 use crate::{Config, Verdict};
 use core::time::Duration;
-use extram_core::Port;
+use extram_core::{Port, Threads};
 
 const NO_CLOCK: Verdict = Verdict::Skipped("now: the port has no clock");
 

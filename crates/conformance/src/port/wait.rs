@@ -6,7 +6,7 @@ use crate::subject::Subject;
 use crate::{Config, Verdict};
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
-use extram_core::Port;
+use extram_core::{Port, Threads};
 
 /// One thread that waits in every way; this one wakes it. The word is `inside`, `step` says how far the
 /// thread has come.

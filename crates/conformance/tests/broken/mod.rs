@@ -2,9 +2,12 @@
 
 use core::ops::Range;
 use extram::Native;
+use extram_conformance::wrap::{Local, Thread, Wrap};
 use extram_core::sync::AtomicU32;
-use extram_core::{Hooks, Port, Refused};
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
+use extram_core::{Hooks, Port, Refused, Threads};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 /// What a broken port does with one of the promises.
@@ -53,10 +56,11 @@ pub(crate) trait Fault: Send + Sync + 'static {
 
 pub(crate) struct Broken<F>(core::marker::PhantomData<F>);
 
-/// A word that ought to be thread-local, and the real one.
-pub(crate) struct Local {
-    shared: AtomicPtr<()>,
-    own: <Native as Port>::Local,
+/// Words that ought to be thread-local, by the address of their `Local`.
+static SHARED: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
+
+fn place<T>(local: &T) -> usize {
+    core::ptr::from_ref(local).addr()
 }
 
 unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
@@ -79,38 +83,42 @@ fn locked<F: Fault>() {
 }
 
 // SAFETY: it breaks the promises on purpose; the contexts of the suite are atomics, which stand it.
-unsafe impl<F: Fault> Port for Broken<F> {
+unsafe impl<F: Fault> Wrap for Broken<F> {
+    type Inner = Native;
     fn usleep(micros: u32) {
         if F::RESTLESS { Native::osyield() } else { Native::usleep(micros) }
     }
-    fn osyield() {
-        Native::osyield();
-    }
-    type Local = Local;
-    #[allow(clippy::declare_interior_mutable_const)]
-    const LOCAL: Local = Local { shared: AtomicPtr::new(core::ptr::null_mut()), own: Native::LOCAL };
-    fn tls_open(local: &'static Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+    fn tls_open(local: &'static Local<Self>, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
         if F::NO_ROOM {
             return Err(Refused);
         }
-        Native::tls_open(&local.own, pool, if F::SILENT_EXIT { &SILENT } else { hooks })
+        Native::tls_open(local, pool, if F::SILENT_EXIT { &SILENT } else { hooks })
     }
-    fn tls_close(local: &'static Local) -> bool {
-        local.shared.store(core::ptr::null_mut(), SeqCst);
-        Native::tls_close(&local.own)
+    fn tls_close(local: &'static Local<Self>) -> bool {
+        if F::SHARED_WORD {
+            SHARED.lock().unwrap().remove(&place(local));
+        }
+        Native::tls_close(local)
     }
-    fn tls_get(local: &'static Local) -> *mut () {
-        if F::SHARED_WORD { local.shared.load(SeqCst) } else { Native::tls_get(&local.own) }
+    fn tls_get(local: &'static Local<Self>) -> *mut () {
+        if F::SHARED_WORD {
+            let value = SHARED.lock().unwrap().get(&place(local)).copied();
+            core::ptr::with_exposed_provenance_mut(value.unwrap_or(0))
+        } else {
+            Native::tls_get(local)
+        }
     }
-    fn tls_set(local: &'static Local, value: *mut ()) -> Result<(), Refused> {
+    fn tls_look(local: &'static Local<Self>) -> (*mut (), bool) {
+        if F::SHARED_WORD { (Self::tls_get(local), false) } else { Native::tls_look(local) }
+    }
+    fn tls_set(local: &'static Local<Self>, value: *mut ()) -> Result<(), Refused> {
         if F::NO_VALUE && !value.is_null() {
             return Err(Refused);
         }
-        local.shared.store(value, SeqCst);
-        Native::tls_set(&local.own, value)
-    }
-    fn exit_hook(local: &'static Local) -> bool {
-        Native::exit_hook(&local.own)
+        if F::SHARED_WORD {
+            SHARED.lock().unwrap().insert(place(local), value.expose_provenance());
+        }
+        Native::tls_set(local, value)
     }
     fn thread_token() -> usize {
         F::token(Native::thread_token())
@@ -118,11 +126,10 @@ unsafe impl<F: Fault> Port for Broken<F> {
     fn thread_id() -> u64 {
         F::id(Native::thread_id())
     }
-    type Thread = <Native as Port>::Thread;
-    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread<Self>, Refused> {
         Native::newosproc(entry, arg, if F::SAME_STACK { 0 } else { stack })
     }
-    fn join(thread: Self::Thread) {
+    fn join(thread: Thread<Self>) {
         if !F::LATE_JOIN {
             Native::join(thread);
         }
@@ -149,20 +156,10 @@ unsafe impl<F: Fault> Port for Broken<F> {
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         F::bounds(Native::stack_bounds(sp))
     }
-    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
-        Native::stack_bounds_in_signal(sp)
-    }
     fn now() -> Option<Duration> {
         F::now(Native::now())
     }
-    const FORKS: bool = Native::FORKS;
-    fn heavy_barrier_init() -> bool {
-        Native::heavy_barrier_init()
-    }
     fn heavy_barrier() -> bool {
         F::EMPTY_BARRIER || Native::heavy_barrier()
-    }
-    fn forks() -> usize {
-        Native::forks()
     }
 }

@@ -1,9 +1,10 @@
 //! The whole of entering, on which the fast paths rest.
 
 use super::{Leaving, Manner, Wait};
+use crate::count::Era;
 use crate::hold::{Popped, Resumed};
 use crate::list::{Taken, Waited};
-use crate::m::LAST;
+use crate::m::{LAST, Stage};
 use crate::own::{self, Own};
 use crate::port::Port;
 use crate::sync::{Ordering, fence};
@@ -44,6 +45,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         let obtained = self.obtain(manner)?;
         let m = obtained.m;
+        if let Own::M { m: own, plain: true } = self.own()
+            && !manner.handler
+            && self.come_again(own, true) == Resumed::Outermost
+        {
+            // Revoked when the thread came, and reopened since: it is not to have two.
+            self.list.give::<P, _>(&self.table, m, m.id());
+            return self.let_in(own, manner, sp).map(|()| own);
+        }
         self.install(m, manner, &taking);
         drop(taking);
         self.tell(&obtained);
@@ -124,7 +133,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Makes slots usable again that `close` took from this thread.
     fn retired_of_mine(&'static self) {
         if self.mode.is_unshared::<P>() {
-            self.table.reclaim(P::thread_token());
+            self.table.reclaim::<P>(P::thread_token());
         }
     }
 
@@ -134,17 +143,20 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let mut lines_up = false;
         let mut told = false;
         loop {
+            let era = self.list.era::<P>();
             let taken = self.list.take_or::<P, _>(&self.table, lines_up);
             lines_up = false;
             match taken {
                 Taken::M { m, last } => {
-                    self.hold(m);
+                    if !self.hold_taken(m, era) {
+                        continue;
+                    }
                     if last {
                         m.owe(LAST);
                     }
                     return Ok(Obtained { m, returned: 0, granted: false });
                 }
-                Taken::Waiting { forks } => match self.wait(forks, manner)? {
+                Taken::Waiting { era } => match self.wait(era, manner)? {
                     Some(obtained) => return Ok(obtained),
                     None => continue,
                 },
@@ -182,11 +194,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Waits as one of the counted threads; `None` if the thread is not counted any more and has to
     /// begin anew.
-    fn wait(
-        &'static self,
-        forks: usize,
-        manner: &Manner<'_, R, P>,
-    ) -> Result<Option<Obtained<R>>, EnterError> {
+    fn wait(&'static self, era: Era, manner: &Manner<'_, R, P>) -> Result<Option<Obtained<R>>, EnterError> {
         let mut returned = 0;
         // It may have gone idle after we looked, and before we were counted.
         if let Some(m) = self.take_idle_back() {
@@ -195,8 +203,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.list.give::<P, _>(&self.table, m, returned);
         }
         let waited = match manner.wait {
-            Wait::For(timed) => timed(self, forks),
-            _ => self.list.wait::<P, _>(&self.table, forks, || None),
+            Wait::For(timed) => timed(self, era),
+            _ => self.list.wait::<P, _>(&self.table, era, || None),
         };
         let error = match waited {
             Waited::M(id) => {
@@ -215,6 +223,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.runtime.observe(Event::Returned { m: returned });
         }
         let Some(error) = error else { return Ok(None) };
+        self.runtime.refused(error);
         self.runtime.observe(Event::Refused);
         Err(error)
     }
@@ -222,14 +231,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Waits as one of the counted threads, for `limit` at most since the clock said `since`.
     pub(super) fn wait_timed(
         &'static self,
-        forks: usize,
+        era: Era,
         limit: Duration,
         since: &Cell<Option<Duration>>,
     ) -> Waited {
         // A thread that was forgotten in a forked child, and waits once more, began then.
         since.set(since.get().or_else(P::now));
         let mut waits = 0;
-        self.list.wait::<P, _>(&self.table, forks, || match (since.get(), P::now()) {
+        self.list.wait::<P, _>(&self.table, era, || match (since.get(), P::now()) {
             (Some(since), Some(now)) => Some(limit.saturating_sub(now.saturating_sub(since))),
             // No clock: waits of a microsecond are counted.
             _ => {
@@ -264,6 +273,29 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             m.hold().hold_listed(P::thread_token());
         } else {
             m.hold().hold(P::thread_token());
+        }
+    }
+
+    /// The same, of an M that was spare in that era; `false` if a handler has forked since, and there the
+    /// slot was found bare.
+    #[inline(always)]
+    pub(crate) fn hold_taken(&'static self, m: &M<R>, era: Era) -> bool {
+        self.hold(m);
+        if P::FORKS && self.list.era::<P>() != era && m.stage() == Stage::Bare {
+            m.hold().forget();
+            return false;
+        }
+        true
+    }
+
+    /// Takes a spare M into this thread's hands, and says whether it was the last one.
+    pub(crate) fn take_spare(&'static self) -> Option<(&'static M<R>, bool)> {
+        loop {
+            let era = self.list.era::<P>();
+            let Taken::M { m, last } = self.list.take::<P, _>(&self.table) else { return None };
+            if self.hold_taken(m, era) {
+                return Some((m, last));
+            }
         }
     }
 

@@ -32,16 +32,17 @@ impl List {
         })
     }
 
-    /// Whether so many are spare, at some moment of the call. `false` where others come and go too fast
-    /// to tell. Touches no more Ms than that.
+    /// Whether so many are spare, or were a moment ago. `false` where others come and go too fast to tell.
+    /// Touches no more Ms than that.
     pub(crate) fn has_at_least<L: Links>(&self, links: &L, least: u32) -> bool {
         let word = self.look();
         let mut next = word.head();
         for _ in 0..least {
-            if next == 0 {
+            // A link may be newer than the word, and name an M whose memory this thread has not seen.
+            if next == 0 || !links.has(next) {
                 return false;
             }
-            // Relaxed: the links are those of this moment if the word is still the same afterwards (Stable).
+            // Relaxed: harmless whatever it is (Stable).
             next = L::schedlink(links.node(next)).load(Ordering::Relaxed);
         }
         fence(Ordering::Acquire);

@@ -2,8 +2,9 @@
 //! [`crate::list`].
 
 use super::{Links, List};
+use crate::count::{Changed, Count, Era};
 use crate::port::Port;
-use crate::sync::{AtomicU32, Ordering, fence};
+use crate::sync::{Ordering, fence};
 use crate::word::Word;
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -29,28 +30,38 @@ pub(crate) enum Waited {
 /// Invariant Guest: counted until it is dropped.
 pub(crate) struct Guest<'a, P: Port> {
     list: &'a List,
+    era: Era,
     forks: usize,
     _port: PhantomData<P>,
 }
 
 impl<P: Port> Drop for Guest<'_, P> {
     fn drop(&mut self) {
-        // In a forked child the count began anew.
-        if !P::FORKS || P::forks() == self.forks {
+        // In a forked child the count began anew, and the pool may be gone.
+        if self.is_here() {
             // Release: partner of the acquire in `quiet`. The last access to the pool.
-            self.list.guests.fetch_sub(1, Ordering::Release);
+            self.list.guests.go::<P>(self.era, Ordering::Release);
         }
+    }
+}
+
+impl<P: Port> Guest<'_, P> {
+    /// Whether the process is the one in which the guest came: else nobody counts it. Touches nothing of
+    /// the pool's.
+    pub(crate) fn is_here(&self) -> bool {
+        !P::FORKS || P::forks() == self.forks
     }
 }
 
 impl List {
     /// Comes as a guest. What the pool's word says afterwards holds for `close`, too.
     pub(crate) fn guest<P: Port>(&self) -> Guest<'_, P> {
-        let forks = P::forks();
-        // Relaxed: the fence orders it (Guest).
-        self.guests.fetch_add(1, Ordering::Relaxed);
+        let era = self.guests.come();
+        // After the count: that belongs to the same process, or to one before (`Count::go`).
+        let forks = if P::FORKS { P::forks() } else { 0 };
+        // Invariant Guest.
         fence(Ordering::SeqCst);
-        Guest { list: self, forks, _port: PhantomData }
+        Guest { list: self, era, forks, _port: PhantomData }
     }
 
     /// Counts the calling thread as waiting, if `word` is what the word says still.
@@ -71,27 +82,17 @@ impl List {
     pub(crate) fn wait<P: Port, L: Links>(
         &self,
         links: &L,
-        forks: usize,
+        era: Era,
         mut remaining: impl FnMut() -> Option<Duration>,
     ) -> Waited {
         loop {
-            if P::forks() != forks {
-                return Waited::Forgotten;
-            }
-            // Relaxed: a hint for the exchange that follows.
-            let tokens = self.wakeups.load(Ordering::Relaxed);
-            if tokens > 0 {
-                // Acquire: synchronises with the release in `hand`, so the pick-up finds what the
-                // token stands for (Wakeup).
-                if self
-                    .wakeups
-                    .compare_exchange_weak(tokens, tokens - 1, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-                {
-                    return self.pick_up::<P, L>(links, forks);
-                }
-                continue;
-            }
+            // Acquire: synchronises with the release in `hand`, so the pick-up finds what the token
+            // stands for (Wakeup).
+            let none = match self.wakeups.take_one(era, Ordering::Acquire) {
+                Changed::Done => return self.pick_up::<P, L>(links, era),
+                Changed::Not(none) => none,
+                Changed::Over => return Waited::Forgotten,
+            };
             let timeout = remaining();
             if timeout == Some(Duration::ZERO) {
                 if self.cancel() {
@@ -100,10 +101,10 @@ impl List {
                 // Somebody has counted us out already: a token comes without fail, and going away now
                 // would lose the M that it stands for. But a thread that has come since may take it, and
                 // its count is ours to take back then.
-                P::wait(&self.wakeups, 0, Some(A_MOMENT));
+                P::wait(self.wakeups.word(), none, Some(A_MOMENT));
                 continue;
             }
-            P::wait(&self.wakeups, 0, timeout);
+            P::wait(self.wakeups.word(), none, timeout);
         }
     }
 
@@ -124,36 +125,30 @@ impl List {
     /// Picks up what a token stands for. By Invariant Wakeup there is an M or an error for each
     /// thread in here. Whoever finds neither in one round has been overtaken by threads that found
     /// theirs in that time, so this waits for nobody.
-    fn pick_up<P: Port, L: Links>(&self, links: &L, forks: usize) -> Waited {
+    fn pick_up<P: Port, L: Links>(&self, links: &L, era: Era) -> Waited {
         loop {
             // A handler forked after the token was taken: what it stood for is on the list there.
-            if P::forks() != forks {
+            if self.era::<P>() != era {
                 return Waited::Forgotten;
             }
             if let Some(id) = self.granted.pop::<P, L>(links, L::schedlink) {
                 return Waited::M(id);
             }
-            if Self::take_one(&self.dismissals) {
+            // Relaxed, both: what matters came with the token.
+            if self.dismissals.take_one(era, Ordering::Relaxed) == Changed::Done {
                 return Waited::Closed;
             }
-            if Self::take_one(&self.refusals) {
+            if self.refusals.take_one(era, Ordering::Relaxed) == Changed::Done {
                 return Waited::Failed;
             }
         }
     }
 
-    fn take_one(count: &AtomicU32) -> bool {
-        let there = count.load(Ordering::Relaxed);
-        // Relaxed: what matters came with the token.
-        there > 0 && count.compare_exchange(there, there - 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-
-    /// Tells `count` threads, which are not counted any more, that they get no M, and why.
-    pub(super) fn refuse<P: Port>(&self, why: &AtomicU32, count: u32) {
-        if count > 0 {
-            // Relaxed: `hand` publishes it.
-            why.fetch_add(count, Ordering::Relaxed);
-            self.hand::<P>(count);
+    /// Tells `count` threads, which are not counted any more since that era, that they get no M, and why.
+    pub(super) fn refuse<P: Port>(&self, why: &Count, count: u32, era: Era) {
+        // Relaxed: `hand` publishes it.
+        if count > 0 && why.add::<P>(count, era, Ordering::Relaxed) {
+            self.hand::<P>(count, era);
         }
     }
 
@@ -161,10 +156,11 @@ impl List {
     /// the thread that is served may close and free the pool before the wake-up, which therefore
     /// gets no more than an address.
     #[cold]
-    pub(super) fn hand<P: Port>(&self, count: u32) {
-        let wakeups = &raw const self.wakeups;
+    pub(super) fn hand<P: Port>(&self, count: u32, era: Era) {
+        let wakeups = core::ptr::from_ref(self.wakeups.word());
         // Release: partner of the acquire in `wait`.
-        self.wakeups.fetch_add(count, Ordering::Release);
-        P::wake(wakeups, count);
+        if self.wakeups.add::<P>(count, era, Ordering::Release) {
+            P::wake(wakeups, count);
+        }
     }
 }

@@ -314,3 +314,26 @@ fn a_thread_that_is_late_in_coming_back_meets_no_m_of_the_next_start() {
         pool.end();
     });
 }
+
+/// A creator that has the last slot fails while the pool is closed: it owes nothing then, and whoever
+/// reopens has found the limit reached.
+#[test]
+fn reopening_against_a_creator_that_fails() {
+    model_loads(2, || {
+        let pool = ModelPool::<false>::failing(Binding::Call, 1, 1..3);
+        let shared = pool.get();
+        // The only M goes.
+        shared.enter().unwrap().discard();
+        let other = spawn(move || _ = shared.callback(work));
+        let closed = shared.close();
+        if closed.is_err() {
+            while shared.reopen().is_err() {}
+        }
+        other.join().unwrap();
+        if closed.is_err() {
+            while shared.callback(work).is_err() {}
+            assert_eq!(shared.close(), Ok(()));
+        }
+        pool.end();
+    });
+}

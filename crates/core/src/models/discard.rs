@@ -3,7 +3,7 @@
 use crate::models::model;
 use crate::models::pool::{ModelPool, ModelRuntime, two_that_stay, work};
 use crate::models::port::{ModelPort, spawn};
-use crate::{Binding, EnterError, Pool};
+use crate::{Binding, Busy, EnterError, Pool};
 
 const UNLIMITED: u32 = u32::MAX;
 
@@ -140,6 +140,48 @@ fn a_surplus_context_is_dropped_before_the_pool_goes() {
         work(&inside);
         drop(inside);
         other.join().unwrap();
+        pool.end();
+    });
+}
+
+/// Who makes the M for others is preempted when it is published, and another thread uses it, discards it and
+/// cannot make another: the next newcomer does.
+#[test]
+fn whoever_adopts_does_not_forget_a_failure_that_came_after() {
+    model(3, || {
+        // The refill of the first M, and what was to replace it; the same once more with the adopter's.
+        let pool = ModelPool::<false>::failing_at(Binding::Call, u32::MAX, 0b110110);
+        let shared = pool.get();
+        shared.enter().unwrap().discard();
+        let other = spawn(move || {
+            if let Ok(inside) = shared.enter() {
+                inside.discard();
+            }
+        });
+        let called = shared.callback(work);
+        assert!(matches!(called, Ok(()) | Err(EnterError::CreationFailed)), "{called:?}");
+        other.join().unwrap();
+        assert_eq!(shared.callback(work), Ok(()), "{:?}", shared.stats());
+        pool.end();
+    });
+}
+
+/// At the limit: the one M is in use when the pool is reopened, and its holder, who found the pool closed,
+/// discards it.
+///
+/// Edge: reopen x leave.
+#[test]
+fn reopening_against_a_thread_that_discards_the_only_m() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 1);
+        let shared = pool.get();
+        let inside = shared.enter().unwrap();
+        assert_eq!(shared.close(), Err(Busy));
+        let other = spawn(move || shared.reopen());
+        inside.discard();
+        if other.join().unwrap().is_ok() {
+            assert_eq!(shared.callback(work), Ok(()), "{:?}", shared.stats());
+        }
         pool.end();
     });
 }

@@ -151,15 +151,15 @@ fn a_slot_that_came_back_is_seen_by_whoever_withdraws_a_void_claim_afterwards() 
         let pool = ModelPool::<false>::new(Binding::Call, 2);
         let shared = pool.get();
         assert!(matches!(shared.list.take::<Shared, _>(&shared.table), Taken::M { last: true, .. }));
-        assert!(shared.list.claim());
-        let Ok(slot) = shared.table.reserve::<Shared>(2) else { panic!("one of two is taken") };
-        assert!(shared.list.claim_extra());
+        let void = shared.list.claim::<Shared>().expect("one is needed");
+        let Ok(slot) = shared.table.reserve::<Shared>(2, |_| ()) else { panic!("one of two is taken") };
+        let failing = shared.list.claim_extra::<Shared>().expect("it can be counted");
         let void = spawn(move || {
-            shared.list.withdraw();
+            shared.list.withdraw::<Shared>(void);
             shared.limit_reached()
         });
-        shared.table.release(slot);
-        let outcome = shared.list.give_up::<Shared>();
+        shared.table.release::<Shared>(slot.id());
+        let outcome = shared.list.give_up::<Shared>(failing);
         let reached = void.join().unwrap();
         assert!(outcome == GaveUp::KeepDuty || !reached, "{outcome:?}, and nobody sees the slot");
         pool.end();

@@ -73,7 +73,7 @@ fn one_m_is_on_the_list_while_trim_drops_a_context() {
 fn a_creation_that_unwinds_ends_the_waits_of_two() {
     model_loads(1, || {
         let extra = Extra::new(1, 0);
-        assert!(extra.list.claim_extra());
+        let claim = extra.claim_extra();
         let waiters = [(); 2].map(|()| {
             let extra = Rc::clone(&extra);
             thread::spawn(move || match extra.enter(None) {
@@ -84,7 +84,7 @@ fn a_creation_that_unwinds_ends_the_waits_of_two() {
                 ended => assert_eq!(ended, Waited::Failed),
             })
         });
-        extra.list.abandon::<Shared>(true);
+        extra.list.abandon::<Shared>(Some(claim));
         extra.node(1).work();
         extra.give(1);
         for waiter in waiters {
@@ -99,7 +99,7 @@ fn a_creation_that_unwinds_ends_the_waits_of_two() {
 fn when_the_only_creator_unwinds_nobody_is_left_waiting() {
     model_loads(1, || {
         let extra = Extra::new(1, 0);
-        assert!(extra.list.claim_extra());
+        let claim = extra.claim_extra();
         let waiters = [(); 2].map(|()| {
             let extra = Rc::clone(&extra);
             thread::spawn(move || extra.enter(None))
@@ -107,7 +107,7 @@ fn when_the_only_creator_unwinds_nobody_is_left_waiting() {
         while extra.list.glance().waiting() < 2 {
             thread::yield_now();
         }
-        extra.list.abandon::<Shared>(true);
+        extra.list.abandon::<Shared>(Some(claim));
         assert_eq!(extra.enter(Some(Duration::ZERO)), Waited::Failed, "who would make one?");
         for waiter in waiters {
             assert_eq!(waiter.join().unwrap(), Waited::Failed);
@@ -115,10 +115,10 @@ fn when_the_only_creator_unwinds_nobody_is_left_waiting() {
         // Another creator is at work, and whoever comes waits for that.
         extra.give(1);
         let taken = extra.take().unwrap();
-        assert!(extra.list.claim() && extra.list.claim_extra());
-        extra.list.abandon::<Shared>(true);
+        let (claim, other) = (extra.claim().expect("none is spare"), extra.claim_extra());
+        extra.list.abandon::<Shared>(Some(claim));
         assert_eq!(extra.enter(Some(Duration::ZERO)), Waited::TimedOut);
-        assert_eq!(extra.list.give_up::<Shared>(), GaveUp::KeepDuty);
+        assert_eq!(extra.list.give_up::<Shared>(other), GaveUp::KeepDuty);
         extra.give(taken.0);
         extra.assert_at_rest(vec![1]);
     });

@@ -31,6 +31,7 @@ mod close;
 mod discard;
 mod duty;
 mod foreign;
+mod forked;
 mod idle;
 mod life;
 mod list;

@@ -1,6 +1,6 @@
 //! A list with a handful of Ms that are nothing but a link and a payload.
 
-use crate::list::{Links, List, Taken, Waited};
+use crate::list::{Claim, Links, List, Taken, Waited};
 use crate::models::port::Shared;
 use crate::sync::AtomicU32;
 use core::time::Duration;
@@ -64,8 +64,17 @@ impl Extra {
         self.list.give::<Shared, _>(&self.nodes, self.node(id), id)
     }
 
-    pub(super) fn publish(&self, id: u32) -> bool {
-        self.list.publish::<Shared, _>(&self.nodes, self.node(id), id)
+    pub(super) fn publish(&self, id: u32, claim: Claim) -> bool {
+        self.list.publish::<Shared, _>(&self.nodes, self.node(id), id, claim)
+    }
+
+    pub(super) fn claim(&self) -> Option<Claim> {
+        self.list.claim::<Shared>()
+    }
+
+    /// Whether it is needed or not.
+    pub(super) fn claim_extra(&self) -> Claim {
+        self.list.claim_extra::<Shared>().expect("so few can be counted")
     }
 
     /// The number of the M taken, and whether it was the last.
@@ -80,7 +89,7 @@ impl Extra {
     pub(super) fn enter(&self, limit: Option<Duration>) -> Waited {
         let _guest = self.list.guest::<Shared>();
         match self.list.take_or::<Shared, _>(&self.nodes, true) {
-            Taken::Waiting { forks } => self.list.wait::<Shared, _>(&self.nodes, forks, || limit),
+            Taken::Waiting { era } => self.list.wait::<Shared, _>(&self.nodes, era, || limit),
             Taken::M { m, .. } => Waited::M(m.id),
             Taken::Closed => Waited::Closed,
             _ => Waited::Failed,

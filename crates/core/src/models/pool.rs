@@ -19,10 +19,11 @@ pub(super) enum Moment {
     Dropping,
 }
 
-/// Makes contexts; those of the attempts `failing` cannot be made (the first M's is attempt 0).
+/// Makes contexts; those of the attempts whose bits are set in `failing` cannot be made (the first M's is
+/// attempt 0).
 pub(super) struct ModelRuntime {
     foreign: Option<Foreign>,
-    failing: Range<u32>,
+    failing: u32,
     /// loom's, because which thread's attempt fails depends on it.
     attempts: AtomicU32,
     /// Not loom's: read at the end.
@@ -53,10 +54,10 @@ impl Runtime for ModelRuntime {
         if let Some(foreign) = &self.foreign {
             foreign(Moment::Making);
         }
-        if !self.failing.is_empty() {
+        if self.failing != 0 {
             // Relaxed: a number.
             let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
-            if self.failing.contains(&attempt) {
+            if self.failing.checked_shr(attempt).is_some_and(|bits| bits & 1 != 0) {
                 return Err(());
             }
         }
@@ -79,7 +80,7 @@ impl ModelRuntime {
     pub(super) fn new() -> Self {
         Self {
             foreign: None,
-            failing: 0..0,
+            failing: 0,
             attempts: AtomicU32::new(0),
             made: std::sync::atomic::AtomicU32::new(0),
         }
@@ -116,11 +117,16 @@ pub(super) struct ModelPool<const BARRIER: bool>(*mut Pool<ModelRuntime, ModelPo
 
 impl<const BARRIER: bool> ModelPool<BARRIER> {
     pub(super) fn new(binding: Binding, limit: u32) -> Self {
-        Self::failing(binding, limit, 0..0)
+        Self::failing_at(binding, limit, 0)
     }
 
     /// The attempts `failing` to make an M fail.
     pub(super) fn failing(binding: Binding, limit: u32, failing: Range<u32>) -> Self {
+        Self::failing_at(binding, limit, failing.map(|attempt| 1 << attempt).sum())
+    }
+
+    /// Those fail whose bits are set.
+    pub(super) fn failing_at(binding: Binding, limit: u32, failing: u32) -> Self {
         Self::started(
             Pool::new(ModelRuntime { failing, ..ModelRuntime::new() }).binding(binding).limit(limit),
         )

@@ -7,12 +7,13 @@
 use crate::port::{Hooks, Port, Refused};
 use crate::sync::{AtomicU32, Ordering};
 use core::cell::{Cell, RefCell};
+use core::ops::Range;
 use core::ptr::null_mut;
 use core::time::Duration;
 use std::vec::Vec;
 
-/// With or without a heavy barrier.
-pub(super) struct ModelPort<const BARRIER: bool>;
+/// With or without a heavy barrier, on a system that forks or not.
+pub(super) struct ModelPort<const BARRIER: bool, const FORKS: bool = false>;
 
 /// Bound Ms are bound the shared way, see [`crate::hold`].
 pub(super) type Shared = ModelPort<false>;
@@ -50,6 +51,7 @@ std::thread_local! {
     static OPEN: RefCell<Vec<Opening>> = const { RefCell::new(Vec::new()) };
     static OPENINGS: Cell<usize> = const { Cell::new(0) };
     static TOKENS: Cell<usize> = const { Cell::new(0) };
+    static FORKED: Cell<usize> = const { Cell::new(0) };
 }
 
 fn next_token() -> usize {
@@ -63,6 +65,17 @@ pub(super) fn reset() {
     OPEN.with_borrow_mut(Vec::clear);
     OPENINGS.set(0);
     TOKENS.set(0);
+    FORKED.set(0);
+}
+
+/// What the C library does in a forked child: the calling thread is its only one.
+pub(super) fn fork() {
+    FORKED.set(FORKED.get() + 1);
+    let open = OPEN.with_borrow(Clone::clone);
+    for opening in open {
+        // SAFETY: the pool is open, and its other threads do nothing any more.
+        unsafe { (opening.hooks.in_child)(opening.pool) };
+    }
 }
 
 /// Starts a thread whose exit hook runs when `f` has returned.
@@ -96,9 +109,11 @@ fn opening(place: *const Place) -> Option<usize> {
 // SAFETY: Own thread and Token by `loom::thread_local`. Exit hook: `spawn` runs it, and
 // `tls_close` is refused while one runs, and lets none start. Barrier: both sides are sequentially
 // consistent fences, see `crate::sync`. Wake: the address is only compared. Signal: there are none.
-unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
-    fn usleep(_micros: u32) {
-        loom::thread::yield_now();
+unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, FORKS> {
+    const FORKS: bool = FORKS;
+
+    fn forks() -> usize {
+        FORKED.get()
     }
 
     fn osyield() {
@@ -142,6 +157,8 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
         Ok(())
     }
 
+    const HAS_EXIT_HOOK: bool = true;
+
     fn exit_hook(_place: &'static Place) -> bool {
         HOOKED.with(|hooked| hooked.set(true));
         true
@@ -159,14 +176,6 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
     fn thread_id() -> u64 {
         Self::thread_token() as u64
     }
-
-    type Thread = ();
-
-    fn newosproc(_entry: extern "C" fn(*mut ()), _arg: *mut (), _stack: usize) -> Result<(), Refused> {
-        Err(Refused)
-    }
-
-    fn join((): ()) {}
 
     /// Blocks the model's thread: a wake-up that never comes is a deadlock, which loom reports.
     ///
@@ -196,6 +205,8 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
         }
     }
 
+    const HAS_HEAVY_BARRIER: bool = true;
+
     fn heavy_barrier_init() -> bool {
         BARRIER
     }
@@ -203,5 +214,25 @@ unsafe impl<const BARRIER: bool> Port for ModelPort<BARRIER> {
     fn heavy_barrier() -> bool {
         crate::sync::fence(Ordering::SeqCst);
         true
+    }
+
+    fn stack_bounds(_sp: usize) -> Option<Range<usize>> {
+        None
+    }
+
+    fn stack_bounds_in_signal(_sp: usize) -> Option<Range<usize>> {
+        None
+    }
+
+    fn now() -> Option<Duration> {
+        None
+    }
+
+    fn in_handler() -> bool {
+        false
+    }
+
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        f()
     }
 }

@@ -103,11 +103,11 @@ fn a_wait_that_close_ends_before_the_pool_is_opened_again() {
 #[test]
 fn a_wait_that_a_failed_creation_ends() {
     let fail = |pool: &'static SharedPool| {
-        assert!(pool.list.claim_extra());
+        let claim = pool.list.claim_extra::<Shared>().expect("it can be counted");
         while pool.stats().waiting == 0 {
             loom::thread::yield_now();
         }
-        assert_eq!(pool.list.give_up::<Shared>(), GaveUp::Told);
+        assert_eq!(pool.list.give_up::<Shared>(claim), GaveUp::Told);
     };
     a_wait_against_close(patient, fail, &[Err(EnterError::CreationFailed)]);
 }

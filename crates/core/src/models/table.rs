@@ -1,5 +1,6 @@
 //! The table: taking slots into use and out of it, and growing.
 
+use crate::list::Taken;
 use crate::m::Stage;
 use crate::models::model_loads;
 use crate::models::pool::{ModelPool, ModelRuntime, Room, SharedPool, read};
@@ -9,14 +10,14 @@ use std::vec::Vec;
 
 /// Takes a slot into use, makes its M and takes it apart again; `None` if all are in use.
 fn use_one(pool: &'static SharedPool, limit: u32) -> Option<u32> {
-    let id = pool.table.reserve::<Shared>(limit).ok()?;
-    let m = pool.table.get(id);
+    let m = pool.table.reserve::<Shared>(limit, |_| ()).ok()?;
     // SAFETY: the model's question: the number is this thread's alone, and bare. loom watches the context.
     unsafe { m.put_context(pool.runtime().new_context().unwrap()) };
+    pool.table.part::<Shared>(m);
     // SAFETY: it is there.
     drop(unsafe { m.take_context() });
-    pool.table.release(id);
-    Some(id)
+    pool.table.release::<Shared>(m.id());
+    Some(m.id())
 }
 
 /// Two threads, one slot that both want.
@@ -64,9 +65,10 @@ fn two_growers_get_slots_of_their_own() {
         };
         let two = move || {
             [(); 2].map(|()| {
-                let Ok(id) = shared.table.reserve::<Shared>(u32::MAX) else { panic!("memory for all") };
-                make(shared.table.get(id));
-                id
+                let reserved = shared.table.reserve::<Shared>(u32::MAX, |_| ());
+                let Ok(m) = reserved else { panic!("memory for all") };
+                make(m);
+                m.id()
             })
         };
         let other = spawn(two);
@@ -79,10 +81,33 @@ fn two_growers_get_slots_of_their_own() {
         for id in ids {
             let m = shared.table.get(id);
             assert_eq!(m.id(), id);
+            shared.table.part::<Shared>(m);
             // SAFETY: made above.
             drop(unsafe { m.take_context() });
-            shared.table.release(id);
+            shared.table.release::<Shared>(id);
         }
         pool.end_at_rest();
+    });
+}
+
+/// Whoever counts what is spare follows links that may lead to a segment which it has not seen.
+#[test]
+fn a_link_is_not_followed_into_a_segment_that_is_not_there_yet() {
+    model_loads(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, u32::MAX);
+        let shared = pool.get();
+        let other = spawn(move || {
+            let Taken::M { m, .. } = shared.list.take::<Shared, _>(&shared.table) else {
+                panic!("one is spare")
+            };
+            let made = [(); 2].map(|()| shared.table.reserve::<Shared>(u32::MAX, |_| ()).ok().unwrap());
+            let further = made[1];
+            assert_eq!(further.id(), 3, "in the second segment");
+            shared.list.give::<Shared, _>(&shared.table, further, 3);
+            shared.list.give::<Shared, _>(&shared.table, m, m.id());
+        });
+        let _ = shared.list.has_at_least(&shared.table, 2);
+        other.join().unwrap();
+        pool.end();
     });
 }

@@ -44,9 +44,9 @@ fn every_waiter_is_served_when_an_m_is_made() {
         let extra = Extra::new(2, 0);
         let waiters = [(); 2].map(|()| entering(&extra, None));
         for id in [1, 2] {
-            assert!(extra.list.claim_extra());
+            let claim = extra.claim_extra();
             extra.node(id).work();
-            extra.publish(id);
+            extra.publish(id, claim);
         }
         let served = waiters.map(|waiter| waiter.join().unwrap());
         assert!(served.contains(&Waited::M(1)) && served.contains(&Waited::M(2)), "{served:?}");
@@ -130,8 +130,8 @@ fn a_failure_ends_one_wait_and_an_m_another() {
         while extra.list.glance().waiting() < 2 {
             thread::yield_now();
         }
-        assert!(extra.list.claim());
-        assert_eq!(extra.list.give_up::<Shared>(), GaveUp::Told);
+        let claim = extra.claim().expect("two wait");
+        assert_eq!(extra.list.give_up::<Shared>(claim), GaveUp::Told);
         extra.give(1);
         let ended = waiters.map(|waiter| waiter.join().unwrap());
         assert!(ended.contains(&Waited::M(1)) && ended.contains(&Waited::Failed), "{ended:?}");
@@ -157,9 +157,9 @@ fn close_ends_every_wait() {
 fn a_failure_with_nobody_left_to_try_turns_newcomers_away() {
     model(3, || {
         let extra = Extra::new(1, 0);
-        assert!(extra.list.claim_extra());
+        let claim = extra.claim_extra();
         let other = entering(&extra, None);
-        let gave_up = extra.list.give_up::<Shared>();
+        let gave_up = extra.list.give_up::<Shared>(claim);
         assert_eq!(other.join().unwrap(), Waited::Failed);
         assert_ne!(gave_up, GaveUp::Covered);
         extra.give(1);

@@ -4,6 +4,7 @@
 use crate::port::{Hooks, Port, Refused};
 use crate::sync::{AtomicU32, Ordering};
 use core::cell::{Cell, RefCell};
+use core::ops::Range;
 use core::ptr::null_mut;
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -72,10 +73,6 @@ fn exit_thread() {
 // are sequentially consistent, so that it is nothing. Wake: the address is only compared. Fork, Handler:
 // there are none.
 unsafe impl<const BARRIER: bool> Port for Shuttled<BARRIER> {
-    fn usleep(_micros: u32) {
-        ::shuttle::thread::yield_now();
-    }
-
     fn osyield() {
         ::shuttle::thread::yield_now();
     }
@@ -120,8 +117,14 @@ unsafe impl<const BARRIER: bool> Port for Shuttled<BARRIER> {
         Ok(())
     }
 
+    const HAS_EXIT_HOOK: bool = true;
+
     fn exit_hook(local: &'static Local) -> bool {
         local.0.load(Ordering::Relaxed) != 0 && !EXITING.with(Cell::get)
+    }
+
+    fn tls_look(local: &'static Local) -> (*mut (), bool) {
+        (Self::tls_get(local), false)
     }
 
     fn thread_token() -> usize {
@@ -136,14 +139,6 @@ unsafe impl<const BARRIER: bool> Port for Shuttled<BARRIER> {
     fn thread_id() -> u64 {
         Self::thread_token() as u64
     }
-
-    type Thread = ();
-
-    fn newosproc(_entry: extern "C" fn(*mut ()), _arg: *mut (), _stack: usize) -> Result<(), Refused> {
-        Err(Refused)
-    }
-
-    fn join((): ()) {}
 
     /// One step, as a futex promises: shuttle does not switch between the look and the rest. It wakes
     /// a thread now and then for no reason, as it may.
@@ -170,11 +165,39 @@ unsafe impl<const BARRIER: bool> Port for Shuttled<BARRIER> {
         }
     }
 
+    const HAS_HEAVY_BARRIER: bool = true;
+
     fn heavy_barrier_init() -> bool {
         BARRIER
     }
 
     fn heavy_barrier() -> bool {
         true
+    }
+
+    fn stack_bounds(_sp: usize) -> Option<Range<usize>> {
+        None
+    }
+
+    fn stack_bounds_in_signal(_sp: usize) -> Option<Range<usize>> {
+        None
+    }
+
+    fn now() -> Option<Duration> {
+        None
+    }
+
+    const FORKS: bool = true;
+
+    fn forks() -> usize {
+        0
+    }
+
+    fn in_handler() -> bool {
+        false
+    }
+
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        f()
     }
 }

@@ -1,4 +1,4 @@
-//! loom's atomics, which see two things more.
+//! loom's atomics, which see three things more.
 //!
 //! **Who is late.** When an atomic goes, every access to it has to have happened before: a model that frees
 //! a pool asks that of each word in it.
@@ -8,11 +8,33 @@
 //! B's own load hides A's. In models that ask for it ([`see_loads`]) each access is an exchange of a
 //! shadow, too, which orders nothing, and on which every access depends. That takes ten times as long.
 
+//!
+//! **Steps.** A handler may run between any two steps of a thread. A model that asks for it ([`interrupt`])
+//! is interrupted before an access of its choice.
+
 use core::cell::Cell;
 use loom::sync::atomic;
 
 std::thread_local! {
     static SEE_LOADS: Cell<bool> = const { Cell::new(false) };
+    static HANDLER: Cell<(u32, fn())> = const { Cell::new((0, || ())) };
+}
+
+/// Runs `handler` before the access of that number, from 1, to be counted from now on; 0 for none. Returns
+/// how many were left to come of the last one.
+#[cfg(test)]
+pub(crate) fn interrupt(step: u32, handler: fn()) -> u32 {
+    HANDLER.replace((step, handler)).0
+}
+
+fn step() {
+    let (left, handler) = HANDLER.get();
+    if left > 0 {
+        HANDLER.set((left - 1, handler));
+        if left == 1 {
+            handler();
+        }
+    }
 }
 
 /// In the model that this thread of the system runs.
@@ -44,6 +66,7 @@ macro_rules! watched {
             type Target = atomic::$name $(<$of>)?;
 
             fn deref(&self) -> &Self::Target {
+                step();
                 if let Some(shadow) = &self.shadow {
                     shadow.swap(true, atomic::Ordering::Relaxed);
                 }

@@ -25,7 +25,7 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use extram_core::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use extram_core::{Busy, EnterError, Event, Hooks, Port, Runtime, StartError};
+use extram_core::{Busy, EnterError, Event, Hooks, Runtime, StartError, Threads};
 
 /// The code before the commit: an entry that took the last M makes exactly one.
 pub type OneAtATime<R, P> = Reference<R, P, false>;
@@ -40,7 +40,7 @@ pub type WaiterCounting<R, P> = Reference<R, P, true>;
 /// Go throws where it cannot make an M, and the process ends. Here the pool is dead then: the
 /// thread that failed, everyone who finds the list empty and everyone who waits there gets
 /// [`EnterError::CreationFailed`], and no M is made any more.
-pub struct Reference<R: Runtime, P: Port, const COUNTING: bool> {
+pub struct Reference<R: Runtime, P: Threads, const COUNTING: bool> {
     runtime: R,
     /// The tagged word.
     extram: AtomicPtr<M<R>>,
@@ -59,7 +59,7 @@ pub struct Reference<R: Runtime, P: Port, const COUNTING: bool> {
 
 // SAFETY: the runtime is `Sync`; contexts are `Send` and go from thread to thread by Lock; all
 // else is atomic.
-unsafe impl<R: Runtime, P: Port, const COUNTING: bool> Sync for Reference<R, P, COUNTING> {}
+unsafe impl<R: Runtime, P: Threads, const COUNTING: bool> Sync for Reference<R, P, COUNTING> {}
 
 /// Where the life of a pool stands.
 const NEW: u32 = 0;
@@ -129,7 +129,7 @@ fn locked<R: Runtime>() -> *mut M<R> {
 /// Nothing happened after a fork.
 unsafe extern "C" fn no_repair(_: *mut ()) {}
 
-impl<R: Runtime, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
+impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
     const HOOKS: &'static Hooks = &Hooks { at_exit: Self::at_exit, in_child: no_repair };
 
     /// Before Go 1.21 nothing happened when a foreign thread exited: its M is gone with it. The port may
@@ -361,7 +361,7 @@ impl<R: Runtime, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
     }
 }
 
-impl<R: Gate, P: Port, const COUNTING: bool> Reference<R, P, COUNTING> {
+impl<R: Gate, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
     /// Makes the first M.
     ///
     /// # Errors
@@ -480,13 +480,13 @@ trait AdmitAs: Gate {
 impl<R: Gate> AdmitAs for R {}
 
 /// A thread's hold on an M of a [`Reference`]; leaves on drop. Stays on its thread.
-pub struct Entered<R: Gate, P: Port, const COUNTING: bool> {
+pub struct Entered<R: Gate, P: Threads, const COUNTING: bool> {
     pool: &'static Reference<R, P, COUNTING>,
     m: NonNull<M<R>>,
     not_send: PhantomData<*mut ()>,
 }
 
-impl<R: Gate, P: Port, const COUNTING: bool> Entered<R, P, COUNTING> {
+impl<R: Gate, P: Threads, const COUNTING: bool> Entered<R, P, COUNTING> {
     fn m(&self) -> &M<R> {
         // SAFETY: the thread holds the M as long as this value lives (Hold), and `close` is
         // refused meanwhile.
@@ -504,7 +504,7 @@ impl<R: Gate, P: Port, const COUNTING: bool> Entered<R, P, COUNTING> {
     }
 }
 
-impl<R: Gate, P: Port, const COUNTING: bool> Drop for Entered<R, P, COUNTING> {
+impl<R: Gate, P: Threads, const COUNTING: bool> Drop for Entered<R, P, COUNTING> {
     fn drop(&mut self) {
         let m = self.m();
         let depth = m.depth.load(Ordering::Relaxed) - 1;
@@ -522,7 +522,7 @@ impl<R: Gate, P: Port, const COUNTING: bool> Drop for Entered<R, P, COUNTING> {
     }
 }
 
-impl<R: Gate, P: Port, const COUNTING: bool> Loan<R> for Entered<R, P, COUNTING> {
+impl<R: Gate, P: Threads, const COUNTING: bool> Loan<R> for Entered<R, P, COUNTING> {
     fn id(&self) -> u32 {
         Entered::id(self)
     }
@@ -532,7 +532,7 @@ impl<R: Gate, P: Port, const COUNTING: bool> Loan<R> for Entered<R, P, COUNTING>
     }
 }
 
-impl<R: Gate, P: Port, const COUNTING: bool> Admission<R> for Reference<R, P, COUNTING> {
+impl<R: Gate, P: Threads, const COUNTING: bool> Admission<R> for Reference<R, P, COUNTING> {
     const NAME: &'static str = if COUNTING { "waiter-counting" } else { "one-at-a-time" };
     type Entered = Entered<R, P, COUNTING>;
 

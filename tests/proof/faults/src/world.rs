@@ -1,6 +1,7 @@
 //! A fake port: threads are puppets that do one thing at a time, sleep until they are let look, and
 //! live in a time that passes on command.
 
+use core::ops::Range;
 use extram_core::sync::AtomicU32;
 use extram_core::{EnterError, Entered, Hooks, M, Pool, Port, Refused, Runtime, StartError, raw};
 use std::cell::RefCell;
@@ -139,10 +140,6 @@ impl Place {
 // gets a number of its own. Exit hook: `Order::Exit` runs it on that very thread. Barrier: puppets
 // run one at a time and hand over through a mutex. Wake: looks at no memory. Signal: there are none.
 unsafe impl Port for World {
-    fn usleep(_: u32) {
-        panic!("nothing in this world polls");
-    }
-
     fn osyield() {
         // Threads that run one at a time have nothing to wait for: to give way is allowed, for a
         // while.
@@ -180,6 +177,10 @@ unsafe impl Port for World {
         core::ptr::with_exposed_provenance_mut(value)
     }
 
+    fn tls_look(local: &'static Place) -> (*mut (), bool) {
+        (Self::tls_get(local), false)
+    }
+
     fn tls_set(local: &'static Place, value: *mut ()) -> Result<(), Refused> {
         if local.hooks.load(SeqCst).is_null() {
             return Err(Refused);
@@ -192,6 +193,8 @@ unsafe impl Port for World {
             Ok(())
         })
     }
+
+    const HAS_EXIT_HOOK: bool = true;
 
     fn exit_hook(local: &'static Place) -> bool {
         here(|state, index| {
@@ -208,14 +211,6 @@ unsafe impl Port for World {
     fn thread_id() -> u64 {
         Self::thread_token() as u64 >> 4
     }
-
-    type Thread = ();
-
-    fn newosproc(_: extern "C" fn(*mut ()), _: *mut (), _: usize) -> Result<(), Refused> {
-        Err(Refused)
-    }
-
-    fn join(_: ()) {}
 
     fn wait(word: &AtomicU32, expected: u32, _: Option<Duration>) {
         let (shared, index) = HERE.with_borrow(|here| here.clone()).expect("a thread of a world");
@@ -239,12 +234,36 @@ unsafe impl Port for World {
         Some(here(|state, _| state.time))
     }
 
+    fn stack_bounds(_: usize) -> Option<Range<usize>> {
+        None
+    }
+
+    fn stack_bounds_in_signal(_: usize) -> Option<Range<usize>> {
+        None
+    }
+
+    const FORKS: bool = true;
+
+    fn forks() -> usize {
+        0
+    }
+
+    const HAS_HEAVY_BARRIER: bool = true;
+
     fn heavy_barrier_init() -> bool {
         here(|state, _| state.grants.barrier)
     }
 
     fn heavy_barrier() -> bool {
         true
+    }
+
+    fn in_handler() -> bool {
+        false
+    }
+
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        f()
     }
 }
 

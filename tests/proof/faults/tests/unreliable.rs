@@ -2,9 +2,9 @@
 //! system refuses threads; and a runtime that fails at any one creation.
 #![cfg(unix)]
 
-use core::ops::Range;
 use core::time::Duration;
-use extram::{EnterError, Hooks, Native, Pool, Port, Refused, Runtime, StartError};
+use extram::{EnterError, Native, Pool, Port as _, Refused, Runtime, StartError, Threads as _};
+use extram_conformance::wrap::{Local, Thread, Wrap, Wrapped};
 use extram_conformance::{Config, OnHeap, Outcome, run_on};
 use extram_core::sync::AtomicU32;
 use std::marker::PhantomData;
@@ -35,51 +35,26 @@ trait Licence: Send + Sync + 'static {
     }
 }
 
-struct Unreliable<L>(PhantomData<L>);
+struct Licensed<L>(PhantomData<L>);
+
+type Unreliable<L> = Wrapped<Licensed<L>>;
 
 // SAFETY: everything that memory safety rests on is passed on to the system's port.
-unsafe impl<L: Licence> Port for Unreliable<L> {
-    fn usleep(micros: u32) {
-        Native::usleep(micros);
+unsafe impl<L: Licence> Wrap for Licensed<L> {
+    type Inner = Native;
+    fn tls_look(local: &'static Local<Self>) -> (*mut (), bool) {
+        (Native::tls_get(local), false)
     }
-    fn osyield() {
-        Native::osyield();
-    }
-    type Local = <Native as Port>::Local;
-    #[allow(clippy::declare_interior_mutable_const)]
-    const LOCAL: Self::Local = Native::LOCAL;
-    fn tls_open(local: &'static Self::Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
-        Native::tls_open(local, pool, hooks)
-    }
-    fn tls_close(local: &'static Self::Local) -> bool {
-        Native::tls_close(local)
-    }
-    fn tls_get(local: &'static Self::Local) -> *mut () {
-        Native::tls_get(local)
-    }
-    fn tls_set(local: &'static Self::Local, value: *mut ()) -> Result<(), Refused> {
+    fn tls_set(local: &'static Local<Self>, value: *mut ()) -> Result<(), Refused> {
         L::before_setting();
         Native::tls_set(local, value)
     }
-    fn exit_hook(local: &'static Self::Local) -> bool {
-        Native::exit_hook(local)
-    }
-    fn thread_token() -> usize {
-        Native::thread_token()
-    }
-    fn thread_id() -> u64 {
-        Native::thread_id()
-    }
-    type Thread = <Native as Port>::Thread;
-    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
+    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Thread<Self>, Refused> {
         let left = L::threads();
         if left.load(SeqCst) >= 0 && left.fetch_sub(1, SeqCst) == 0 {
             return Err(Refused);
         }
         Native::newosproc(entry, arg, stack)
-    }
-    fn join(thread: Self::Thread) {
-        Native::join(thread);
     }
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
         static TURN: AtomicI64 = AtomicI64::new(0);
@@ -99,23 +74,8 @@ unsafe impl<L: Licence> Port for Unreliable<L> {
         }
         Native::wake(word, if L::SPURIOUS { u32::MAX } else { count });
     }
-    fn stack_bounds(sp: usize) -> Option<Range<usize>> {
-        Native::stack_bounds(sp)
-    }
-    fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {
-        Native::stack_bounds_in_signal(sp)
-    }
     fn now() -> Option<Duration> {
         if L::TIMELESS { None } else { Native::now() }
-    }
-    fn heavy_barrier_init() -> bool {
-        Native::heavy_barrier_init()
-    }
-    fn heavy_barrier() -> bool {
-        Native::heavy_barrier()
-    }
-    fn forks() -> usize {
-        Native::forks()
     }
 }
 

@@ -21,5 +21,5 @@ pub use foreign::{
 #[cfg(target_os = "freebsd")]
 pub use foreign::{trace, traced};
 pub use plugin::Plugin;
-pub use tapped::Tapped;
+pub use tapped::{Tapped, Taps};
 pub use witness::{Ticket, Witness, alone, call, close, rest, started, started_on, until};

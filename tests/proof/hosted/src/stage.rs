@@ -1,7 +1,7 @@
 //! A runtime that stops where it is told, so that others meet a pool in the middle of something: another
 //! thread, a handler, a forked child.
 
-use crate::{Tapped, until};
+use crate::{Tapped, Taps, until};
 use core::ptr::null_mut;
 use extram::{Binding, EnterError, Event, M, Native, Pool, Port as _, Runtime};
 use std::os::unix::thread::JoinHandleExt as _;
@@ -234,7 +234,7 @@ const LIMIT: u32 = 12;
 
 /// A pool of that kind, not started.
 pub fn play(kind: Kind) -> Play {
-    Tapped::has_barrier(kind != Kind::Shared);
+    Taps::has_barrier(kind != Kind::Shared);
     let pool = Pool::new(Staged(extram_kept::keep(Board::default())));
     extram_kept::keep(match kind {
         Kind::Bound | Kind::Shared => pool,
@@ -469,6 +469,6 @@ impl Turn {
 impl core::ops::Drop for Turn {
     fn drop(&mut self) {
         *DEADLINE.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        Tapped::has_barrier(true);
+        Taps::has_barrier(true);
     }
 }

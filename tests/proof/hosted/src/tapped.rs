@@ -4,15 +4,19 @@ use core::cell::Cell;
 use core::ops::Range;
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
-use extram::{Hooks, Native, Port, Refused};
+use extram::{Hooks, Native, Port as _, Refused, Threads as _};
+use extram_conformance::wrap::{Local, Wrap, Wrapped};
 use extram_core::sync::AtomicU32;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 /// The port of this system. Whatever the core asks of it goes through a tap first, which may be a
 /// signal. For one test at a time: the tap and the counts are the program's.
+pub type Tapped = Wrapped<Taps>;
+
+/// What is different from the port of this system, and what there is to be heard.
 #[derive(Clone, Copy, Debug)]
-pub enum Tapped {}
+pub enum Taps {}
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
 /// How often the core gave way, or slept for a while.
@@ -35,7 +39,7 @@ unsafe extern "C" {
     safe fn hosted_strike();
 }
 
-impl Tapped {
+impl Taps {
     /// How often the system was asked for the bounds of a stack, handlers apart.
     pub fn asked() -> u32 {
         ASKED.load(SeqCst)
@@ -83,69 +87,53 @@ impl Tapped {
             hosted_strike();
         }
     }
+}
 
-    fn around<T>(f: impl FnOnce() -> T) -> T {
-        Self::tap();
-        let result = f();
-        Self::tap();
-        result
-    }
+fn around<T>(f: impl FnOnce() -> T) -> T {
+    Taps::tap();
+    let result = f();
+    Taps::tap();
+    result
 }
 
 // SAFETY: all that matters for memory safety is passed on as it is.
-unsafe impl Port for Tapped {
-    fn usleep(micros: u32) {
-        YIELDS.fetch_add(1, SeqCst);
-        Self::around(|| Native::usleep(micros));
-    }
+unsafe impl Wrap for Taps {
+    type Inner = Native;
     fn osyield() {
         YIELDS.fetch_add(1, SeqCst);
-        Self::around(Native::osyield);
+        around(Native::osyield);
     }
-    type Local = <Native as Port>::Local;
-    #[allow(clippy::declare_interior_mutable_const)]
-    const LOCAL: Self::Local = Native::LOCAL;
-    fn tls_open(local: &'static Self::Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+    fn tls_open(local: &'static Local<Self>, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
         *AT_EXIT.lock().unwrap() = Some(hooks.at_exit);
         Native::tls_open(local, pool, hooks)
     }
-    fn tls_close(local: &'static Self::Local) -> bool {
-        Native::tls_close(local)
-    }
-    fn tls_get(local: &'static Self::Local) -> *mut () {
-        let value = Self::around(|| Native::tls_get(local));
+    fn tls_get(local: &'static Local<Self>) -> *mut () {
+        let value = around(|| Native::tls_get(local));
         if let Some(then) = AFTER_LOOK.take() {
             then();
         }
         value
     }
-    fn tls_look(local: &'static Self::Local) -> (*mut (), bool) {
-        Self::around(|| Native::tls_look(local))
+    fn tls_look(local: &'static Local<Self>) -> (*mut (), bool) {
+        around(|| Native::tls_look(local))
     }
-    fn tls_set(local: &'static Self::Local, value: *mut ()) -> Result<(), Refused> {
-        Self::around(|| Native::tls_set(local, value))
+    fn tls_set(local: &'static Local<Self>, value: *mut ()) -> Result<(), Refused> {
+        around(|| Native::tls_set(local, value))
     }
-    fn exit_hook(local: &'static Self::Local) -> bool {
-        Self::around(|| Native::exit_hook(local))
+    fn exit_hook(local: &'static Local<Self>) -> bool {
+        around(|| Native::exit_hook(local))
     }
     fn thread_token() -> usize {
-        Self::around(Native::thread_token)
+        around(Native::thread_token)
     }
     fn thread_id() -> u64 {
-        Self::around(Native::thread_id)
-    }
-    type Thread = <Native as Port>::Thread;
-    fn newosproc(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Self::Thread, Refused> {
-        Native::newosproc(entry, arg, stack)
-    }
-    fn join(thread: Self::Thread) {
-        Native::join(thread);
+        around(Native::thread_id)
     }
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-        Self::around(|| Native::wait(word, expected, timeout));
+        around(|| Native::wait(word, expected, timeout));
     }
     fn wake(word: *const AtomicU32, count: u32) {
-        Self::around(|| Native::wake(word, count));
+        around(|| Native::wake(word, count));
     }
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         ASKED.fetch_add(1, SeqCst);
@@ -155,7 +143,7 @@ unsafe impl Port for Tapped {
         if SILENT.load(SeqCst) { None } else { Native::stack_bounds_in_signal(sp) }
     }
     fn now() -> Option<Duration> {
-        Self::around(Native::now)
+        around(Native::now)
     }
     fn heavy_barrier_init() -> bool {
         !NO_BARRIER.load(SeqCst) && Native::heavy_barrier_init()
@@ -163,7 +151,8 @@ unsafe impl Port for Tapped {
     fn heavy_barrier() -> bool {
         !REFUSES_BARRIERS.load(SeqCst) && Native::heavy_barrier()
     }
-    fn forks() -> usize {
-        Native::forks()
+    fn usleep(micros: u32) {
+        YIELDS.fetch_add(1, SeqCst);
+        around(|| Native::usleep(micros));
     }
 }

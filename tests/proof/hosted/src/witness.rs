@@ -1,6 +1,6 @@
 //! A runtime that counts, and whose contexts know who has them.
 
-use crate::Tapped;
+use crate::Taps;
 use extram::{EnterError, Entered, M, Native, Pool, Port, Runtime};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -58,19 +58,19 @@ impl<const STACKS: bool> Runtime for Witness<STACKS> {
         while !self.cost.is_zero() && Instant::now() < end {
             std::hint::spin_loop();
         }
-        Tapped::tap();
+        Taps::tap();
         self.made.fetch_add(1, SeqCst);
         Ok(Ticket { owner: AtomicUsize::new(0), dropped: self.dropped })
     }
 
     fn admit(&self, _: &M<Self>) {
-        Tapped::tap();
+        Taps::tap();
         self.admitted.fetch_add(1, SeqCst);
     }
 
     fn retire(&self, _: &M<Self>) {
         self.retired.fetch_add(1, SeqCst);
-        Tapped::tap();
+        Taps::tap();
     }
 }
 

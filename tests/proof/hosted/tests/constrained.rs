@@ -1,11 +1,11 @@
 //! Threads and processes under constraints: a cancellation that is pending on whatever stack, coroutines,
-//! a sandbox that was entered late, fixed priorities on one core.
+//! a sandbox that was entered late.
 #![cfg(unix)]
 
 use extram::{Native, Pool};
 use extram_hosted::stage::{Kind, alone_with, ends_well, play, turn};
 use extram_hosted::{
-    Tapped, Witness, cancelled, close, in_turn, interrupted_on, on_other_stack, rest, scaled, started_on,
+    Taps, Witness, cancelled, close, in_turn, interrupted_on, on_other_stack, rest, scaled, started_on,
 };
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
@@ -72,7 +72,7 @@ fn coroutines_that_call_in_turn_cost_what_a_call_costs() {
         turn.go_on();
         let pool = play(*kind);
         pool.start().expect("starts");
-        let asked = Tapped::asked();
+        let asked = Taps::asked();
         in_turn(1, 0, |_| {
             let mut stacks = [(); 3].map(|()| vec![0; 128 << 10]);
             let own = pool.callback(|m| m.id()).expect("let in");
@@ -100,7 +100,7 @@ fn coroutines_that_call_in_turn_cost_what_a_call_costs() {
             .expect("let in");
             assert_eq!(pool.stats().created, made);
         });
-        assert_eq!(Tapped::asked(), asked, "{kind:?}: nobody wants to know");
+        assert_eq!(Taps::asked(), asked, "{kind:?}: nobody wants to know");
         ends_well(&format!("{kind:?}"), pool);
     }
 }
@@ -201,106 +201,5 @@ mod sandboxed {
                 ends_well("in the sandbox", pool);
             });
         }
-    }
-}
-
-/// Scenario 45. Two threads of fixed priorities, pinned to one core, on one pool: whoever has the higher one
-/// never waits for the other by keeping the core from it. A process of its own, with a clock of its own;
-/// skipped where the system gives nobody such a priority.
-#[cfg(target_os = "linux")]
-#[test]
-fn threads_of_fixed_priorities_on_one_core_keep_going() {
-    use std::process::Command;
-    use std::time::{Duration, Instant};
-    const CASE: &str = "EXTRAM_PRIORITIES";
-    const NAME: &str = "threads_of_fixed_priorities_on_one_core_keep_going";
-    const REFUSED: i32 = 77;
-    const STUCK: i32 = 78;
-
-    /// The calling thread is pinned to the first core that the process may use, and runs before all others
-    /// of lower priority; `false` if the system does not allow that.
-    fn pinned(priority: i32) -> bool {
-        // SAFETY: sets and parameters that are alive, for the calling thread.
-        unsafe {
-            let mut cores: libc::cpu_set_t = core::mem::zeroed();
-            let size = size_of::<libc::cpu_set_t>();
-            if libc::sched_getaffinity(0, size, &raw mut cores) != 0 {
-                return false;
-            }
-            let last = (0..libc::CPU_SETSIZE as usize).rev().find(|core| libc::CPU_ISSET(*core, &cores));
-            let mut one: libc::cpu_set_t = core::mem::zeroed();
-            libc::CPU_SET(last.expect("it runs somewhere"), &mut one);
-            let parameter = libc::sched_param { sched_priority: priority };
-            libc::sched_setaffinity(0, size, &raw const one) == 0
-                && libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) == 0
-        }
-    }
-
-    static ENTERED: AtomicU32 = AtomicU32::new(0);
-
-    fn work(pool: extram_hosted::stage::Play) {
-        let _ = pool.prewarm(6);
-        pool.trim(0);
-        // Unless it is closed under its feet.
-        if let Ok(m) = pool.enter() {
-            alone_with(&m, || _ = ENTERED.fetch_add(1, SeqCst));
-        }
-        pool.unbind();
-        // The two of them close it under each other's feet.
-        if pool.close().is_ok() {
-            let _ = pool.start();
-        } else {
-            let _ = pool.reopen();
-        }
-    }
-
-    fn case() -> i32 {
-        static ROUNDS: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
-        const MANY: u32 = 300;
-        for kind in [Kind::Bound, Kind::Limited, Kind::PerCall, Kind::Shared] {
-            let pool = play(kind);
-            pool.start().expect("starts");
-            ROUNDS.iter().for_each(|rounds| rounds.store(0, SeqCst));
-            let threads = [(1, 0), (3, 1)].map(|(priority, which)| {
-                std::thread::spawn(move || {
-                    if !pinned(priority) {
-                        // SAFETY: ends the process.
-                        unsafe { libc::_exit(REFUSED) };
-                    }
-                    while ROUNDS[which].load(SeqCst) < MANY {
-                        if which == 1 {
-                            std::thread::sleep(Duration::from_micros(100));
-                        }
-                        work(pool);
-                        ROUNDS[which].fetch_add(1, SeqCst);
-                    }
-                })
-            });
-            let end = Instant::now() + Duration::from_secs(30);
-            while threads.iter().any(|thread| !thread.is_finished()) {
-                if Instant::now() > end {
-                    return STUCK;
-                }
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            threads.into_iter().for_each(|thread| thread.join().expect("no assertion failed"));
-            assert!(ENTERED.swap(0, SeqCst) > 0, "somebody was let in");
-            ends_well(&format!("{kind:?}"), pool);
-        }
-        0
-    }
-
-    if std::env::var(CASE).is_ok() {
-        let status = std::panic::catch_unwind(case).unwrap_or(1);
-        // SAFETY: ends the process, whatever its threads do.
-        unsafe { libc::_exit(status) };
-    }
-    let this = std::env::current_exe().expect("a program");
-    let output =
-        Command::new(this).args([NAME, "--exact", "--nocapture"]).env(CASE, "1").output().expect("it runs");
-    match output.status.code() {
-        Some(0) => println!("done"),
-        Some(REFUSED) => println!("skipped: the system gives nobody a fixed priority"),
-        other => panic!("{other:?}: {}", String::from_utf8_lossy(&output.stderr)),
     }
 }

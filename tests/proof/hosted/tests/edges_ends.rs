@@ -7,7 +7,7 @@ use extram_core::raw;
 use extram_hosted::stage::{
     Held, Kind, LONG, Outcome, Play, Point, alone_with, board, closes, ends_well, play, raise, turn, visit,
 };
-use extram_hosted::{Tapped, cancelled, in_turn, scaled, until};
+use extram_hosted::{Taps, cancelled, in_turn, scaled, until};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::mpsc::channel;
@@ -120,7 +120,7 @@ fn what_a_thread_has_is_looked_at_again_when_the_pool_was_started_again() {
                     if !bound {
                         pool.unbind();
                     }
-                    Tapped::after_next_look(again);
+                    Taps::after_next_look(again);
                     does(pool);
                 });
                 assert_eq!(board(pool).dropped.load(SeqCst), 2, "{what}: the old pool's");

@@ -5,7 +5,7 @@ use extram::{Busy, EnterError, Pool, StartError};
 use extram_hosted::stage::{
     Held, Kind, LONG, Outcome, Play, Point, alone_with, board, closes, ends_well, play, turn, visit,
 };
-use extram_hosted::{Tapped, in_turn, until};
+use extram_hosted::{Tapped, Taps, in_turn, until};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::null_mut;
@@ -246,7 +246,7 @@ fn a_close_without_its_barrier_is_busy_until_the_idle_ms_have_come_home() {
     struct Refusal;
     impl Drop for Refusal {
         fn drop(&mut self) {
-            Tapped::refuse_barriers(false);
+            Taps::refuse_barriers(false);
         }
     }
     let _turn = turn();
@@ -270,7 +270,7 @@ fn a_close_without_its_barrier_is_busy_until_the_idle_ms_have_come_home() {
             }
         });
         comes.recv_timeout(LONG).expect("it comes");
-        Tapped::refuse_barriers(true);
+        Taps::refuse_barriers(true);
         for _ in 0..3 {
             assert_eq!(pool.close(), Err(Busy), "who knows what the idle M's thread is doing");
             for _ in 0..2 {
@@ -288,17 +288,17 @@ fn a_close_without_its_barrier_is_busy_until_the_idle_ms_have_come_home() {
         idle.join().unwrap();
         // Nothing is idle any more, so there is nothing to be revoked.
         closes("without a barrier", pool);
-        Tapped::refuse_barriers(false);
+        Taps::refuse_barriers(false);
     }
     // Ms that are taken back one by one need no barrier.
     for kind in [Kind::PerCall, Kind::Limited, Kind::Shared] {
         let pool: Play = play(kind);
         pool.start().expect("starts");
         assert_eq!(visit(pool), Ok(()));
-        Tapped::refuse_barriers(true);
+        Taps::refuse_barriers(true);
         assert_eq!(pool.stats().bound_idle, u32::from(kind.binds()));
         closes("without need for a barrier", pool);
-        Tapped::refuse_barriers(false);
+        Taps::refuse_barriers(false);
     }
 }
 

@@ -10,7 +10,7 @@ use extram_hosted::stage::{
     Held, Kind, LONG, Outcome, Play, Point, Point::*, Turn, alone_with, board, ends_well, in_child, lives_on,
     play, raise, turn, visit,
 };
-use extram_hosted::{Tapped, until};
+use extram_hosted::{Taps, until};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
@@ -489,9 +489,9 @@ fn meet(row: &Row, at: Point, kind: Kind, name: &str, column: Column) {
         Held::new(&meeting.what, board(pool), move || does(pool, at))
     };
     // Nobody spins on the progress of the one that stands.
-    let yields = Tapped::yields();
+    let yields = Taps::yields();
     column(&mut meeting, &first);
-    let yields = Tapped::yields() - yields;
+    let yields = Taps::yields() - yields;
     assert!(yields < PATIENCE, "{}: {yields} times in place of waiting", meeting.what);
     meeting.guards.clear();
     let outcome = first.end();

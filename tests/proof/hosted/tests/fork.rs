@@ -72,3 +72,15 @@ fn a_context_that_forks_while_the_pool_starts_leaves_two_pools_that_start() {
 fn a_failed_creation_of_the_forking_thread_is_over_in_the_child() {
     forked("after-a-failure");
 }
+
+/// Scenario 30.
+#[test]
+fn a_context_that_another_thread_lent_the_forking_one_stays_as_it_is() {
+    forked("borrowed");
+}
+
+/// Scenario 30.
+#[test]
+fn a_child_whose_pool_goes_while_a_context_is_dropped_does_not_touch_it() {
+    forked("while-it-drops");
+}

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use extram::{Binding, Pool};
-use extram_hosted::{Tapped, Witness, call, started_on};
+use extram_hosted::{Tapped, Taps, Witness, call, started_on};
 
 /// The pool is closed and started again between a thread's look at its value and its taking an M:
 /// the hook that it had is that of the last time.
@@ -16,7 +16,7 @@ fn a_hook_from_before_the_pool_was_started_again_does_not_count() {
             std::thread::spawn(move || {
                 call(pool);
                 pool.unbind();
-                Tapped::after_next_look(extram_kept::keep(move || {
+                Taps::after_next_look(extram_kept::keep(move || {
                     pool.close().expect("nobody is inside");
                     pool.start().expect("it is closed");
                 }));

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use extram::{Binding, EnterError, Pool};
-use extram_hosted::{Tapped, Witness, alone, call, close, rest, scaled, started_on, storm};
+use extram_hosted::{Tapped, Taps, Witness, alone, call, close, rest, scaled, started_on, storm};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -48,9 +48,9 @@ fn a_handler_enters_whatever_its_thread_is_doing() {
             Err(other) => panic!("{other}"),
         }
     };
-    Tapped::strike(true);
+    Taps::strike(true);
     storm(10, scaled(100_000), body, handler);
-    Tapped::strike(false);
+    Taps::strike(false);
     println!("entered {entered:?}, refused {refused:?}, {} turns", turn.load(SeqCst));
     for (pool, entered) in pools.into_iter().zip(&entered) {
         assert!(entered.load(SeqCst) > 0);

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use extram::{Entered, M, Pool};
-use extram_hosted::{Tapped, close, crew, in_turn, interrupted_on, on_other_stack, rest, started_on};
+use extram_hosted::{Tapped, Taps, close, crew, in_turn, interrupted_on, on_other_stack, rest, started_on};
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::ops::Range;
@@ -42,9 +42,9 @@ static KNOWN: AtomicU32 = AtomicU32::new(0);
 /// Enters on the alternate stack. The thread may be in the allocator, so the port is not asked for
 /// what a handler cannot have.
 extern "C" fn handler(_: libc::c_int) {
-    let before = Tapped::asked();
+    let before = Taps::asked();
     let m = POOL.get().unwrap().enter_from_signal().unwrap();
-    assert_eq!(Tapped::asked(), before);
+    assert_eq!(Taps::asked(), before);
     DEPTH.store(m.depth(), SeqCst);
     if m.stack().is_some() {
         bounds(&m);
@@ -66,14 +66,14 @@ fn bounds_are_right_and_asked_for_once() {
     // The first call, a shallow and a deep one, on threads with stacks of several sizes.
     for size in [64 << 10, 256 << 10, 1 << 20] {
         in_turn(3, size, |_| {
-            let before = Tapped::asked();
+            let before = Taps::asked();
             let first = pool.callback(bounds).unwrap();
             assert!(first.len() >= size && first.len() < 4 * size, "{first:x?} for {size:x}");
             for depth in [0, 15, 0, 30] {
                 assert_eq!(deep(pool, depth), first);
             }
             assert_eq!(pool.callback(|_| pool.callback(bounds).unwrap()), Ok(first));
-            assert_eq!(Tapped::asked() - before, 1, "the system is asked once");
+            assert_eq!(Taps::asked() - before, 1, "the system is asked once");
         });
     }
 
@@ -122,7 +122,7 @@ fn bounds_are_right_and_asked_for_once() {
         in_turn(1, 256 << 10, |_| {
             let mut stack = vec![0; 64 << 10];
             let own = pool.callback(bounds).unwrap();
-            Tapped::silence(silent);
+            Taps::silence(silent);
             let known = KNOWN.load(SeqCst);
             assert_eq!(interrupt(&mut stack), 1);
             let inside = |m: &M<Witness>| {
@@ -131,7 +131,7 @@ fn bounds_are_right_and_asked_for_once() {
             };
             pool.callback(inside).unwrap();
             assert_eq!(KNOWN.load(SeqCst) - known, if silent { 0 } else { 2 });
-            Tapped::silence(false);
+            Taps::silence(false);
         });
     }
 
@@ -174,15 +174,15 @@ fn bounds_are_right_and_asked_for_once() {
     );
 
     // A system that does not tell is no error, and is not asked again and again.
-    Tapped::silence(true);
+    Taps::silence(true);
     in_turn(1, 64 << 10, |_| {
-        let before = Tapped::asked();
+        let before = Taps::asked();
         for _ in 0..100 {
             assert_eq!(pool.callback(M::stack), Ok(None));
         }
-        assert_eq!(Tapped::asked() - before, 1);
+        assert_eq!(Taps::asked() - before, 1);
     });
-    Tapped::silence(false);
+    Taps::silence(false);
     rest(pool, 0);
     close(pool);
 }

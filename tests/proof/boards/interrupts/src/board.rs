@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use extram_core::Refused;
 use extram_core::sync::AtomicU32;
 use extram_port_bare_metal::arch::cortex_m;
-use extram_port_bare_metal::{BareMetal, Block, System};
+use extram_port_bare_metal::{BareMetal, Block, Starts, System};
 
 pub(crate) type Port = BareMetal<Board>;
 
@@ -42,6 +42,12 @@ unsafe impl System for Board {
         cortex_m::relax();
     }
 
+    fn wake(_word: *const AtomicU32, _count: u32) {
+        cortex_m::notify();
+    }
+}
+
+impl Starts for Board {
     type Thread = Core;
 
     /// There is one to start.
@@ -62,10 +68,6 @@ unsafe impl System for Board {
         while !ENTRY.load(Ordering::Acquire).is_null() {
             cortex_m::relax();
         }
-    }
-
-    fn wake(_word: *const AtomicU32, _count: u32) {
-        cortex_m::notify();
     }
 }
 

@@ -12,7 +12,7 @@ use board::Port;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use core::time::Duration;
 use cortex_m_rt::{entry, exception};
-use extram_core::{Pool, Port as _, Slots};
+use extram_core::{Pool, Port as _, Slots, Threads as _};
 use extram_port_bare_metal::arch::cortex_m::SysTickClock;
 use semihosting::println;
 use stack_machine::Op::{Add, Divide, Get, Multiply, Number, Set, Subtract};

@@ -3,13 +3,13 @@
 use crate::schedule;
 use extram_core::Refused;
 use extram_core::sync::{AtomicU32, Ordering};
-use extram_port_bare_metal::{Block, System};
+use extram_port_bare_metal::{Block, Starts, System};
 
 /// The kernel, as the port sees it.
 #[derive(Clone, Copy, Debug)]
 pub enum Kernel {}
 
-/// A context that [`System::start`] started.
+/// A context that [`Starts::start`] started.
 #[derive(Debug)]
 pub struct Context(usize);
 
@@ -44,18 +44,6 @@ unsafe impl System for Kernel {
         schedule::relax();
     }
 
-    type Thread = Context;
-
-    fn start(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Context, Refused> {
-        schedule::start(entry, arg, stack).map(Context).ok_or(Refused)
-    }
-
-    fn join(context: Context) {
-        while !schedule::reap(context.0) {
-            schedule::relax();
-        }
-    }
-
     fn sleep(until: u64) {
         while Self::ticks() < until {
             schedule::wait(0, until, || false);
@@ -81,5 +69,19 @@ unsafe impl System for Kernel {
             crate::switch::unmask();
         }
         result
+    }
+}
+
+impl Starts for Kernel {
+    type Thread = Context;
+
+    fn start(entry: extern "C" fn(*mut ()), arg: *mut (), stack: usize) -> Result<Context, Refused> {
+        schedule::start(entry, arg, stack).map(Context).ok_or(Refused)
+    }
+
+    fn join(context: Context) {
+        while !schedule::reap(context.0) {
+            schedule::relax();
+        }
     }
 }

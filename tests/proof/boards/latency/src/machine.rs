@@ -1,7 +1,7 @@
 //! One core, and threads that are no more than blocks: who is said to run, runs.
 
 use core::convert::Infallible;
-use extram_core::{Event, Refused, Runtime};
+use extram_core::{Event, Runtime};
 use extram_port_bare_metal::arch::cortex_m::{self, ThreadPointer};
 use extram_port_bare_metal::{BareMetal, Block, System};
 
@@ -51,16 +51,6 @@ unsafe impl System for Machine {
 
     fn relax() {
         cortex_m::relax();
-    }
-
-    type Thread = Infallible;
-
-    fn start(_: extern "C" fn(*mut ()), _: *mut (), _: usize) -> Result<Infallible, Refused> {
-        Err(Refused)
-    }
-
-    fn join(thread: Infallible) {
-        match thread {}
     }
 }
 

@@ -7,7 +7,7 @@
 use core::cell::Cell;
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use extram_core::{M, Pool, Refused, Runtime, Slots};
+use extram_core::{M, Pool, Runtime, Slots};
 use extram_port_bare_metal::{BareMetal, Block, System};
 
 /// A core that runs one thread for ever.
@@ -35,16 +35,6 @@ unsafe impl System for Core {
 
     fn relax() {
         core::hint::spin_loop();
-    }
-
-    type Thread = Infallible;
-
-    fn start(_: extern "C" fn(*mut ()), _: *mut (), _: usize) -> Result<Infallible, Refused> {
-        Err(Refused)
-    }
-
-    fn join(thread: Infallible) {
-        match thread {}
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{Plan, Port};
 use core::fmt::Write;
 use core::time::Duration;
 use extram_core::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst};
-use extram_core::{Binding, M, Pool, Port as _, Slots, raw};
+use extram_core::{Binding, M, Pool, Port as _, Slots, Threads as _, raw};
 
 type LedgerPool = Pool<Ledger, Port>;
 

@@ -1,0 +1,372 @@
+//! A FreeBSD *base*: the system that programs are linked against and run on.
+//!
+//! A directory that holds either an unpacked system, laid out as an installed one, or the two
+//! distribution sets `base.txz` and `kernel.txz` of a release. Sets are unpacked once, into
+//! `target/freebsd`.
+
+use super::{elf, grub};
+use anyhow::{Context as _, Result, bail};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use toolchain::command::{Command, which};
+use toolchain::workspace;
+
+/// A base, unpacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub(crate) dir: PathBuf,
+    /// `__FreeBSD_version`: 1302001 is release 13.2.
+    pub(crate) version: u32,
+}
+
+/// What `--freebsd-base` names.
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// The kernel's place in a base.
+const KERNEL: &str = "boot/kernel/kernel";
+/// What a base is found or fetched for.
+pub(super) const TARGETS: [&str; 2] = ["x86_64-unknown-freebsd", "aarch64-unknown-freebsd"];
+
+/// The two sets of a release that make a base.
+pub(crate) const SETS: [&str; 2] = ["base.txz", "kernel.txz"];
+
+/// What may start the kernel, the better one first.
+pub(super) const LOADERS: [&str; 2] = ["boot/loader_simp.efi", "boot/loader.efi"];
+/// What starts every program.
+const LINKER: &str = "libexec/ld-elf.so.1";
+/// What every program loads.
+const LIBRARIES: [&str; 2] = ["libc.so.7", "libthr.so.3"];
+/// Where the runtime linker looks for libraries.
+pub(super) const LIBRARY_DIRS: [&str; 2] = ["lib", "usr/lib"];
+
+/// What is taken out of the sets. The rest is not needed and would be 1 GB more.
+const MEMBERS: &[&str] = &[
+    "./boot/kernel/kernel",
+    "./boot/loader.efi",
+    "./boot/loader_simp.efi",
+    "./lib",
+    "./libexec/ld-elf.so.1",
+    "./usr/include",
+    "./usr/lib",
+];
+
+/// Has every later run take this directory for its base.
+pub fn choose(dir: &Path) {
+    // A second directory cannot be given: there is one option.
+    let _ = CHOSEN.set(dir.to_owned());
+}
+
+/// The base for a target: the directory that `--freebsd-base` or `FREEBSD_BASE` names, else the
+/// newest release that `cargo xtask freebsd fetch` has brought. `None` if there is none; an error if there is one that
+/// will not do.
+pub(crate) fn find(target: &str) -> Result<Option<Base>> {
+    let named = CHOSEN.get().cloned();
+    let named =
+        named.or_else(|| std::env::var_os("FREEBSD_BASE").filter(|dir| !dir.is_empty()).map(Into::into));
+    let dir = named.or_else(|| newest(&cache(target)));
+    dir.map(|dir| open(&dir, target, &unpacked())).transpose()
+}
+
+/// The newest release that has come whole.
+fn newest(cache: &Path) -> Option<PathBuf> {
+    let releases = std::fs::read_dir(cache).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    releases.filter(|dir| has_sets(dir)).max_by_key(|dir| {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        let numbers = name.split(|c: char| !c.is_ascii_digit()).take(2);
+        numbers.map(|number| number.parse().unwrap_or(0)).collect::<Vec<u32>>()
+    })
+}
+
+fn has_sets(dir: &Path) -> bool {
+    SETS.iter().all(|set| dir.join(set).is_file())
+}
+
+/// Where fetched sets are kept, a directory for each release: they serve every checkout of this
+/// user.
+pub(crate) fn cache(target: &str) -> PathBuf {
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    cache.unwrap_or_else(|| workspace().join("target")).join("extram/freebsd").join(target)
+}
+
+fn unpacked() -> PathBuf {
+    workspace().join("target/freebsd/bases")
+}
+
+/// Takes a directory as a base; sets are unpacked below `into`.
+fn open(dir: &Path, target: &str, into: &Path) -> Result<Base> {
+    let dir = dir.canonicalize().with_context(|| format!("no FreeBSD base at {}", dir.display()))?;
+    let missing: Vec<&str> = SETS.into_iter().filter(|set| !dir.join(set).is_file()).collect();
+    let dir = match missing[..] {
+        _ if dir.join(KERNEL).is_file() => dir,
+        [] => unpack(&dir, into)?,
+        [set] => bail!("the sets in {} lack {set}", dir.display()),
+        _ => dir,
+    };
+    let lacks = lacks(&dir, target);
+    if !lacks.is_empty() {
+        bail!("the FreeBSD base in {} lacks {}", dir.display(), lacks.join(", "));
+    }
+    if elf::facts(&dir.join(KERNEL))?.machine != elf::machine(target) {
+        bail!("the kernel of the base in {} is not for {target}", dir.display());
+    }
+    let version = version(&dir)?;
+    Ok(Base { dir, version })
+}
+
+/// All that every run needs and that is not in an unpacked system.
+fn lacks(dir: &Path, target: &str) -> Vec<String> {
+    let there = |file: &str| dir.join(file).is_file();
+    let mut lacks = Vec::new();
+    match std::fs::read(dir.join(KERNEL)) {
+        Ok(kernel) if has_tmpfs(&kernel) => {}
+        Ok(_) => lacks.push("tmpfs in its kernel (options TMPFS)".to_owned()),
+        Err(_) => lacks.push(format!("the kernel ({KERNEL})")),
+    }
+    let grub_will_do = || target.starts_with("x86_64") && grub::find().is_some();
+    if !LOADERS.into_iter().any(there) && !grub_will_do() {
+        lacks.push(format!("a loader ({})", LOADERS.join(" or ")));
+    }
+    if !there(LINKER) {
+        lacks.push(format!("ld-elf.so.1 ({LINKER})"));
+    }
+    for library in LIBRARIES {
+        let places = LIBRARY_DIRS.map(|dir| format!("{dir}/{library}"));
+        if !places.iter().any(|place| there(place)) {
+            lacks.push(format!("{library} ({})", places.join(" or ")));
+        }
+    }
+    lacks
+}
+
+/// Whether tmpfs is built into a kernel: its kind of memory has the name `tmpfs mount`, its functions
+/// have names with `tmpfs_`. Where other parts of the kernel speak of tmpfs, it is not at the
+/// beginning of a string.
+fn has_tmpfs(kernel: &[u8]) -> bool {
+    kernel.split(|byte| *byte == 0).any(|word| word == b"tmpfs mount" || word.starts_with(b"tmpfs_"))
+}
+
+/// Unpacks what is needed of the sets, unless that has been done.
+fn unpack(sets: &Path, into: &Path) -> Result<PathBuf> {
+    let mut name = String::new();
+    for set in SETS {
+        let facts = std::fs::metadata(sets.join(set))?;
+        let modified = facts.modified()?.duration_since(std::time::UNIX_EPOCH)?;
+        name += &format!("{}-{}-", facts.len(), modified.as_secs());
+    }
+    let dir = into.join(name.trim_end_matches('-'));
+    let done = dir.with_extension("done");
+    if done.is_file() {
+        return Ok(dir);
+    }
+    // bsdtar reads whatever FreeBSD packs; GNU tar does for these sets.
+    let tar = which("bsdtar").or_else(|| which("tar")).context("no tar to unpack the base with")?;
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    for set in SETS {
+        let set = sets.join(set);
+        let list = Command::new(&tar).arg("-tf").arg(&set).read()?;
+        let there = |member: &&&str| {
+            let below = format!("{member}/");
+            list.lines().any(|line| line == **member || line.starts_with(&below))
+        };
+        let members: Vec<&str> = MEMBERS.iter().filter(there).copied().collect();
+        if !members.is_empty() {
+            let unpack = Command::new(&tar).args(["--no-same-owner", "-xf"]).arg(&set).arg("-C").arg(&dir);
+            unpack.args(members).run()?;
+        }
+    }
+    std::fs::write(done, "")?;
+    Ok(dir)
+}
+
+/// The release of a base: from its headers, else from its C library's ABI note.
+fn version(dir: &Path) -> Result<u32> {
+    let header = std::fs::read_to_string(dir.join("usr/include/sys/param.h")).unwrap_or_default();
+    let from_header = header.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("#define") && words.next() == Some("__FreeBSD_version"))
+            .then(|| words.next()?.parse().ok())?
+    });
+    match from_header {
+        Some(version) => Ok(version),
+        None => elf::facts(&dir.join("lib/libc.so.7"))?
+            .version
+            .with_context(|| format!("neither headers nor libc tell the release of {}", dir.display())),
+    }
+}
+
+impl Base {
+    /// Refuses a program that this base cannot run, with the reason.
+    pub(crate) fn accepts(&self, program: &Path, target: &str) -> Result<()> {
+        let facts = elf::facts(program)?;
+        let name = program.file_name().unwrap_or(OsStr::new("")).to_string_lossy();
+        if facts.machine != elf::machine(target) {
+            bail!("{name} is not a program for {target}");
+        }
+        match facts.version {
+            Some(version) if version > self.version => bail!(
+                "{name} was linked for FreeBSD {} and the base is FreeBSD {}: a program does not run on an \
+                 older release; a base with usr/lib/Scrt1.o is linked against itself",
+                release(version),
+                release(self.version)
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// The release in words: `13.2`.
+    pub(crate) fn release(&self) -> String {
+        release(self.version)
+    }
+}
+
+/// `1302001` is 13.2, and one patch on.
+fn release(version: u32) -> String {
+    format!("{}.{} ({version})", version / 100_000, version / 1000 % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::fake;
+
+    const TARGET: &str = "x86_64-unknown-freebsd";
+
+    fn tree(at: &Path, version: u32) {
+        for (path, contents) in [
+            (KERNEL, [&fake::elf(&[], None)[..], b"\0tmpfs mount\0"].concat()),
+            (LOADERS[1], b"MZ".to_vec()),
+            (LINKER, fake::elf(&[], None)),
+            ("lib/libc.so.7", fake::elf(&[], Some(version))),
+            ("lib/libthr.so.3", fake::elf(&["libc.so.7"], None)),
+        ] {
+            std::fs::create_dir_all(at.join(path).parent().unwrap()).unwrap();
+            std::fs::write(at.join(path), contents).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_tree_is_a_base_and_tells_its_release() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path(), 1_302_001);
+        let base = open(dir.path(), TARGET, dir.path()).unwrap();
+        assert_eq!(base.release(), "13.2 (1302001)");
+        // The headers are asked first.
+        std::fs::create_dir_all(dir.path().join("usr/include/sys")).unwrap();
+        let header = "#undef __FreeBSD_version\n#define __FreeBSD_version 1403000\t/* Master */\n";
+        std::fs::write(dir.path().join("usr/include/sys/param.h"), header).unwrap();
+        assert_eq!(open(dir.path(), TARGET, dir.path()).unwrap().version, 1_403_000);
+    }
+
+    #[test]
+    fn a_base_for_another_machine_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path(), 1_302_001);
+        let error = open(dir.path(), "aarch64-unknown-freebsd", dir.path()).unwrap_err().to_string();
+        assert!(error.contains("not for aarch64"), "{error}");
+    }
+
+    #[test]
+    fn all_that_a_base_lacks_is_named_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || open(dir.path(), "aarch64-unknown-freebsd", dir.path()).unwrap_err().to_string();
+        let names =
+            ["the kernel", "a loader", "ld-elf.so.1", "libc.so.7", "libthr.so.3", "tmpfs in its kernel"];
+        let named = || {
+            let error = open();
+            names.map(|name| error.contains(name))
+        };
+        assert_eq!(named(), [true, true, true, true, true, false], "nothing is there");
+        tree(dir.path(), 1_302_001);
+        for gone in [LINKER, "lib/libthr.so.3"] {
+            std::fs::remove_file(dir.path().join(gone)).unwrap();
+        }
+        assert_eq!(named(), [false, false, true, false, true, false], "two files are gone");
+        std::fs::write(dir.path().join(KERNEL), fake::elf(&[], None)).unwrap();
+        assert_eq!(named(), [false, false, true, false, true, true], "and tmpfs");
+        // A library may be in the other directory.
+        std::fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
+        std::fs::write(dir.path().join("usr/lib/libthr.so.3"), "").unwrap();
+        assert_eq!(named(), [false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn one_set_alone_is_no_base() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(SETS[0]), "").unwrap();
+        let error = open(dir.path(), TARGET, dir.path()).unwrap_err().to_string();
+        assert!(error.ends_with("lack kernel.txz"), "{error}");
+    }
+
+    #[test]
+    fn a_kernel_that_only_speaks_of_tmpfs_has_none() {
+        for (words, has) in [
+            ("tmpfs mount", true),
+            ("tmpfs_vfsops", true),
+            ("allow.mount.tmpfs", false),
+            ("object is not tmpfs mount", false),
+        ] {
+            assert_eq!(has_tmpfs(format!("a\0{words}\0b").as_bytes()), has, "{words}");
+        }
+    }
+
+    #[test]
+    fn sets_are_unpacked_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sets, system, into) = (dir.path().join("sets"), dir.path().join("s"), dir.path().join("into"));
+        tree(&system, 1_302_001);
+        std::fs::create_dir_all(system.join("rescue")).unwrap();
+        std::fs::create_dir_all(&sets).unwrap();
+        for (set, members) in
+            [("base.txz", ["./lib", "./libexec", "./rescue"].as_slice()), ("kernel.txz", &["./boot"])]
+        {
+            let tar = Command::new("tar").arg("-cJf").arg(sets.join(set)).arg("-C").arg(&system);
+            tar.args(members).read().unwrap();
+        }
+        let base = open(&sets, TARGET, &into).unwrap();
+        assert_eq!(base.version, 1_302_001);
+        assert!(!base.dir.join("rescue").exists());
+        std::fs::write(base.dir.join("mark"), "").unwrap();
+        assert!(open(&sets, TARGET, &into).unwrap().dir.join("mark").exists(), "unpacked again");
+    }
+
+    #[test]
+    fn of_what_was_fetched_the_newest_release_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(newest(&dir.path().join("nothing")), None);
+        for (release, sets) in [
+            ("9.3-RELEASE", SETS.as_slice()),
+            ("14.4-RELEASE", SETS.as_slice()),
+            ("14.10-RELEASE", SETS.as_slice()),
+            // Not whole.
+            ("15.1-RELEASE", &SETS[..1]),
+        ] {
+            std::fs::create_dir(dir.path().join(release)).unwrap();
+            for set in sets {
+                std::fs::write(dir.path().join(release).join(set), "").unwrap();
+            }
+        }
+        assert_eq!(newest(dir.path()), Some(dir.path().join("14.10-RELEASE")));
+    }
+
+    #[test]
+    fn a_program_newer_than_the_base_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path(), 1_302_001);
+        let base = open(dir.path(), TARGET, dir.path()).unwrap();
+        let program = dir.path().join("pool");
+        for (version, good) in [(1_300_139, true), (1_302_001, true), (1_400_097, false)] {
+            std::fs::write(&program, fake::elf(&["libc.so.7"], Some(version))).unwrap();
+            let verdict = base.accepts(&program, TARGET);
+            assert_eq!(verdict.is_ok(), good, "{version}");
+            if let Err(error) = verdict {
+                assert!(error.to_string().contains("pool was linked for FreeBSD 14.0"), "{error}");
+            }
+        }
+        assert!(base.accepts(&program, "aarch64-unknown-freebsd").is_err());
+    }
+}

@@ -1,0 +1,258 @@
+//! The judge: what ran becomes `N passed, N failed, N skipped` and an exit code.
+//!
+//! Whatever else the lanes do, nothing is green that did not run, and each way to go wrong without a
+//! word has a test below or in `xtask/lanes/tests/judged.rs`: a test program that crashes or leaves before its
+//! closing line, a run that finds no end, a lane that cannot say how it went, a lane in which nothing ran.
+
+mod programs;
+mod run;
+
+pub use programs::{Programs, announced};
+pub use run::{LIMIT, cargo_test};
+
+use anyhow::{Result, bail};
+use std::fmt::{self, Write as _};
+use std::ops::AddAssign;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// What ran. A check that cannot run here is skipped with a reason, printed when it is skipped and
+/// once more at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many were good.
+    pub passed: u32,
+    /// How many were not.
+    pub failed: u32,
+    /// How many could not run here.
+    pub skipped: u32,
+    /// Those skipped that have a name, and why.
+    pub left_out: Vec<String>,
+}
+
+impl Summary {
+    /// One good check.
+    pub const PASSED: Summary = Summary { passed: 1, failed: 0, skipped: 0, left_out: Vec::new() };
+    /// One bad check.
+    pub const FAILED: Summary = Summary { passed: 0, failed: 1, skipped: 0, left_out: Vec::new() };
+
+    /// One check that could not run, said loudly.
+    pub fn skipped(what: &str, reason: &str) -> Summary {
+        println!("skipped: {what}: {reason}");
+        Summary { skipped: 1, left_out: vec![format!("{what}: {reason}")], ..Summary::default() }
+    }
+
+    /// One check by its result; a failure is printed.
+    pub fn of(what: &str, result: Result<()>) -> Summary {
+        match result {
+            Ok(()) => {
+                println!("ok: {what}");
+                Summary::PASSED
+            }
+            Err(error) => {
+                println!("FAILED: {what}: {error:#}");
+                Summary::FAILED
+            }
+        }
+    }
+
+    /// Whether something ran and nothing failed.
+    pub fn good(&self) -> bool {
+        self.failed == 0 && self.passed > 0
+    }
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, mut other: Summary) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.left_out.append(&mut other.left_out);
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// A lane's name and what it does.
+pub type Lane<'a> = (&'a str, Box<dyn Fn() -> Result<Summary> + 'a>);
+
+/// Runs the lanes one after the other, whatever becomes of each; prints the closing lines, and fails if
+/// not all is good. With `require`, what was skipped has failed.
+pub fn judge(lanes: &[Lane], require: bool) -> Result<()> {
+    let ran: Vec<_> = lanes.iter().map(|(name, lane)| Ran::of(name, lane)).collect();
+    let (closing, good) = close(&ran, require);
+    println!("\n{closing}");
+    if !good {
+        bail!("not all good");
+    }
+    Ok(())
+}
+
+/// A lane that ran, and how it ended.
+struct Ran {
+    name: String,
+    summary: Summary,
+    took: Duration,
+}
+
+impl Ran {
+    /// Runs it. A lane that ends in an error has failed, whatever it counted before; one in which
+    /// nothing ran, and which does not say why, has failed, too.
+    fn of(name: &str, lane: impl FnOnce() -> Result<Summary>) -> Ran {
+        println!("\n== {name}");
+        let begin = Instant::now();
+        let summary = match lane() {
+            Ok(summary) if summary == Summary::default() => {
+                Summary::of(name, Err(anyhow::anyhow!("nothing ran")))
+            }
+            Ok(summary) => summary,
+            Err(error) => Summary::of(name, Err(error)),
+        };
+        Ran { name: name.to_owned(), summary, took: begin.elapsed() }
+    }
+}
+
+/// The closing lines, of which the last one has the counts, and whether all is good.
+fn close(ran: &[Ran], require: bool) -> (String, bool) {
+    let mut lines = String::new();
+    let mut total = Summary::default();
+    for Ran { name, summary, took } in ran {
+        let _ = writeln!(lines, "{name:12} {:5} s   {summary}", took.as_secs());
+        total += summary.clone();
+    }
+    if ran.len() > 1 {
+        let _ = writeln!(lines, "slowest: {}", slowest(ran));
+    }
+    if total.skipped > 0 {
+        lines += "skipped:\n";
+    }
+    for Ran { name, summary, .. } in ran {
+        for what in &summary.left_out {
+            let _ = writeln!(lines, "  {name}: {what}");
+        }
+        let nameless = summary.skipped.saturating_sub(summary.left_out.len() as u32);
+        if nameless > 0 {
+            let _ = writeln!(lines, "  {name}: {nameless} that only its output names");
+        }
+    }
+    if require {
+        total.failed += std::mem::take(&mut total.skipped);
+    }
+    let _ = write!(lines, "{total}");
+    (lines, total.good())
+}
+
+/// The three lanes that took longest.
+fn slowest(ran: &[Ran]) -> String {
+    let mut by_time: Vec<&Ran> = ran.iter().collect();
+    by_time.sort_by_key(|ran| std::cmp::Reverse(ran.took));
+    let three = by_time.iter().take(3).map(|ran| format!("{} {} s", ran.name, ran.took.as_secs()));
+    three.collect::<Vec<_>>().join(", ")
+}
+
+/// What the whole command returns to whoever started it.
+pub fn exit_code(done: &Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How lanes that end like this are closed: the counts, and whether all is good.
+    fn closed(ends: Vec<Result<Summary>>, require: bool) -> (String, bool) {
+        let ran: Vec<_> = ends.into_iter().map(|end| Ran::of("a lane", || end)).collect();
+        let (lines, good) = close(&ran, require);
+        (lines.lines().last().unwrap_or_default().to_owned(), good)
+    }
+
+    fn is(counts: &str, good: bool) -> (String, bool) {
+        (counts.to_owned(), good)
+    }
+
+    fn skipped() -> Result<Summary> {
+        Ok(Summary::skipped("a check", "no such tool"))
+    }
+
+    #[test]
+    fn a_lane_that_ends_in_an_error_has_failed_and_the_others_still_run() {
+        let failing = || Err(anyhow::anyhow!("no such file"));
+        let ends = vec![failing(), Ok(Summary::PASSED), failing(), Ok(Summary::PASSED)];
+        assert_eq!(closed(ends, false), is("2 passed, 2 failed, 0 skipped", false));
+        let later = std::cell::Cell::new(0);
+        let lanes: [Lane; 2] = [
+            ("fails", Box::new(failing)),
+            ("later", Box::new(|| Ok(Summary { passed: later.replace(1) + 1, ..Summary::default() }))),
+        ];
+        assert!(judge(&lanes, false).is_err());
+        assert_eq!(later.get(), 1);
+        assert!(judge(&lanes[1..], true).is_ok());
+    }
+
+    #[test]
+    fn a_lane_in_which_nothing_ran_has_failed_whatever_others_did() {
+        let ends = || vec![Ok(Summary::PASSED), Ok(Summary::default())];
+        assert_eq!(closed(ends(), false), is("1 passed, 1 failed, 0 skipped", false));
+        assert_eq!(closed(vec![], false), is("0 passed, 0 failed, 0 skipped", false));
+        assert!(judge(&[], false).is_err());
+    }
+
+    #[test]
+    fn a_lane_that_fails_is_not_made_good_by_others() {
+        let ends = vec![Ok(Summary::PASSED), Ok(Summary::FAILED), Ok(Summary::PASSED)];
+        assert_eq!(closed(ends, false), is("2 passed, 1 failed, 0 skipped", false));
+        let ends = vec![Ok(Summary::PASSED), Ok(Summary::PASSED)];
+        assert_eq!(closed(ends, true), is("2 passed, 0 failed, 0 skipped", true));
+    }
+
+    #[test]
+    fn what_is_skipped_is_good_unless_all_is_required() {
+        let ends = || vec![Ok(Summary::PASSED), skipped()];
+        assert_eq!(closed(ends(), false), is("1 passed, 0 failed, 1 skipped", true));
+        assert_eq!(closed(ends(), true), is("1 passed, 1 failed, 0 skipped", false));
+        // Nothing was shown.
+        assert_eq!(closed(vec![skipped()], false), is("0 passed, 0 failed, 1 skipped", false));
+    }
+
+    #[test]
+    fn what_was_skipped_is_named_before_the_counts() {
+        let mut summary = skipped().unwrap();
+        summary += Summary { passed: 1, skipped: 2, ..Summary::default() };
+        let (lines, good) = close(&[Ran { name: "asan".into(), summary, took: Duration::ZERO }], false);
+        let wanted = "skipped:\n  asan: a check: no such tool\n  asan: 2 that only its output names\n\
+                      1 passed, 0 failed, 3 skipped";
+        assert!(good && lines.ends_with(wanted), "{lines}");
+        let (lines, _) = close(&[Ran::of("host", || Ok(Summary::PASSED))], false);
+        assert!(!lines.contains("skipped:"), "{lines}");
+    }
+
+    #[test]
+    fn each_lane_has_its_time_and_the_three_slowest_are_named() {
+        let of = |(name, seconds): (&str, u64)| {
+            let took = Duration::from_secs(seconds);
+            Ran { name: name.into(), summary: Summary::PASSED, took }
+        };
+        let ran = [("lint", 20), ("loom", 300), ("size", 3), ("miri", 800)].map(of);
+        let (lines, _) = close(&ran, false);
+        assert!(lines.contains("\nslowest: miri 800 s, loom 300 s, lint 20 s\n"), "{lines}");
+        assert!(lines.starts_with("lint            20 s   1 passed, 0 failed, 0 skipped\n"), "{lines}");
+    }
+
+    #[test]
+    fn the_exit_code_is_0_for_what_is_good_alone() {
+        let code = |done| format!("{:?}", exit_code(&done));
+        assert_eq!(code(Ok(())), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(code(Err(anyhow::anyhow!("no"))), format!("{:?}", ExitCode::FAILURE));
+        assert_ne!(format!("{:?}", ExitCode::SUCCESS), format!("{:?}", ExitCode::FAILURE));
+    }
+}

@@ -1,0 +1,24 @@
+//! `cargo xtask test`.
+
+mod fuzz;
+mod interpreters;
+mod lint;
+mod sanitizers;
+mod soak;
+mod test;
+mod windows;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Verb {
+    /// Run the tests: the host's, another target's, or further lanes.
+    Test(test::Args),
+}
+
+fn main() -> ExitCode {
+    let Verb::Test(args) = Verb::parse();
+    judge::exit_code(&test::test(&args))
+}
