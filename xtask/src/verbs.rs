@@ -28,6 +28,15 @@ pub(super) const VERBS: &[Verb] = &[
         at: Beside("xtask-packages"),
     },
     Verb {
+        name: "bench",
+        about: "Measure everything, beside live runtimes and other pools: one report",
+        at: Optimised {
+            package: "extram-bench",
+            program: "bench",
+            options: "Options of the measurement: --quick, --only, --rounds, --compare; `--help` after `--` lists them",
+        },
+    },
+    Verb {
         name: "callback-gc",
         about: "Run the main demonstration: C threads call into Lua while garbage is collected, with a picture",
         at: Optimised {

@@ -1,8 +1,9 @@
 //! The pool under test: extram's own, or another algorithm that claims the same.
 
 use crate::probe::{Probe, Ticket};
+use core::ops::Deref;
 use core::time::Duration;
-use extram_core::{Binding, Busy, EnterError, Entered, MState, Pool, Port, Slots, StartError, Threads};
+use extram_core::{Binding, Busy, EnterError, Entered, M, MState, Pool, Slots, StartError, Threads};
 
 /// How a scenario wants its pool.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,7 @@ pub struct Seen<'a> {
     pub ticket: &'a Ticket,
 }
 
-/// An M on loan.
+/// An M on loan: whatever shows an [`M`] of the suite's runtime.
 pub trait Loan {
     /// Its number.
     fn id(&self) -> u32;
@@ -142,7 +143,7 @@ pub trait Subject: Sized + Sync + 'static {
     }
 }
 
-impl<P: Port> Loan for Entered<Probe, P> {
+impl<T: Deref<Target = M<Probe>>> Loan for T {
     fn id(&self) -> u32 {
         (**self).id()
     }

@@ -39,6 +39,8 @@ mod hold;
 mod leave;
 mod life;
 mod list;
+#[cfg(not(loom))]
+mod lone;
 mod m;
 mod metrics;
 mod mode;

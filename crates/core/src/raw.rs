@@ -8,6 +8,10 @@ use crate::own::Own;
 use crate::port::Port;
 use crate::{EnterError, Entered, LeaveError, M, Pool, Runtime};
 
+#[cfg(not(loom))]
+#[doc(hidden)]
+pub use crate::lone::Lone;
+
 /// Makes a guard's call a raw one.
 ///
 /// # Safety

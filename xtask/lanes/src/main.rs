@@ -1,5 +1,6 @@
 //! `cargo xtask test`.
 
+mod counts;
 mod fuzz;
 mod interpreters;
 mod lint;

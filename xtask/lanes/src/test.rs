@@ -5,7 +5,7 @@
 //! a lane that cannot run here says why and counts as skipped, which `--require` turns into a
 //! failure.
 
-use crate::{fuzz, interpreters, lint, sanitizers, soak, windows};
+use crate::{counts, fuzz, interpreters, lint, sanitizers, soak, windows};
 use anyhow::{Result, bail, ensure};
 use clap::Args as ClapArgs;
 use judge::{Lane, Summary, cargo_test};
@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// The crates as others get them: packaged, vendored, their public items as listed.
     #[arg(long)]
     package: bool,
+    /// Instructions of the hot paths and a herd's figures against blessed ones.
+    #[arg(long)]
+    counts: bool,
     /// The smallest program on bare metal against its budget.
     #[arg(long)]
     size: bool,
@@ -129,6 +132,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         board!("riscv64", "riscv64gc-unknown-none-elf"),
         board!("aarch64", "aarch64-unknown-none"),
         board!("cortex-m33", "thumbv8m.main-none-eabi"),
+        lane("counts", args.counts, |_| counts::lane()),
         lane("valgrind", sanitizers.valgrind, |_| interpreters::valgrind()),
         lane("miri", sanitizers.miri, |args| interpreters::miri(args.miri_seeds, args.sanitizers.miri)),
         lane("fuzz", sanitizers.fuzz, |_| fuzz::lane()),
@@ -189,7 +193,7 @@ mod tests {
     fn each_option_has_its_lane_and_none_is_the_host() {
         for name in [
             "lint", "embed", "soak", "simulate", "size", "asan", "tsan", "loom", "shuttle", "model",
-            "package", "valgrind", "miri", "fuzz",
+            "package", "valgrind", "miri", "fuzz", "counts",
         ] {
             assert_eq!(names(&[&format!("--{name}")]), [name]);
         }

@@ -3,7 +3,7 @@
 //! It prints its port, serves until its standard input ends, and prints what it came to.
 
 use crate::busiest::{Busiest, Going};
-use crate::variant::{Service, Variant};
+use crate::variant::{Service, Variant, answer};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::error::Error;
@@ -22,7 +22,7 @@ pub(crate) struct Served {
 }
 
 struct Serving {
-    service: &'static dyn Service,
+    service: &'static Service,
     keeps: bool,
 }
 
@@ -44,9 +44,9 @@ unsafe extern "C" {
 ///
 /// # Safety
 ///
-/// `answer` points to `capacity` bytes.
+/// `place` points to `capacity` bytes.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn http_answer(number: u32, answer: *mut c_char, capacity: usize) -> usize {
+unsafe extern "C" fn http_answer(number: u32, place: *mut c_char, capacity: usize) -> usize {
     let Some(serving) = SERVING.get() else { return 0 };
     let call = CALLS.begin();
     if serving.keeps {
@@ -54,12 +54,12 @@ unsafe extern "C" fn http_answer(number: u32, answer: *mut c_char, capacity: usi
             thread.get_or_insert_with(|| THREADS.begin());
         });
     }
-    let text = serving.service.answer(number);
+    let text = answer(serving.service, number);
     drop(call);
     match text {
         Ok(text) if text.len() <= capacity => {
-            // SAFETY: `answer` has room for `capacity` bytes, and the text is no longer.
-            unsafe { answer.copy_from_nonoverlapping(text.as_ptr().cast(), text.len()) };
+            // SAFETY: `place` has room for `capacity` bytes, and the text is no longer.
+            unsafe { place.copy_from_nonoverlapping(text.as_ptr().cast(), text.len()) };
             text.len()
         }
         Ok(text) => {
@@ -88,7 +88,7 @@ pub(crate) fn serve(variant: Variant, connections: u32) -> Result<(), Box<dyn Er
     // SAFETY: started above, and stopped once.
     unsafe { server_stop(server) };
     let served = Served {
-        states_made: service.states(),
+        states_made: service.made().unwrap_or(0),
         busiest_moment: if serving.keeps { THREADS.most() } else { CALLS.most() },
         peak_resident_kib: peak_resident_kib()?,
     };

@@ -2,7 +2,8 @@
 
 use crate::lua::State;
 use extram::{Native, Pool};
-use extram_core::Runtime;
+use extram_contest::Contestant;
+use extram_core::{Busy, EnterError, Runtime};
 use std::cell::RefCell;
 use std::error::Error;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,13 +12,14 @@ use std::sync::{Mutex, PoisonError};
 /// The Ms of the variant that has a limit.
 pub(crate) const LIMIT: u32 = 8;
 
-type Answer = Result<String, Box<dyn Error>>;
-
 /// What a server's threads call.
-pub(crate) trait Service: Sync {
-    fn answer(&self, number: u32) -> Answer;
-    /// How many states were made.
-    fn states(&self) -> u32;
+pub(crate) type Service = dyn Contestant<State>;
+
+/// A request's answer, from a state that `service` lends.
+pub(crate) fn answer(service: &'static Service, number: u32) -> Result<String, Box<dyn Error>> {
+    let mut answer = None;
+    service.callback(&mut |_, state| answer = Some(state.answer(number)))?;
+    Ok(answer.ok_or("the callback did not run")??)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -51,9 +53,9 @@ impl Variant {
     }
 
     /// Ready to be called. Lives for ever, as threads that nobody knows of may still refer to it.
-    pub(crate) fn service(self) -> Result<&'static dyn Service, Box<dyn Error>> {
+    pub(crate) fn service(self) -> Result<&'static Service, Box<dyn Error>> {
         Ok(match self {
-            Variant::GlobalLock => Box::leak(Box::new(Mutex::new(State::new()?))),
+            Variant::GlobalLock => Box::leak(Box::new(GlobalLock(Mutex::new(State::new()?)))),
             Variant::ThreadLocal => Box::leak(Box::new(ThreadLocal { made: AtomicU32::new(0) })),
             Variant::Extram => extram(Pool::new(Application))?,
             Variant::ExtramLimit => extram(Pool::new(Application).limit(LIMIT))?,
@@ -61,13 +63,21 @@ impl Variant {
     }
 }
 
-impl Service for Mutex<State> {
-    fn answer(&self, number: u32) -> Answer {
-        Ok(self.lock().unwrap_or_else(PoisonError::into_inner).answer(number)?)
+struct GlobalLock(Mutex<State>);
+
+impl Contestant<State> for GlobalLock {
+    fn callback(&'static self, inside: &mut dyn FnMut(u32, &State)) -> Result<(), EnterError> {
+        inside(1, &self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
     }
 
-    fn states(&self) -> u32 {
-        1
+    fn made(&'static self) -> Option<u32> {
+        Some(1)
+    }
+
+    /// The state stays: the process ends with it.
+    fn close(&'static self) -> Result<(), Busy> {
+        Ok(())
     }
 }
 
@@ -76,23 +86,31 @@ struct ThreadLocal {
 }
 
 thread_local! {
-    static STATE: RefCell<Option<State>> = const { RefCell::new(None) };
+    static STATE: RefCell<Option<(u32, State)>> = const { RefCell::new(None) };
 }
 
-impl Service for ThreadLocal {
-    fn answer(&self, number: u32) -> Answer {
-        STATE.with_borrow_mut(|state| {
-            if let Some(state) = state {
-                return Ok(state.answer(number)?);
+impl Contestant<State> for ThreadLocal {
+    fn callback(&'static self, inside: &mut dyn FnMut(u32, &State)) -> Result<(), EnterError> {
+        STATE.with_borrow_mut(|own| {
+            if own.is_none() {
+                let state = State::new().map_err(|_| EnterError::CreationFailed)?;
+                // Relaxed: a count, read when all threads are gone.
+                *own = Some((self.made.fetch_add(1, Ordering::Relaxed) + 1, state));
             }
-            // Relaxed: a count, read when all threads are gone.
-            self.made.fetch_add(1, Ordering::Relaxed);
-            Ok(state.insert(State::new()?).answer(number)?)
+            if let Some((number, state)) = own {
+                inside(*number, state);
+            }
+            Ok(())
         })
     }
 
-    fn states(&self) -> u32 {
-        self.made.load(Ordering::Relaxed)
+    fn made(&'static self) -> Option<u32> {
+        Some(self.made.load(Ordering::Relaxed))
+    }
+
+    /// A thread's state goes with it.
+    fn close(&'static self) -> Result<(), Busy> {
+        Ok(())
     }
 }
 
@@ -108,20 +126,10 @@ impl Runtime for Application {
     }
 }
 
-fn extram(pool: Pool<Application, Native>) -> Result<&'static dyn Service, Box<dyn Error>> {
+fn extram(pool: Pool<Application, Native>) -> Result<&'static Service, Box<dyn Error>> {
     let pool: &'static _ = Box::leak(Box::new(pool));
     pool.start()?;
-    Ok(Box::leak(Box::new(pool)))
-}
-
-impl Service for &'static Pool<Application, Native> {
-    fn answer(&self, number: u32) -> Answer {
-        Ok(self.callback(|m| m.context().answer(number))??)
-    }
-
-    fn states(&self) -> u32 {
-        self.stats().created
-    }
+    Ok(pool)
 }
 
 #[cfg(test)]
@@ -137,14 +145,14 @@ mod tests {
             for _ in 0..2 {
                 thread::spawn(move || {
                     for number in 0..5 {
-                        assert_eq!(service.answer(number).unwrap(), expected(number));
+                        assert_eq!(answer(service, number).unwrap(), expected(number));
                     }
                 })
                 .join()
                 .unwrap();
             }
             // One thread after the other: the M comes back, the thread-local state does not.
-            assert_eq!(service.states(), states, "{}", variant.name());
+            assert_eq!(service.made(), Some(states), "{}", variant.name());
         }
     }
 }

@@ -7,9 +7,6 @@
 //! Both are one file, [`reference`](mod@reference): the commit's three changes to the code before
 //! it are the three places that look at `COUNTING`.
 //!
-//! [`Admission`] is the interface they share with [`extram_core::Pool`], so that a program or a
-//! test suite can run all three through the same lines.
-//!
 //! What is left out is what does not belong to the list: the signal mask that `needm` saves and
 //! blocks (system calls at every entry, so the references are *faster* here than in Go), and the
 //! goroutine that the runtime attaches to an M. Where Go ends the process because it cannot make
@@ -19,8 +16,10 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
-mod admission;
+mod entered;
+mod node;
 pub mod reference;
 
-pub use admission::{Admission, Gate, Loan};
-pub use reference::{Entered, OneAtATime, Reference, Slots, WaiterCounting};
+pub use entered::Entered;
+pub use node::Slots;
+pub use reference::{OneAtATime, Reference, WaiterCounting};

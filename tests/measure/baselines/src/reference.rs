@@ -19,13 +19,11 @@
 //! - **Hold.** An M that is not on the list belongs to one thread: the one that took it off, or
 //!   the one that is making it. Lock hands it on, with all that was written to it.
 
-use crate::{Admission, Gate, Loan};
-use core::cell::UnsafeCell;
-use core::marker::PhantomData;
-use core::mem::MaybeUninit;
+use crate::Entered;
+use crate::node::{Node, Slots};
 use core::ptr::{self, NonNull};
 use extram_core::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use extram_core::{Busy, EnterError, Event, Hooks, Runtime, StartError, Threads};
+use extram_core::{Busy, EnterError, Event, Hooks, M, Runtime, StartError, Threads};
 
 /// The code before the commit: an entry that took the last M makes exactly one.
 pub type OneAtATime<R, P> = Reference<R, P, false>;
@@ -43,14 +41,14 @@ pub type WaiterCounting<R, P> = Reference<R, P, true>;
 pub struct Reference<R: Runtime, P: Threads, const COUNTING: bool> {
     runtime: R,
     /// The tagged word.
-    extram: AtomicPtr<M<R>>,
+    extram: AtomicPtr<Node<R>>,
     /// Threads that wait, as far as they are counted. Stays 0 in the code before the commit.
     extra_m_waiters: AtomicU32,
     /// All Ms ever made, linked through `alllink`.
-    allm: AtomicPtr<M<R>>,
+    allm: AtomicPtr<Node<R>>,
     made: AtomicU32,
     /// Not null: Ms come from here and not from the heap.
-    slots: &'static [M<R>],
+    slots: &'static [Node<R>],
     stage: AtomicU32,
     thrown: AtomicBool,
     /// The M of a thread that is inside. Go's `g` register.
@@ -67,62 +65,7 @@ const STARTING: u32 = 1;
 const STARTED: u32 = 2;
 const CLOSED: u32 = 3;
 
-struct M<R: Runtime> {
-    schedlink: AtomicPtr<M<R>>,
-    alllink: AtomicPtr<M<R>>,
-    id: AtomicU32,
-    /// Its holder emptied the list.
-    needextram: AtomicBool,
-    /// Calls inside.
-    depth: AtomicU32,
-    context: UnsafeCell<MaybeUninit<R::Context>>,
-}
-
-// SAFETY: the payload is reached by the holder alone (Hold), and contexts are `Send`.
-unsafe impl<R: Runtime> Sync for M<R> {}
-
-impl<R: Runtime> M<R> {
-    const fn new() -> Self {
-        M {
-            schedlink: AtomicPtr::new(ptr::null_mut()),
-            alllink: AtomicPtr::new(ptr::null_mut()),
-            id: AtomicU32::new(0),
-            needextram: AtomicBool::new(false),
-            depth: AtomicU32::new(0),
-            context: UnsafeCell::new(MaybeUninit::uninit()),
-        }
-    }
-
-    // Relaxed, here and wherever a field of an M is read or written: the holder is alone with it,
-    // and Lock orders one holder's accesses before the next one's.
-    fn id(&self) -> u32 {
-        self.id.load(Ordering::Relaxed)
-    }
-
-    fn context(&self) -> &R::Context {
-        // SAFETY: an M gets its context before it is first put on the list and keeps it until
-        // `close`, which no holder outlives; only the holder calls this (Hold).
-        unsafe { (*self.context.get()).assume_init_ref() }
-    }
-}
-
-/// Room for `N` Ms, for machines without a heap.
-pub struct Slots<R: Runtime, const N: usize>([M<R>; N]);
-
-impl<R: Runtime, const N: usize> Slots<R, N> {
-    /// Empty slots, for one pool.
-    pub const fn new() -> Self {
-        Slots([const { M::new() }; N])
-    }
-}
-
-impl<R: Runtime, const N: usize> Default for Slots<R, N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-fn locked<R: Runtime>() -> *mut M<R> {
+fn locked<R: Runtime>() -> *mut Node<R> {
     ptr::without_provenance_mut(1)
 }
 
@@ -156,7 +99,7 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
         Self::over(runtime, &slots.0)
     }
 
-    const fn over(runtime: R, slots: &'static [M<R>]) -> Self {
+    const fn over(runtime: R, slots: &'static [Node<R>]) -> Self {
         Reference {
             runtime,
             extram: AtomicPtr::new(ptr::null_mut()),
@@ -197,7 +140,7 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
     }
 
     /// By the holder of the lock.
-    fn length(mut m: *mut M<R>) -> u32 {
+    fn length(mut m: *mut Node<R>) -> u32 {
         let mut length = 0;
         while !m.is_null() {
             length += 1;
@@ -209,7 +152,7 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
 
     /// Locks the list and returns its head. With `nilokay` an empty list is an answer; without,
     /// the thread looks again until an M is there.
-    fn lockextra(&self, nilokay: bool) -> Result<*mut M<R>, EnterError> {
+    fn lockextra(&self, nilokay: bool) -> Result<*mut Node<R>, EnterError> {
         let mut incr = false;
         let mut waited = false;
         loop {
@@ -248,7 +191,7 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
         }
     }
 
-    fn unlockextra(&self, head: *mut M<R>) {
+    fn unlockextra(&self, head: *mut Node<R>) {
         self.extram.store(head, Ordering::SeqCst);
     }
 
@@ -264,7 +207,7 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
     }
 
     /// Takes the head of the list, and notes whether that emptied it.
-    fn needm(&self) -> Result<NonNull<M<R>>, EnterError> {
+    fn needm(&self) -> Result<NonNull<Node<R>>, EnterError> {
         let mp = self.lockextra(false)?;
         // SAFETY: without `nilokay` the head is an M, and the list is ours (Lock).
         let m = unsafe { NonNull::new_unchecked(mp) };
@@ -277,7 +220,7 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
     }
 
     /// Puts the M back.
-    fn dropm(&self, m: NonNull<M<R>>) {
+    fn dropm(&self, m: NonNull<Node<R>>) {
         // Cannot fail with `nilokay`.
         let Ok(mnext) = self.lockextra(true) else { return };
         // SAFETY: the M is ours (Hold) until the unlocking.
@@ -323,7 +266,7 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
     }
 
     /// A complete M that is on no list yet.
-    fn allocm(&self) -> Option<&'static M<R>> {
+    fn allocm(&self) -> Option<&'static Node<R>> {
         let context = self.runtime.new_context().ok()?;
         // Relaxed: each number is given out once, and nothing else hangs on it.
         let number = self.made.fetch_add(1, Ordering::Relaxed);
@@ -331,9 +274,8 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
             self.made.fetch_sub(1, Ordering::Relaxed);
             return None;
         };
-        m.id.store(number + 1, Ordering::Relaxed);
         // SAFETY: nobody else knows this M yet (Hold).
-        unsafe { (*m.context.get()).write(context) };
+        unsafe { m.lone.put(number + 1, context) };
         let this = ptr::from_ref(m).cast_mut();
         let mut head = self.allm.load(Ordering::Relaxed);
         loop {
@@ -347,21 +289,19 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
     }
 
     #[cfg(feature = "alloc")]
-    fn place(&self, number: u32) -> Option<&'static M<R>> {
+    fn place(&self, number: u32) -> Option<&'static Node<R>> {
         if self.slots.is_empty() {
-            Some(alloc::boxed::Box::leak(alloc::boxed::Box::new(M::new())))
+            Some(alloc::boxed::Box::leak(alloc::boxed::Box::new(Node::new())))
         } else {
             self.slots.get(number as usize)
         }
     }
 
     #[cfg(not(feature = "alloc"))]
-    fn place(&self, number: u32) -> Option<&'static M<R>> {
+    fn place(&self, number: u32) -> Option<&'static Node<R>> {
         self.slots.get(number as usize)
     }
-}
 
-impl<R: Gate, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
     /// Makes the first M.
     ///
     /// # Errors
@@ -399,7 +339,7 @@ impl<R: Gate, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
             CLOSED => return Err(EnterError::Closed),
             _ => return Err(EnterError::NotStarted),
         }
-        let m = match NonNull::new(P::tls_get(&self.local).cast::<M<R>>()) {
+        let m = match NonNull::new(P::tls_get(&self.local).cast::<Node<R>>()) {
             Some(m) => m,
             None => {
                 let m = self.needm()?;
@@ -407,12 +347,10 @@ impl<R: Gate, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
                 m
             }
         };
-        let entered = Entered { pool: self, m, not_send: PhantomData };
-        let mp = entered.m();
-        let depth = mp.depth.load(Ordering::Relaxed) + 1;
-        mp.depth.store(depth, Ordering::Relaxed);
-        if depth == 1 {
-            self.runtime.admit_as(mp);
+        let entered = Entered::new(self, m);
+        let mp = entered.node();
+        if mp.nest() == 1 {
+            self.runtime.admit(mp.m());
             self.runtime.observe(Event::Entered { m: mp.id() });
         }
         // Change 3 of the commit: whoever comes in looks at the count as well.
@@ -423,6 +361,27 @@ impl<R: Gate, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
             self.newextram()?;
         }
         Ok(entered)
+    }
+
+    /// Runs `f` with an M in hand.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`enter`](Reference::enter).
+    pub fn callback<T>(&'static self, f: impl FnOnce(&M<R>) -> T) -> Result<T, EnterError> {
+        Ok(f(&*self.enter()?))
+    }
+
+    /// The end of the outermost call.
+    pub(crate) fn leave(&'static self, m: NonNull<Node<R>>) {
+        // SAFETY: the M is the calling thread's until `dropm` (Hold).
+        let mp = unsafe { m.as_ref() };
+        let id = mp.id();
+        self.runtime.retire(mp.m());
+        self.runtime.observe(Event::Left { m: id });
+        let _ = P::tls_set(&self.local, ptr::null_mut());
+        self.dropm(m);
+        self.runtime.observe(Event::Returned { m: id });
     }
 
     /// Drops all contexts. Everyone is refused from then on.
@@ -454,7 +413,7 @@ impl<R: Gate, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
             // one (Hold), and each is in `allm` once.
             unsafe {
                 m = this.as_ref().alllink.load(Ordering::Relaxed);
-                (*this.as_ref().context.get()).assume_init_drop();
+                drop(this.as_ref().lone.take());
                 #[cfg(feature = "alloc")]
                 if self.slots.is_empty() {
                     drop(alloc::boxed::Box::from_raw(this.as_ptr()));
@@ -463,92 +422,5 @@ impl<R: Gate, P: Threads, const COUNTING: bool> Reference<R, P, COUNTING> {
         }
         self.made.store(0, Ordering::Relaxed);
         Ok(())
-    }
-}
-
-/// Shows the M's parts to the runtime's [`Gate`].
-trait AdmitAs: Gate {
-    fn admit_as(&self, m: &M<Self>) {
-        Gate::admit(self, m.id(), m.context());
-    }
-
-    fn retire_as(&self, m: &M<Self>) {
-        Gate::retire(self, m.id(), m.context());
-    }
-}
-
-impl<R: Gate> AdmitAs for R {}
-
-/// A thread's hold on an M of a [`Reference`]; leaves on drop. Stays on its thread.
-pub struct Entered<R: Gate, P: Threads, const COUNTING: bool> {
-    pool: &'static Reference<R, P, COUNTING>,
-    m: NonNull<M<R>>,
-    not_send: PhantomData<*mut ()>,
-}
-
-impl<R: Gate, P: Threads, const COUNTING: bool> Entered<R, P, COUNTING> {
-    fn m(&self) -> &M<R> {
-        // SAFETY: the thread holds the M as long as this value lives (Hold), and `close` is
-        // refused meanwhile.
-        unsafe { self.m.as_ref() }
-    }
-
-    /// The M's number, from 1.
-    pub fn id(&self) -> u32 {
-        self.m().id()
-    }
-
-    /// What the runtime made for it.
-    pub fn context(&self) -> &R::Context {
-        self.m().context()
-    }
-}
-
-impl<R: Gate, P: Threads, const COUNTING: bool> Drop for Entered<R, P, COUNTING> {
-    fn drop(&mut self) {
-        let m = self.m();
-        let depth = m.depth.load(Ordering::Relaxed) - 1;
-        m.depth.store(depth, Ordering::Relaxed);
-        if depth > 0 {
-            return;
-        }
-        let id = m.id();
-        let runtime = &self.pool.runtime;
-        runtime.retire_as(m);
-        runtime.observe(Event::Left { m: id });
-        let _ = P::tls_set(&self.pool.local, ptr::null_mut());
-        self.pool.dropm(self.m);
-        runtime.observe(Event::Returned { m: id });
-    }
-}
-
-impl<R: Gate, P: Threads, const COUNTING: bool> Loan<R> for Entered<R, P, COUNTING> {
-    fn id(&self) -> u32 {
-        Entered::id(self)
-    }
-
-    fn context(&self) -> &R::Context {
-        Entered::context(self)
-    }
-}
-
-impl<R: Gate, P: Threads, const COUNTING: bool> Admission<R> for Reference<R, P, COUNTING> {
-    const NAME: &'static str = if COUNTING { "waiter-counting" } else { "one-at-a-time" };
-    type Entered = Entered<R, P, COUNTING>;
-
-    fn start(&'static self) -> Result<(), StartError> {
-        Reference::start(self)
-    }
-
-    fn enter(&'static self) -> Result<Self::Entered, EnterError> {
-        Reference::enter(self)
-    }
-
-    fn made(&'static self) -> u32 {
-        Reference::made(self)
-    }
-
-    fn close(&'static self) -> Result<(), Busy> {
-        Reference::close(self)
     }
 }

@@ -1,7 +1,8 @@
 //! What the references are known for, good and bad.
 
-use extram::{Event, Native, Pool, Runtime};
-use extram_baselines::{Admission, Gate, OneAtATime, Slots, WaiterCounting};
+use extram::{Event, Native, Runtime};
+use extram_baselines::{OneAtATime, Reference, Slots, WaiterCounting};
+use extram_contest::Algorithm;
 use extram_core::{EnterError, StartError};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -70,8 +71,6 @@ impl Runtime for Handle {
     }
 }
 
-impl Gate for Handle {}
-
 impl Handle {
     fn new() -> Self {
         Handle(Arc::default())
@@ -108,14 +107,19 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// Lets `waiters` threads wait while the only creation is held up, runs `meanwhile`, and lets
 /// everyone through, one short callback each.
-fn herd<A: Admission<Handle>>(pool: &'static A, runtime: &Handle, waiters: u32, meanwhile: impl FnOnce()) {
+fn herd<const COUNTING: bool>(
+    pool: &'static Reference<Handle, Native, COUNTING>,
+    runtime: &Handle,
+    waiters: u32,
+    meanwhile: impl FnOnce(),
+) {
     runtime.hold_up();
     thread::scope(|scope| {
-        scope.spawn(|| pool.callback(|_, _| ()).unwrap());
+        scope.spawn(|| pool.callback(|_| ()).unwrap());
         // The first M counts as made before the hold-up.
         until("a creation begins", || runtime.0.making.load(Ordering::SeqCst) == 2);
         for _ in 0..waiters {
-            scope.spawn(|| pool.callback(|_, _| ()).unwrap());
+            scope.spawn(|| pool.callback(|_| ()).unwrap());
         }
         until("all wait", || runtime.0.asked_to_wait.load(Ordering::SeqCst) == waiters);
         meanwhile();
@@ -170,45 +174,24 @@ fn an_empty_list_is_an_answer_where_nil_is_okay() {
     assert_eq!(pool.spare(), 2);
 }
 
-fn in_a_row_two_ms_do<A: Admission<Handle>>(new: impl FnOnce(Handle) -> A) {
-    let pool = leak(new(Handle::new()));
-    pool.start().unwrap();
-    for _ in 0..100 {
-        pool.callback(|_, _| ()).unwrap();
+#[test]
+fn an_m_is_never_in_two_hands_in_any_algorithm() {
+    for algorithm in Algorithm::ALL {
+        let pool = algorithm.cold(Handle::new()).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        pool.callback(&mut |_, context| {
+                            assert!(!context.owner.swap(true, Ordering::Relaxed));
+                            assert!(context.owner.swap(false, Ordering::Relaxed));
+                        })
+                        .unwrap();
+                    }
+                });
+            }
+        });
     }
-    assert_eq!(pool.made(), 2, "{}", A::NAME);
-}
-
-#[test]
-fn in_a_row_two_ms_do_in_all_three() {
-    in_a_row_two_ms_do(Old::new);
-    in_a_row_two_ms_do(Commit::new);
-    in_a_row_two_ms_do(Pool::<Handle>::new);
-}
-
-fn never_in_two_hands<A: Admission<Handle>>(new: impl FnOnce(Handle) -> A) {
-    let pool = leak(new(Handle::new()));
-    pool.start().unwrap();
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..5_000 {
-                    pool.callback(|_, context| {
-                        assert!(!context.owner.swap(true, Ordering::Relaxed));
-                        assert!(context.owner.swap(false, Ordering::Relaxed));
-                    })
-                    .unwrap();
-                }
-            });
-        }
-    });
-}
-
-#[test]
-fn an_m_is_never_in_two_hands_in_any_of_the_three() {
-    never_in_two_hands(Old::new);
-    never_in_two_hands(Commit::new);
-    never_in_two_hands(Pool::<Handle>::new);
 }
 
 #[test]
@@ -232,9 +215,9 @@ fn a_failed_creation_ends_the_pool_as_it_ends_gos_process() {
     runtime.hold_up();
     runtime.0.fails.store(true, Ordering::SeqCst);
     thread::scope(|scope| {
-        let maker = scope.spawn(|| pool.callback(|_, _| ()));
+        let maker = scope.spawn(|| pool.callback(|_| ()));
         until("a creation begins", || runtime.0.making.load(Ordering::SeqCst) == 2);
-        let waiter = scope.spawn(|| pool.callback(|_, _| ()));
+        let waiter = scope.spawn(|| pool.callback(|_| ()));
         until("the other one waits", || runtime.0.asked_to_wait.load(Ordering::SeqCst) == 1);
         runtime.let_go();
         assert_eq!(maker.join().unwrap(), Err(EnterError::CreationFailed));

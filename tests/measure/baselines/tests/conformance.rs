@@ -2,71 +2,29 @@
 //! nothing else: the suite can fail, and knows what for.
 #![cfg(unix)]
 
-use extram::{Busy, EnterError, Event, M, Native, Runtime, StartError};
-use extram_baselines::{Gate, Reference};
-use extram_conformance::{Config, Loan, OnPurpose, Probe, Shape, Subject, Ticket, run_on};
+use extram::{Busy, EnterError, Native, StartError};
+use extram_baselines::{Entered, Reference};
+use extram_conformance::{Config, Probe, Shape, Subject, run_on};
 use std::time::Duration;
 
-/// The suite's runtime, as the references ask for one.
-struct Handle(Probe);
-
-impl Runtime for Handle {
-    type Context = Ticket;
-    type Error = OnPurpose;
-
-    fn new_context(&self) -> Result<Ticket, OnPurpose> {
-        self.0.make()
-    }
-
-    fn admit(&self, _: &M<Self>) {
-        unreachable!("the references have no such M");
-    }
-
-    fn observe(&self, event: Event) {
-        self.0.seen(event);
-    }
-}
-
-impl Gate for Handle {
-    fn admit(&self, _: u32, _: &Ticket) {
-        self.0.admitted();
-    }
-
-    fn retire(&self, _: u32, _: &Ticket) {
-        self.0.retired();
-    }
-}
-
-struct Old<const COUNTING: bool>(Reference<Handle, Native, COUNTING>);
-
-struct OldLoan<const COUNTING: bool>(extram_baselines::Entered<Handle, Native, COUNTING>);
-
-impl<const COUNTING: bool> Loan for OldLoan<COUNTING> {
-    fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    fn ticket(&self) -> &Ticket {
-        self.0.context()
-    }
-}
+struct Old<const COUNTING: bool>(Reference<Probe, Native, COUNTING>);
 
 impl<const COUNTING: bool> Subject for Old<COUNTING> {
     type Port = Native;
-    type Loan = OldLoan<COUNTING>;
+    type Loan = Entered<Probe, Native, COUNTING>;
     const MOST: u32 = u32::MAX;
 
     fn new(probe: Probe, shape: Shape) -> Option<Self> {
         // Neither has a limit. Both bind by call, whatever the scenario wants.
-        shape.limit.is_none().then(|| Old(Reference::new(Handle(probe))))
+        shape.limit.is_none().then(|| Old(Reference::new(probe)))
     }
 
     fn start(&'static self) -> Result<(), StartError> {
         self.0.start()
     }
 
-    fn enter(&'static self) -> Result<OldLoan<COUNTING>, EnterError> {
-        self.0.enter().map(OldLoan)
+    fn enter(&'static self) -> Result<Self::Loan, EnterError> {
+        self.0.enter()
     }
 
     fn close(&'static self) -> Result<(), Busy> {

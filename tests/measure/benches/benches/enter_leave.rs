@@ -4,7 +4,7 @@
 
 use criterion::Criterion;
 use extram::{Binding, M, Native, Pool, Runtime};
-use extram_baselines::{Admission, Gate, OneAtATime, WaiterCounting};
+use extram_baselines::{OneAtATime, WaiterCounting};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -19,8 +19,6 @@ impl Runtime for Nothing {
         Ok(1)
     }
 }
-
-impl Gate for Nothing {}
 
 thread_local! {
     static WORD: Cell<usize> = const { Cell::new(5) };
@@ -74,8 +72,8 @@ fn enter_leave(c: &mut Criterion) {
     let mut group = c.benchmark_group("enter_leave");
     group.bench_function("bound", |b| b.iter(|| bound.callback(M::id)));
     group.bench_function("unbound", |b| b.iter(|| unbound.callback(M::id)));
-    group.bench_function("unbound/one-at-a-time", |b| b.iter(|| one_at_a_time.callback(|id, _| id)));
-    group.bench_function("unbound/waiter-counting", |b| b.iter(|| counting.callback(|id, _| id)));
+    group.bench_function("unbound/one-at-a-time", |b| b.iter(|| one_at_a_time.callback(M::id)));
+    group.bench_function("unbound/waiter-counting", |b| b.iter(|| counting.callback(M::id)));
     {
         let _outer = bound.enter();
         group.bench_function("nested", |b| b.iter(|| bound.callback(M::id)));
@@ -101,7 +99,7 @@ fn ratios(
         ),
         (
             ("unbound enter + leave", Box::new(move || _ = black_box(unbound.callback(M::id)))),
-            ("waiter-counting take + give", Box::new(move || _ = black_box(counting.callback(|id, _| id)))),
+            ("waiter-counting take + give", Box::new(move || _ = black_box(counting.callback(M::id)))),
         ),
     ];
     println!("\nratios of medians, measured in turn:");

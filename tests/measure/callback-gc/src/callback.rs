@@ -1,8 +1,9 @@
 //! Out to C and back: a fresh C thread, and what it calls.
 
-use crate::contestant::Contestant;
+use crate::interpreter::Interpreter;
 use crate::lane::{self, Lane, Phase};
 use crate::world::World;
+use extram_contest::Contestant;
 use extram_herd::Meeting;
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -10,7 +11,7 @@ use std::sync::OnceLock;
 
 /// What the threads of a round share.
 pub(crate) struct Herd {
-    pub(crate) pool: &'static dyn Contestant,
+    pub(crate) pool: &'static dyn Contestant<Interpreter>,
     pub(crate) world: &'static World,
     /// Where all hold their Ms until all are inside.
     pub(crate) meeting: Option<Meeting>,
@@ -83,7 +84,7 @@ impl Herd {
             });
         });
         let lane = lane::close().expect("opened above, on this thread");
-        let m = entered.and(result);
+        let m = entered.map_err(|error| error.to_string()).and(result);
         if let (Err(_), Some(meeting)) = (&m, &self.meeting) {
             meeting.call_off();
         }

@@ -2,7 +2,6 @@
 
 use crate::lane::{self, Phase};
 use crate::world::World;
-use extram_baselines::Gate;
 use extram_core::{Event, M, Runtime};
 use extram_herd::work;
 use mlua::{Function, Lua};
@@ -56,11 +55,13 @@ impl Runtime for Interpreters {
     }
 
     fn admit(&self, _: &M<Self>) {
-        self.come_in();
+        lane::begin(Phase::HeldUp);
+        self.world.enter();
     }
 
     fn retire(&self, _: &M<Self>) {
-        self.go_out();
+        // SAFETY: the pool calls `retire` once for each `admit`, on the same thread.
+        unsafe { self.world.leave() };
     }
 
     fn observe(&self, event: Event) {
@@ -69,28 +70,6 @@ impl Runtime for Interpreters {
             Event::Made { .. } => lane::made_one(),
             _ => {}
         }
-    }
-}
-
-impl Gate for Interpreters {
-    fn admit(&self, _: u32, _: &Interpreter) {
-        self.come_in();
-    }
-
-    fn retire(&self, _: u32, _: &Interpreter) {
-        self.go_out();
-    }
-}
-
-impl Interpreters {
-    fn come_in(&self) {
-        lane::begin(Phase::HeldUp);
-        self.world.enter();
-    }
-
-    fn go_out(&self) {
-        // SAFETY: the pool calls `retire` once for each `admit`, on the same thread.
-        unsafe { self.world.leave() };
     }
 }
 

@@ -1,19 +1,17 @@
 //! The report: one HTML file with everything in it, pictures as inline SVG, no scripts; and its
 //! first picture alone.
 
-mod destination;
 mod figure;
 mod lanes;
 mod scale;
 mod waits;
 
-use crate::contestant::Algorithm;
 use crate::round::{Drawn, Plan};
+use extram_contest::Algorithm;
 use extram_herd::{Row, count, duration};
 use lanes::Scale;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-pub(crate) use destination::Destination;
 pub(crate) use figure::figure;
 
 /// What an algorithm's rounds came to.
@@ -171,11 +169,11 @@ fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::round::play;
+    use crate::round::{COMPARED, play};
     use std::time::Duration;
 
     fn results(plan: Plan) -> Vec<Result> {
-        let results = Algorithm::ALL.into_iter().map(|algorithm| {
+        let results = COMPARED.into_iter().map(|algorithm| {
             let played = play(plan, algorithm).unwrap();
             Result {
                 algorithm,
@@ -193,7 +191,7 @@ mod tests {
     fn the_page_has_a_lane_for_every_thread_of_every_algorithm() {
         let results = results(PLAN);
         let page = page(PLAN, 1, &results);
-        for algorithm in Algorithm::ALL {
+        for algorithm in COMPARED {
             for thread in 0..12 {
                 let lane = format!("data-lane=\"{} {thread}\"", algorithm.name());
                 assert_eq!(page.matches(&lane).count(), 1, "{lane}");

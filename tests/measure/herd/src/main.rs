@@ -2,17 +2,13 @@
 //!
 //! `cargo xtask herd --threads 1000 --cost-us 20 --all-inside`
 
-mod contestant;
-mod tally;
-
 use clap::Parser;
-use contestant::{Algorithm, Contestant};
-use extram_herd::{Crew, Meeting, Progress, Round, Row, context_switches, json, table};
+use extram_contest::Algorithm;
+use extram_herd::{Herd, Progress, Row, Subject, json, table};
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Fresh threads call into a cold pool (one M) at once, for extram and for what it is compared
 /// with.
@@ -45,16 +41,13 @@ struct Args {
     rounds: u32,
 
     /// Which algorithms
-    #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',', default_values_t = Algorithm::ALL)]
-    algorithms: Vec<Algorithm>,
+    #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',', default_values_t = Subject::ALL)]
+    algorithms: Vec<Subject>,
 
     /// Print one JSON array and nothing else
     #[arg(long)]
     json: bool,
 }
-
-/// Enough for a callback that does nothing, and for 4096 of them on a small machine.
-const STACK: usize = 32 << 10;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -94,6 +87,8 @@ fn run(args: &Args) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut algorithms = args.algorithms.clone();
     algorithms.sort_unstable();
     algorithms.dedup();
+    let cost = Duration::from_micros(args.cost_us);
+    let herd = Herd { threads: args.threads, cost, all_inside: !args.short };
     let mut rounds = vec![Vec::new(); algorithms.len()];
     let mut progress = Progress::new(u64::from(args.rounds) * algorithms.len() as u64, false);
     for number in 0..args.rounds as usize {
@@ -102,71 +97,12 @@ fn run(args: &Args) -> Result<Vec<Row>, Box<dyn Error>> {
             let which = (number + turn) % algorithms.len();
             let algorithm = algorithms[which];
             progress.begin(algorithm.name());
-            rounds[which].push(round(args, algorithm)?);
+            rounds[which].push(herd.play(algorithm)?.round);
             progress.end();
         }
     }
     drop(progress);
     Ok(algorithms.iter().zip(&rounds).filter_map(|(a, rounds)| Row::of(a.name(), rounds)).collect())
-}
-
-/// What one thread found.
-struct Outcome {
-    waited: Duration,
-    made: u64,
-    back: Instant,
-    result: Result<(), String>,
-}
-
-fn round(args: &Args, algorithm: Algorithm) -> Result<Round, Box<dyn Error>> {
-    let pool = algorithm.cold(Duration::from_micros(args.cost_us))?;
-    let outcomes: Arc<[OnceLock<Outcome>]> = (0..args.threads).map(|_| OnceLock::new()).collect();
-    let places = outcomes.clone();
-    let meeting = Meeting::new();
-    let (threads, all_inside) = (args.threads, !args.short);
-
-    let switches = context_switches();
-    let crew = Crew::line_up(threads, STACK, move |index| {
-        let outcome = call(pool, all_inside.then_some((&meeting, threads)));
-        // Each index has one thread.
-        let _ = places[index as usize].set(outcome);
-    })?;
-    let released = Instant::now();
-    crew.go();
-    crew.join();
-    let switches = context_switches() - switches;
-
-    let outcomes: Vec<&Outcome> = outcomes.iter().filter_map(OnceLock::get).collect();
-    if let Some(error) = outcomes.iter().find_map(|outcome| outcome.result.as_ref().err()) {
-        return Err(format!("{}: {error}", algorithm.name()).into());
-    }
-    let last = outcomes.iter().map(|outcome| outcome.back).max().unwrap_or(released);
-    let made = pool.made();
-    pool.close().map_err(|error| format!("{}: {error}", algorithm.name()))?;
-    Ok(Round {
-        wall: last - released,
-        switches,
-        made,
-        most_creations: made.and_then(|_| outcomes.iter().map(|outcome| outcome.made).max()),
-        longest_wait: made.and_then(|_| outcomes.iter().map(|outcome| outcome.waited).max()),
-    })
-}
-
-/// One thread's call.
-fn call(pool: &dyn Contestant, meeting: Option<(&Meeting, u32)>) -> Outcome {
-    let asked = Instant::now();
-    let mut waited = Duration::ZERO;
-    let result = pool.callback(&mut || {
-        waited = asked.elapsed();
-        if let Some((meeting, threads)) = meeting {
-            meeting.meet(threads);
-        }
-    });
-    if let (Err(_), Some((meeting, _))) = (&result, meeting) {
-        // It will not come to the meeting; the others need not wait for it.
-        meeting.call_off();
-    }
-    Outcome { waited, made: tally::take(), back: Instant::now(), result }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod slots;
 pub use slots::Slots;
 
 use crate::{Ps, Simulated, thread};
-use extram_baselines::{Admission, Gate, OneAtATime, WaiterCounting};
+use extram_baselines::{OneAtATime, Reference, WaiterCounting};
 use extram_core::sync::{AtomicBool, Ordering};
 use extram_core::{Binding, Event, Pool, Runtime};
 use mutex::MutexPool;
@@ -124,8 +124,10 @@ impl Algorithm {
     }
 }
 
-fn leak<A: Admission<Making>>(pool: A) -> Box<dyn Entrance> {
-    let leaked: &'static A = Box::leak(Box::new(pool));
+type Counting<const COUNTING: bool> = Reference<Making, Simulated, COUNTING>;
+
+fn leak<const COUNTING: bool>(pool: Counting<COUNTING>) -> Box<dyn Entrance> {
+    let leaked: &'static Counting<COUNTING> = Box::leak(Box::new(pool));
     leaked.start().expect("the first M can be made");
     Box::new(Leaked(leaked))
 }
@@ -169,14 +171,29 @@ impl Runtime for Making {
     }
 }
 
-impl Gate for Making {}
-
 /// A pool that lives until it is closed.
 struct Leaked<A: 'static>(&'static A);
 
-impl<A: Admission<Making>> Entrance for Leaked<A> {
+impl Entrance for Leaked<Pool<Making, Simulated>> {
     fn callback(&self, inside: &mut dyn FnMut()) {
-        self.0.callback(|_, owned| owned.hold(inside)).expect("everybody is let in");
+        self.0.callback(|m| m.context().hold(inside)).expect("everybody is let in");
+    }
+
+    fn made(&self) -> Option<u64> {
+        Some(self.0.stats().created.into())
+    }
+
+    fn close(&self) {
+        self.0.close().expect("nobody is inside");
+        // SAFETY: leaked, and closed, by whoever made it; its threads have been joined, and nothing uses it
+        // after this call.
+        drop(unsafe { Box::from_raw(std::ptr::from_ref(self.0).cast_mut()) });
+    }
+}
+
+impl<const COUNTING: bool> Entrance for Leaked<Counting<COUNTING>> {
+    fn callback(&self, inside: &mut dyn FnMut()) {
+        self.0.callback(|m| m.context().hold(inside)).expect("everybody is let in");
     }
 
     fn made(&self) -> Option<u64> {
@@ -185,8 +202,8 @@ impl<A: Admission<Making>> Entrance for Leaked<A> {
 
     fn close(&self) {
         self.0.close().expect("nobody is inside");
-        // SAFETY: leaked by `leak` or `start`; it is closed, its threads have been joined, and nothing
-        // uses it after this call.
+        // SAFETY: leaked, and closed, by whoever made it; its threads have been joined, and nothing uses it
+        // after this call.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(self.0).cast_mut()) });
     }
 }

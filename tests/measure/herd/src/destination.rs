@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A file, opened before the measurement: whoever names a place where
 /// nothing can be written learns it at once.
-pub(crate) struct Destination {
+pub struct Destination {
     path: PathBuf,
     file: File,
     /// Nothing was there before.
@@ -15,14 +15,24 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+    /// Opens it. Nothing that is there changes before [`write`](Destination::write).
+    ///
+    /// # Errors
+    ///
+    /// Nothing can be written there, in words for whoever named it.
+    pub fn open(path: &Path) -> Result<Self, String> {
         let new = !path.exists();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| cannot_write(path, &error))?;
         Ok(Destination { path: path.to_owned(), file, new, written: false })
     }
 
-    pub(crate) fn write(mut self, text: &str) -> Result<PathBuf, String> {
+    /// Replaces what is there. The whole path.
+    ///
+    /// # Errors
+    ///
+    /// The text does not fit.
+    pub fn write(mut self, text: &str) -> Result<PathBuf, String> {
         self.replace(text).map_err(|error| cannot_write(&self.path, &error))?;
         self.written = true;
         Ok(fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()))
