@@ -39,10 +39,10 @@ pub enum Windows {}
 // SAFETY: Own thread: a slot of `TlsAlloc`, which the system empties on every thread when it is freed.
 // Token: the address of the thread's block, a page. Exit hook: the loader calls a TLS callback on the
 // thread that ends, and for no pool that is closed (Gate in `slot`). Barrier: FlushProcessWriteBuffers,
-// where a trial has not failed. Wake: is handed an address. Fork: there is none. Handler: there are none
-// that a program without `unsafe` installs; what is named there reads the thread's block, except
-// `wake`, which takes the system's own locks for a moment and allocates nothing. Brief: words have 64
-// bits on every processor that Windows runs on.
+// not Wine's, and where a trial has not failed. Wake: is handed an address. Fork: there is none.
+// Handler: there are none that a program without `unsafe` installs; what is named there reads the
+// thread's block, except `wake`, which takes the system's own locks for a moment and allocates nothing.
+// Brief: words have 64 bits on every processor that Windows runs on.
 unsafe impl Port for Windows {
     fn osyield() {
         time::osyield();
