@@ -45,7 +45,7 @@ pub struct M<R: Runtime> {
     context: UnsafeCell<MaybeUninit<R::Context>>,
 }
 
-/// Where an M is in its life.
+/// Where an M is in its life. (The script for gdb in the crate `extram` knows the numbers.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Stage {

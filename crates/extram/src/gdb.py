@@ -9,7 +9,7 @@
 import gdb
 
 BUSY, DEPTH, BROKEN, PHASE = 1, (1 << 30) - 1, 1 << 31, 7
-MADE = 3
+MADE = 2
 TOKEN = ~15
 PHASES = ["not started, or closed", "being started", "open", "being closed",
           "closed, but not to the end", "closed, contexts being dropped"]
@@ -36,7 +36,7 @@ class M:
         bound = hold & TOKEN != 0 and hold & BUSY == 0
         stage = number(m["stage"])
         self.broken = number(m["needextram"]) & BROKEN != 0
-        self.state = (None if stage not in (1, 2, MADE) else "being made" if stage != MADE else
+        self.state = (None if stage not in (1, MADE) else "being made" if stage != MADE else
                       "in use" if self.depth > 0 else "bound idle" if bound else "spare")
 
     def __str__(self):

@@ -81,15 +81,26 @@ impl fmt::Display for Summary {
 pub type Lane<'a> = (&'a str, Box<dyn Fn() -> Result<Summary> + 'a>);
 
 /// Runs the lanes one after the other, whatever becomes of each; prints the closing lines, and fails if
-/// not all is good. With `require`, what was skipped has failed.
-pub fn judge(lanes: &[Lane], require: bool) -> Result<()> {
-    let ran: Vec<_> = lanes.iter().map(|(name, lane)| Ran::of(name, lane)).collect();
+/// not all is good. With `require`, what was skipped has failed. A lane but the first that would begin after
+/// the time `within` is skipped.
+pub fn judge(lanes: &[Lane], require: bool, within: Option<Duration>) -> Result<()> {
+    let began = Instant::now();
+    let late = |at: usize| within.filter(|within| at > 0 && began.elapsed() >= *within);
+    let one = |(at, (name, lane)): (usize, &Lane)| match late(at) {
+        Some(within) => Ran::of(name, || Ok(too_late(name, within))),
+        None => Ran::of(name, lane),
+    };
+    let ran: Vec<_> = lanes.iter().enumerate().map(one).collect();
     let (closing, good) = close(&ran, require);
     println!("\n{closing}");
     if !good {
         bail!("not all good");
     }
     Ok(())
+}
+
+fn too_late(name: &str, within: Duration) -> Summary {
+    Summary::skipped(name, &format!("no time was left of {} minutes", within.as_secs() / 60))
 }
 
 /// A lane that ran, and how it ended.
@@ -194,9 +205,9 @@ mod tests {
             ("fails", Box::new(failing)),
             ("later", Box::new(|| Ok(Summary { passed: later.replace(1) + 1, ..Summary::default() }))),
         ];
-        assert!(judge(&lanes, false).is_err());
+        assert!(judge(&lanes, false, None).is_err());
         assert_eq!(later.get(), 1);
-        assert!(judge(&lanes[1..], true).is_ok());
+        assert!(judge(&lanes[1..], true, None).is_ok());
     }
 
     #[test]
@@ -204,7 +215,25 @@ mod tests {
         let ends = || vec![Ok(Summary::PASSED), Ok(Summary::default())];
         assert_eq!(closed(ends(), false), is("1 passed, 1 failed, 0 skipped", false));
         assert_eq!(closed(vec![], false), is("0 passed, 0 failed, 0 skipped", false));
-        assert!(judge(&[], false).is_err());
+        assert!(judge(&[], false, None).is_err());
+    }
+
+    #[test]
+    fn a_lane_for_which_no_time_is_left_is_skipped_and_the_first_one_runs() {
+        let ran = std::cell::Cell::new(0);
+        let one_more = || {
+            ran.set(ran.get() + 1);
+            Ok(Summary::PASSED)
+        };
+        let lanes: [Lane; 2] = [("first", Box::new(one_more)), ("later", Box::new(one_more))];
+        assert!(judge(&lanes, false, Some(Duration::ZERO)).is_ok());
+        assert_eq!(ran.replace(0), 1);
+        assert!(judge(&lanes, true, Some(Duration::ZERO)).is_err(), "what is skipped has failed");
+        assert!(judge(&lanes, false, Some(Duration::from_secs(600))).is_ok());
+        assert_eq!(ran.get(), 3);
+        let left = too_late("later", Duration::from_secs(600));
+        assert_eq!((left.skipped, left.left_out.len()), (1, 1));
+        assert!(left.left_out[0].contains("no time was left of 10 minutes"), "{:?}", left.left_out);
     }
 
     #[test]

@@ -80,6 +80,9 @@ pub(crate) struct Args {
     /// What is skipped counts as failed.
     #[arg(long)]
     require: bool,
+    /// Begin no lane after so many minutes: what is left is skipped, by name.
+    #[arg(long, value_name = "MINUTES")]
+    within: Option<u64>,
 }
 
 pub(crate) fn test(args: &Args) -> Result<()> {
@@ -97,7 +100,8 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         freebsd::host::choose(host);
     }
     freebsd::machine::choose(args.accel);
-    judge::judge(&chosen(args)?, args.require)
+    let within = args.within.map(|minutes| std::time::Duration::from_secs(60 * minutes));
+    judge::judge(&chosen(args)?, args.require, within)
 }
 
 /// The lanes that are asked for; the host's, if none is.

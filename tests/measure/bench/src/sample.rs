@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// A line of the raw file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(crate) enum Line {
     /// Where and how the run was made.
@@ -15,6 +15,28 @@ pub(crate) enum Line {
     Skipped { what: String, why: String },
     /// A figure of one round.
     Sample(Sample),
+}
+
+impl Line {
+    /// Not derived: where a crate of the same build asks for serde_json's `arbitrary_precision`, numbers in an
+    /// enum with a tag cannot be read.
+    fn read(line: &str) -> Result<Line, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Kind {
+            kind: String,
+        }
+        #[derive(Deserialize)]
+        struct Skipped {
+            what: String,
+            why: String,
+        }
+        match serde_json::from_str::<Kind>(line)?.kind.as_str() {
+            "run" => serde_json::from_str(line).map(Line::Run),
+            "sample" => serde_json::from_str(line).map(Line::Sample),
+            "skipped" => serde_json::from_str(line).map(|Skipped { what, why }| Line::Skipped { what, why }),
+            kind => Err(serde::de::Error::custom(format_args!("of no kind that is known: {kind:?}"))),
+        }
+    }
 }
 
 /// The machine line.
@@ -76,7 +98,7 @@ impl Samples {
         for (number, line) in BufReader::new(file).lines().enumerate() {
             let wrong = |why: String| format!("{}, line {}: {why}", path.display(), number + 1);
             let line = line.map_err(|error| wrong(error.to_string()))?;
-            let line = serde_json::from_str(&line)
+            let line = Line::read(&line)
                 .map_err(|error| wrong(format!("not a line of samples that `bench` wrote ({error})")))?;
             match line {
                 Line::Run(run) => {
