@@ -5,13 +5,16 @@
  * Every function that returns an int returns an extram_code. A NULL argument, a wrong size, a handle
  * that is stale, invented, of another pool or of another thread gets EXTRAM_INVALID and changes
  * nothing. Unless its comment says otherwise, a function may be called by any thread, in a
- * thread-local destructor too, but not in a signal handler. No function changes errno, but for what
- * the functions of the configuration do.
+ * thread-local destructor too, but not in a signal handler. No function changes errno, or on
+ * Windows the last error, but for what the functions of the configuration do.
  *
  * A process forked while threads are inside, or making, closing or freeing pools, has those threads'
  * Ms no more, and its pools work on. A library that has this one in it may be unloaded while a pool
  * is open, if no thread is inside or enters any more: threads that exit later touch nothing of it. The
  * memory of that pool, and the contexts, are lost then; extram_pool_close first frees them.
+ *
+ * On Windows a program links with the import library, libextram.dll.a, or with libextram.a. It needs no
+ * __declspec(dllimport) for either: there are functions here, and no variables.
  *
  * Written by cbindgen from crates/capi: `cargo xtask header --bless`.
  */

@@ -1,7 +1,11 @@
 //! Nothing unwinds into C, and `errno` is C's.
 
 use crate::code::extram_code;
+#[cfg(all(feature = "std", windows))]
+use crate::errno;
 use extram_core::StartError;
+#[cfg(all(feature = "std", unix))]
+use extram_posix::errno;
 
 /// A `uintptr_t`. Here, where cbindgen does not look: it takes the name for what cbindgen.toml says.
 pub(crate) type address = usize;
@@ -56,7 +60,7 @@ pub(crate) fn coded(f: impl FnOnce() -> Result<(), extram_code>) -> core::ffi::c
 #[inline]
 pub(crate) fn coded_slowly(f: impl FnOnce() -> Result<(), extram_code>) -> core::ffi::c_int {
     #[cfg(feature = "std")]
-    let _errno = extram_posix::errno::Preserved::new();
+    let _errno = errno::Preserved::new();
     coded(f)
 }
 
@@ -64,12 +68,10 @@ pub(crate) fn coded_slowly(f: impl FnOnce() -> Result<(), extram_code>) -> core:
 /// the C library does where it has none, the code is that of no memory.
 pub(crate) fn made(make: impl FnOnce() -> Result<(), StartError>) -> Result<(), extram_code> {
     #[cfg(feature = "std")]
-    extram_posix::errno::set(0);
+    errno::set(0);
     make().map_err(|error| match error {
         #[cfg(feature = "std")]
-        StartError::CreationFailed if extram_posix::errno::get() == libc::ENOMEM => {
-            extram_code::EXTRAM_NO_MEMORY
-        }
+        StartError::CreationFailed if errno::get() == libc::ENOMEM => extram_code::EXTRAM_NO_MEMORY,
         error => error.into(),
     })
 }

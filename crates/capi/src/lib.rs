@@ -30,7 +30,9 @@ mod boundary;
 mod call;
 mod code;
 mod config;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", windows))]
+mod errno;
+#[cfg(all(feature = "std", unix))]
 mod fork;
 mod handle;
 #[cfg(all(feature = "kernel", not(feature = "std")))]

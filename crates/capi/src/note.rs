@@ -80,7 +80,7 @@ impl Notes {
     }
 
     /// In a forked child: the threads that have not come along are not at work there.
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "std", any(unix, test)))]
     pub(crate) fn in_child(&self, token: usize) {
         // Relaxed: one thread.
         for note in self.notes.iter().filter(|note| note.owner.load(Ordering::Relaxed) != token) {

@@ -112,7 +112,7 @@ impl Tenure {
     }
 
     /// In a forked child: the state in which a thread that did not come along has left it.
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "std", any(unix, test)))]
     fn orphaned(&self, token: usize) -> Option<usize> {
         // Relaxed: one thread.
         let now = self.0.load(Ordering::Relaxed);
@@ -171,7 +171,7 @@ impl<T> Slot<T> {
         Place::from_number(self.place.load(Ordering::Relaxed)).unwrap_or(Place::first(slot))
     }
 
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "std", any(unix, test)))]
     fn in_child(&self, slot: usize, token: usize) {
         // Relaxed, all: one thread. A count of this thread's own is forgotten, too: only `free` asks
         // for it, and no call on a closed pool runs code that could free it.
@@ -250,7 +250,7 @@ pub(crate) unsafe fn seated(place: Place) -> AtWork {
 
 /// Finds a place for a pool.
 pub(crate) fn vacant() -> Result<Vacant, extram_code> {
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "std", unix))]
     crate::fork::watch()?;
     REGISTRY.notes.settle(|| Native::HAS_HEAVY_BARRIER && Native::heavy_barrier_init());
     REGISTRY.claim(Native::thread_token())
@@ -263,7 +263,7 @@ pub(crate) fn evict(place: Place) -> Result<*mut Pool, extram_code> {
 }
 
 /// In a forked child, on its only thread.
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", unix))]
 pub(crate) fn in_child() {
     REGISTRY.in_child(Native::thread_token());
 }
@@ -377,7 +377,7 @@ impl<T> Registry<T> {
         Ok(pool)
     }
 
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "std", any(unix, test)))]
     fn in_child(&self, token: usize) {
         self.notes.in_child(token);
         self.slots.iter().enumerate().for_each(|(number, slot)| slot.in_child(number, token));

@@ -70,16 +70,21 @@ extern "C" fn handler(_: c_int) {
     }
 }
 
+#[cfg(unix)]
+const SIGNAL: c_int = libc::SIGUSR2;
+#[cfg(windows)]
+const SIGNAL: c_int = libc::SIGTERM;
+
 #[test]
 #[cfg_attr(miri, ignore = "it has no signals")]
 fn a_walk_from_a_handler_is_a_walk() {
     let pool = new(&config());
     POOL.store(pool, SeqCst);
-    // SAFETY: the handler calls nothing that a handler may not.
-    unsafe { libc::signal(libc::SIGUSR2, handler as *const () as libc::sighandler_t) };
     let asked = || {
+        // SAFETY: the handler calls nothing that a handler may not. Each time, for Windows forgets it.
+        unsafe { libc::signal(SIGNAL, handler as *const () as libc::sighandler_t) };
         // SAFETY: the handler above, on this thread.
-        assert_eq!(unsafe { libc::raise(libc::SIGUSR2) }, 0);
+        assert_eq!(unsafe { libc::raise(SIGNAL) }, 0);
         CODES.iter().map(|code| code.swap(99, SeqCst) as i32).map(code).collect::<Vec<_>>()
     };
     let answers = [EXTRAM_OK, EXTRAM_INVALID, EXTRAM_OK, EXTRAM_INVALID];

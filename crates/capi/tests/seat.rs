@@ -6,7 +6,6 @@ mod face;
 use extram_capi::extram_code::*;
 use extram_capi::*;
 use face::{code, config, end, enter, leave, new, stats};
-use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::Barrier;
 
@@ -140,6 +139,7 @@ fn calls_end_in_other_ways_than_by_leaving() {
 }
 
 /// The hook at the end of the thread leaves for it. What runs after that is outside.
+#[cfg(unix)]
 #[test]
 #[cfg_attr(miri, ignore = "the order of destructors is not its own")]
 fn a_thread_that_ends_inside_is_outside_in_its_last_destructors() {
@@ -148,6 +148,7 @@ fn a_thread_that_ends_inside_is_outside_in_its_last_destructors() {
     thread_local! {
         static M: Cell<*mut extram_m> = const { Cell::new(null_mut()) };
     }
+    use std::cell::Cell;
     use std::sync::atomic::Ordering::SeqCst;
 
     /// In the second round of destructors of keys, after the hook in the first.

@@ -3,6 +3,7 @@
 use crate::crew::Case;
 use crate::pool::{BOUND, BY_CALL, also, case};
 use crate::subject::{Loan as _, Subject};
+use crate::threads::first;
 use crate::{Config, Verdict};
 use core::sync::atomic::Ordering::SeqCst;
 
@@ -24,6 +25,9 @@ fn deeper<S: Subject>(case: &'static Case<S>, id: u32, depth: u32) {
 pub(crate) fn nested<S: Subject>(config: &Config) -> Verdict {
     for shape in [BOUND, BY_CALL] {
         let case = case!(Case::<S>::started(config, shape));
+        if let Some(lack) = case.lacks_storage() {
+            return first(case.end(), lack);
+        }
         for round in 0..config.entries / 10 {
             case.call(|outer| {
                 if round < 10 {
@@ -51,6 +55,9 @@ pub(crate) fn any_order<S: Subject>(config: &Config) -> Verdict {
     }
     for shape in [BOUND, BY_CALL] {
         let case = case!(Case::<S>::started(config, shape));
+        if let Some(lack) = case.lacks_storage() {
+            return first(case.end(), lack);
+        }
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let pool = case.pool();
             let (Ok(outer), Ok(middle), Ok(inner)) = (pool.enter(), pool.enter(), pool.enter()) else {

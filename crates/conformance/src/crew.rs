@@ -1,5 +1,11 @@
 //! A pool under test with its stage, and the threads of a scenario.
 
+mod handles;
+mod place;
+
+#[cfg(not(feature = "alloc"))]
+pub(crate) use handles::MOST_THREADS;
+
 use crate::probe::{Ground, Probe, Stage};
 use crate::subject::{Shape, Subject};
 use crate::{Config, Verdict};
@@ -7,8 +13,9 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
-use extram_core::sync::AtomicU32;
-use extram_core::{Hooks, Port, Threads};
+use extram_core::sync::{AtomicBool, AtomicU32};
+use extram_core::{Hooks, Port, Refused, StartError, Threads};
+use handles::Handles;
 
 /// What a thread of a scenario runs, with its index.
 pub(crate) type Body<S> = fn(&'static Case<S>, u32);
@@ -20,7 +27,9 @@ pub(crate) struct Case<S: Subject> {
     pub(crate) config: Config,
     /// How many threads the crew has.
     pub(crate) crew: AtomicU32,
-    local: <S::Port as Port>::Local,
+    pub(crate) local: <S::Port as Port>::Local,
+    /// Whether `local` is open.
+    has_local: AtomicBool,
     pool: MaybeUninit<S>,
     body: core::cell::UnsafeCell<Option<Body<S>>>,
     go: AtomicU32,
@@ -32,60 +41,12 @@ pub(crate) struct Case<S: Subject> {
 // are handed to the crew by the creation of its threads. The rest is atomic or never changes.
 unsafe impl<S: Subject> Sync for Case<S> {}
 
-/// Most threads at once where there is no allocator.
-#[cfg(not(feature = "alloc"))]
-pub(crate) const MOST_THREADS: u32 = 32;
-
-/// Room for one case where there is no allocator.
-#[cfg(not(feature = "alloc"))]
-mod place {
-    use core::cell::UnsafeCell;
-    use core::mem::MaybeUninit;
-    use extram_core::sync::AtomicBool;
-
-    /// Where words are small, so is memory.
-    pub(super) const BYTES: usize = 256 * size_of::<usize>();
-
-    #[repr(align(128))]
-    pub(super) struct Place(pub(super) UnsafeCell<[MaybeUninit<u8>; BYTES]>);
-
-    // SAFETY: whoever has raised `TAKEN` has it to itself.
-    unsafe impl Sync for Place {}
-
-    pub(super) static PLACE: Place = Place(UnsafeCell::new([MaybeUninit::uninit(); BYTES]));
-    pub(super) static TAKEN: AtomicBool = AtomicBool::new(false);
-}
+pub(crate) const NO_HOOK: Verdict = Verdict::Skipped("exit_hook: the port has none");
+pub(crate) const STORES_NOTHING: Verdict =
+    Verdict::Skipped("tls_set: the port's thread-local storage refuses a value");
+pub(crate) const NO_LOCAL: Verdict = Verdict::Skipped("tls_open: the port has no thread-local storage left");
 
 impl<S: Subject> Case<S> {
-    #[cfg(feature = "alloc")]
-    fn place() -> Option<NonNull<Self>> {
-        let place = alloc::boxed::Box::<Self>::new_uninit();
-        NonNull::new(alloc::boxed::Box::into_raw(place).cast())
-    }
-
-    #[cfg(not(feature = "alloc"))]
-    fn place() -> Option<NonNull<Self>> {
-        const { assert!(size_of::<Self>() <= place::BYTES && align_of::<Self>() <= 128) };
-        if place::TAKEN.swap(true, SeqCst) {
-            return None;
-        }
-        NonNull::new(place::PLACE.0.get().cast())
-    }
-
-    /// # Safety
-    ///
-    /// From `place`, and nobody looks at it any more.
-    unsafe fn unplace(place: NonNull<Self>) {
-        #[cfg(feature = "alloc")]
-        // SAFETY: from `place`, where a box was leaked; its value has been dropped.
-        drop(unsafe { alloc::boxed::Box::from_raw(place.as_ptr().cast::<MaybeUninit<Self>>()) });
-        #[cfg(not(feature = "alloc"))]
-        {
-            let _ = place;
-            place::TAKEN.store(false, SeqCst);
-        }
-    }
-
     /// A pool of that shape, not started.
     pub(crate) fn new(config: &Config, shape: Shape) -> Result<&'static Self, Verdict> {
         let Some(place) = Self::place() else {
@@ -96,6 +57,7 @@ impl<S: Subject> Case<S> {
             config: *config,
             crew: AtomicU32::new(0),
             local: S::Port::LOCAL,
+            has_local: AtomicBool::new(false),
             pool: MaybeUninit::uninit(),
             body: core::cell::UnsafeCell::new(None),
             go: AtomicU32::new(0),
@@ -121,18 +83,42 @@ impl<S: Subject> Case<S> {
             }
         }
         // Refused: creations are not counted by thread then, and there is no hook.
-        let _ = S::Port::tls_open(&case.local, core::ptr::null_mut(), &NO_HOOKS);
+        case.open_local(None);
         Ok(case)
+    }
+
+    /// Opens the suite's own thread-local value, anew if it is open; `false` if that is refused. The
+    /// hooks, if there are any, get the case.
+    pub(crate) fn open_local(&'static self, hooks: Option<&'static Hooks>) -> bool {
+        let this = core::ptr::from_ref(self).cast_mut().cast();
+        if self.has_local() {
+            // No hook runs: there is no crew now.
+            let _ = S::Port::tls_close(&self.local);
+        }
+        let opened = S::Port::tls_open(&self.local, this, hooks.unwrap_or(&NO_HOOKS)).is_ok();
+        self.has_local.store(opened, SeqCst);
+        opened
+    }
+
+    /// Whether the suite has a thread-local value of its own.
+    pub(crate) fn has_local(&self) -> bool {
+        self.has_local.load(SeqCst)
     }
 
     /// The same, started.
     pub(crate) fn started(config: &Config, shape: Shape) -> Result<&'static Self, Verdict> {
         let case = Self::new(config, shape)?;
-        if case.pool().start().is_err() {
-            case.stage.complain(&"the pool does not start", 0, 1);
-            return Err(case.end());
+        match case.pool().start() {
+            Ok(()) => Ok(case),
+            Err(StartError::NoThreadLocal) => Err(match case.end() {
+                Verdict::Ok => NO_LOCAL,
+                failed => failed,
+            }),
+            Err(_) => {
+                case.stage.complain(&"the pool does not start", 0, 1);
+                Err(case.end())
+            }
         }
-        Ok(case)
     }
 
     pub(crate) fn pool(&'static self) -> &'static S {
@@ -140,9 +126,19 @@ impl<S: Subject> Case<S> {
         unsafe { self.pool.assume_init_ref() }
     }
 
-    /// Whether the port has an exit hook.
-    pub(crate) fn has_exit_hook(&'static self) -> bool {
-        S::Port::exit_hook(&self.local)
+    /// Why nested calls cannot share an M here, if they cannot: where no value can be stored, each call
+    /// is the first.
+    pub(crate) fn lacks_storage(&'static self) -> Option<Verdict> {
+        let value = S::Port::tls_get(&self.local);
+        let stored = if value.is_null() { core::ptr::without_provenance_mut(16) } else { value };
+        let takes = S::Port::tls_set(&self.local, stored).and_then(|()| S::Port::tls_set(&self.local, value));
+        takes.is_err().then_some(STORES_NOTHING)
+    }
+
+    /// Why an M cannot stay with the calling thread, if it cannot.
+    pub(crate) fn lacks_hook(&'static self) -> Option<Verdict> {
+        self.lacks_storage()
+            .or_else(|| (!S::Port::HAS_EXIT_HOOK || !S::Port::exit_hook(&self.local)).then_some(NO_HOOK))
     }
 
     /// How many Ms the calling thread has made since it was born.
@@ -181,7 +177,8 @@ impl<S: Subject> Case<S> {
         self.until_within(self.config.patience / 10, holds)
     }
 
-    fn until_within(&self, patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    /// The same with any patience.
+    pub(crate) fn until_within(&self, patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
         let start = S::Port::now();
         let pause = 50 + self.crew.load(SeqCst);
         let mut slept = Duration::ZERO;
@@ -189,8 +186,9 @@ impl<S: Subject> Case<S> {
             if holds() {
                 return true;
             }
+            // A clock that stands still ends no wait; then the sleeps do.
             let waited = match (start, S::Port::now()) {
-                (Some(start), Some(now)) => now.saturating_sub(start),
+                (Some(start), Some(now)) if now != start => now.saturating_sub(start),
                 _ => slept,
             };
             if waited > patience {
@@ -232,17 +230,22 @@ impl<S: Subject> Case<S> {
         body: Body<S>,
         meanwhile: impl FnOnce(),
     ) -> Result<(), Verdict> {
-        // SAFETY: no thread of an earlier crew is left, and none of this one is there.
-        unsafe { *self.body.get() = Some(body) };
-        for counter in [&self.go, &self.next, &self.finished] {
-            counter.store(0, SeqCst);
-        }
-        self.crew.store(count, SeqCst);
+        self.crew_on(self.config.stack, count, body, meanwhile)
+    }
+
+    /// The same with stacks of another size.
+    pub(crate) fn crew_on(
+        &'static self,
+        stack: usize,
+        count: u32,
+        body: Body<S>,
+        meanwhile: impl FnOnce(),
+    ) -> Result<(), Verdict> {
+        self.prepare(count, body);
         let mut threads = Handles::<S::Port>::new(count);
         let mut started = 0;
         while started < count {
-            let arg = core::ptr::from_ref(self).cast_mut().cast();
-            match S::Port::newosproc(thread::<S>, arg, self.config.stack) {
+            match self.start_thread(stack) {
                 Ok(thread) => threads.put(thread),
                 Err(_) => break,
             }
@@ -254,8 +257,8 @@ impl<S: Subject> Case<S> {
         } else {
             self.go.store(GO_HOME, SeqCst);
         }
-        if !self.until(|| self.finished.load(SeqCst) == started) {
-            self.stage.complain(&"threads are stuck", self.finished.load(SeqCst) as usize, started as usize);
+        if !self.until(|| self.finished() == started) {
+            self.stage.complain(&"threads are stuck", self.finished() as usize, started as usize);
             threads.forget();
             return Err(Verdict::Stuck);
         }
@@ -265,6 +268,32 @@ impl<S: Subject> Case<S> {
         } else {
             Ok(())
         }
+    }
+
+    /// A crew of one, which the caller has to join. Its last step here is to count as
+    /// [`finished`](Case::finished).
+    pub(crate) fn one(&'static self, body: Body<S>, stack: usize) -> Option<<S::Port as Threads>::Thread> {
+        self.prepare(1, body);
+        self.go.store(GO, SeqCst);
+        self.start_thread(stack).ok()
+    }
+
+    /// How many threads of the crew have run to their end.
+    pub(crate) fn finished(&self) -> u32 {
+        self.finished.load(SeqCst)
+    }
+
+    fn prepare(&'static self, count: u32, body: Body<S>) {
+        // SAFETY: no thread of an earlier crew is left, and none of this one is there.
+        unsafe { *self.body.get() = Some(body) };
+        for counter in [&self.go, &self.next, &self.finished] {
+            counter.store(0, SeqCst);
+        }
+        self.crew.store(count, SeqCst);
+    }
+
+    fn start_thread(&'static self, stack: usize) -> Result<<S::Port as Threads>::Thread, Refused> {
+        S::Port::newosproc(thread::<S>, core::ptr::from_ref(self).cast_mut().cast(), stack)
     }
 
     /// The scenario is over: everything adds up, the pool closes, every context is dropped.
@@ -289,8 +318,10 @@ impl<S: Subject> Case<S> {
             stage.dropped.load(SeqCst),
             stage.made.load(SeqCst),
         );
-        // Nobody is in a hook: the crew is gone.
-        let _ = S::Port::tls_close(&self.local);
+        if self.has_local() {
+            // Nobody is in a hook: the crew is gone.
+            let _ = S::Port::tls_close(&self.local);
+        }
         let verdict = match stage.complaint() {
             None => Verdict::Ok,
             Some((text, got, wanted)) => Verdict::Failed { text, got, wanted },
@@ -365,53 +396,5 @@ impl<S: Subject> Ground for Case<S> {
 
     fn token(&self) -> usize {
         S::Port::thread_token()
-    }
-}
-
-/// The handles of a crew.
-#[cfg(feature = "alloc")]
-struct Handles<P: Threads>(alloc::vec::Vec<P::Thread>);
-
-#[cfg(feature = "alloc")]
-impl<P: Threads> Handles<P> {
-    fn new(count: u32) -> Self {
-        Handles(alloc::vec::Vec::with_capacity(count as usize))
-    }
-
-    fn put(&mut self, thread: P::Thread) {
-        self.0.push(thread);
-    }
-
-    fn join(self) {
-        self.0.into_iter().for_each(P::join);
-    }
-
-    fn forget(self) {
-        self.0.into_iter().for_each(core::mem::forget);
-    }
-}
-
-/// The handles of a crew.
-#[cfg(not(feature = "alloc"))]
-struct Handles<P: Threads>([Option<P::Thread>; MOST_THREADS as usize], usize);
-
-#[cfg(not(feature = "alloc"))]
-impl<P: Threads> Handles<P> {
-    fn new(count: u32) -> Self {
-        debug_assert!(count <= MOST_THREADS);
-        Handles([const { None }; MOST_THREADS as usize], 0)
-    }
-
-    fn put(&mut self, thread: P::Thread) {
-        self.0[self.1] = Some(thread);
-        self.1 += 1;
-    }
-
-    fn join(self) {
-        self.0.into_iter().flatten().for_each(P::join);
-    }
-
-    fn forget(self) {
-        self.0.into_iter().for_each(core::mem::forget);
     }
 }

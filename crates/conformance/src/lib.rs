@@ -5,9 +5,11 @@
 //! if !outcome.passed() { /* tell somebody */ }
 //! ```
 //!
-//! One line per scenario goes to the report: number, sentence, and `ok`, `FAILED: …` or
-//! `skipped: …`, which names what the port or the pool lacks. The last line is
-//! `N passed, N failed, N skipped`.
+//! First each function of the port is asked by itself ([`CHECKS`]), then pools run on it
+//! ([`CATALOGUE`]). One line each goes to the report: `ok`, `FAILED: …; suspect: …`, which names the
+//! functions of the port to look at, or `skipped: …`, which names what the port or the pool lacks. The
+//! last line is `N passed, N failed, N skipped`. Where a function fails on which everything rests, the
+//! rest is skipped.
 //!
 //! The suite needs what [`extram_core::Threads`] has, besides the port itself: threads and sleeping. It
 //! allocates nothing without the feature `alloc`. A pool that is not extram's runs through it as a
@@ -24,12 +26,14 @@ mod calls;
 mod catalogue;
 mod crew;
 mod pool;
+mod port;
 mod probe;
 mod subject;
 mod threads;
 pub mod wrap;
 
 pub use catalogue::{CATALOGUE, Runs, Scenario};
+pub use port::{CHECKS, Check, Interrupts};
 pub use probe::{OnPurpose, Probe, Stage, Ticket};
 #[cfg(feature = "alloc")]
 pub use subject::OnHeap;
@@ -58,6 +62,8 @@ pub struct Config {
     pub cost: u32,
     /// When a scenario that waits for something gives up.
     pub patience: Duration,
+    /// How to interrupt a thread. Without it nothing is called in a handler.
+    pub interrupts: Option<Interrupts>,
 }
 
 impl Config {
@@ -70,6 +76,7 @@ impl Config {
         races: 10_000,
         cost: 2000,
         patience: Duration::from_secs(60),
+        interrupts: None,
     };
 
     /// For an operating system in an emulator.
@@ -81,6 +88,7 @@ impl Config {
         races: 1000,
         cost: 20_000,
         patience: Duration::from_secs(120),
+        interrupts: None,
     };
 
     /// For a microcontroller and a few threads.
@@ -92,10 +100,11 @@ impl Config {
         races: 400,
         cost: 2000,
         patience: Duration::from_secs(20),
+        interrupts: None,
     };
 }
 
-/// How many scenarios ended how.
+/// How many checks and scenarios ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// As they have to.
@@ -108,12 +117,36 @@ pub struct Outcome {
     pub failures: u64,
     /// Bit n is set if scenario n was skipped.
     pub skips: u64,
+    /// Bit n is set if number n of [`CHECKS`] failed.
+    pub broken: u64,
+    /// Bit n is set if number n of [`CHECKS`] was skipped.
+    pub unchecked: u64,
 }
 
 impl Outcome {
-    /// Something ran, and nothing failed.
+    /// Some scenario ran, and nothing failed.
     pub fn passed(&self) -> bool {
-        self.failed == 0 && self.passed > 0
+        self.failed == 0 && self.skips.count_ones() < SCENARIOS
+    }
+
+    /// The functions of the port whose checks failed.
+    pub fn suspects(&self) -> impl Iterator<Item = &'static str> {
+        let broken = self.broken;
+        (0..).zip(CHECKS).filter(move |(bit, _)| broken & (1 << bit) != 0).map(|(_, check)| check.function)
+    }
+
+    fn count(&mut self, told: Told, bit: u64, set: fn(&mut Self) -> (&mut u64, &mut u64)) {
+        match told {
+            Told::Passed => self.passed += 1,
+            Told::Skipped => {
+                self.skipped += 1;
+                *set(self).1 |= bit;
+            }
+            Told::Failed | Told::Stuck => {
+                self.failed += 1;
+                *set(self).0 |= bit;
+            }
+        }
     }
 }
 
@@ -156,32 +189,35 @@ pub fn run<P: Threads>(config: &Config, report: &mut dyn Write) -> Outcome {
 /// One scenario, run.
 type Run = fn(&Config) -> Verdict;
 
-/// The scenarios of the suite, by their numbers in the catalogue.
-fn scenarios<S: Subject>() -> [(u32, Run); 23] {
+const SCENARIOS: u32 = 23;
+
+/// The scenarios of the suite: the number in the catalogue, what runs, and the functions of the port
+/// to look at first where it fails.
+fn scenarios<S: Subject>() -> [(u32, Run, &'static str); SCENARIOS as usize] {
     [
-        (1, pool::starts::<S>),
-        (2, pool::one_after_another::<S>),
-        (3, pool::all_inside::<S>),
-        (4, pool::short_callbacks::<S>),
-        (5, pool::exact_count::<S>),
-        (6, pool::two_hands::<S>),
-        (7, pool::failed_creation::<S>),
-        (8, pool::limit::<S>),
-        (9, pool::time_out::<S>),
-        (10, pool::closing::<S>),
-        (11, pool::at_rest::<S>),
-        (12, pool::trim_and_prewarm::<S>),
-        (13, pool::walk::<S>),
-        (14, pool::collector::<S>),
-        (15, pool::dropped_once::<S>),
-        (16, threads::keeps_its_m::<S>),
-        (17, threads::comes_back::<S>),
-        (18, threads::short_lived::<S>),
-        (19, threads::exits_inside::<S>),
-        (21, calls::nested::<S>),
-        (22, calls::any_order::<S>),
-        (25, threads::unbinds::<S>),
-        (26, threads::crowd::<S>),
+        (1, pool::starts::<S>, "tls_open"),
+        (2, pool::one_after_another::<S>, "join, exit_hook"),
+        (3, pool::all_inside::<S>, "wait, wake"),
+        (4, pool::short_callbacks::<S>, "wait, wake, usleep"),
+        (5, pool::exact_count::<S>, "wait, wake"),
+        (6, pool::two_hands::<S>, "tls_get, thread_token"),
+        (7, pool::failed_creation::<S>, "wait, wake"),
+        (8, pool::limit::<S>, "wait, wake, thread_token"),
+        (9, pool::time_out::<S>, "wait (its time-out), now"),
+        (10, pool::closing::<S>, "wake, heavy_barrier"),
+        (11, pool::at_rest::<S>, "exit_hook, join"),
+        (12, pool::trim_and_prewarm::<S>, "wait, wake"),
+        (13, pool::walk::<S>, "thread_id"),
+        (14, pool::collector::<S>, "osyield, usleep"),
+        (15, pool::dropped_once::<S>, "osyield, wait, wake"),
+        (16, threads::keeps_its_m::<S>, "tls_get, exit_hook"),
+        (17, threads::comes_back::<S>, "exit_hook, join"),
+        (18, threads::short_lived::<S>, "exit_hook, join"),
+        (19, threads::exits_inside::<S>, "exit_hook, join"),
+        (21, calls::nested::<S>, "tls_get"),
+        (22, calls::any_order::<S>, "tls_get"),
+        (25, threads::unbinds::<S>, "tls_get, exit_hook"),
+        (26, threads::crowd::<S>, "exit_hook, newosproc"),
     ]
 }
 
@@ -193,47 +229,74 @@ fn most_threads<S: Subject>() -> u32 {
     (S::MOST - 1).min(crew::MOST_THREADS)
 }
 
+/// What was told of a check or a scenario.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Passed,
+    Skipped,
+    Failed,
+    /// And its threads hang: nothing can run after it.
+    Stuck,
+}
+
+/// Ends the line of a check or a scenario. A report that cannot be written is no reason to stop: the
+/// outcome tells.
+fn tell(report: &mut dyn Write, verdict: Verdict, suspects: &str) -> Told {
+    let (failed, also, told) = match verdict {
+        Verdict::Ok => {
+            let _ = writeln!(report, "ok");
+            return Told::Passed;
+        }
+        Verdict::Skipped(why) => {
+            let _ = writeln!(report, "skipped: {why}");
+            return Told::Skipped;
+        }
+        Verdict::Failed { text, got, wanted } => (Some((text, got, wanted)), "", Told::Failed),
+        Verdict::StuckAfter { text, got, wanted } => {
+            (Some((text, got, wanted)), ", and threads are stuck", Told::Stuck)
+        }
+        Verdict::Stuck => (None, "threads are stuck", Told::Stuck),
+    };
+    let _ = write!(report, "FAILED: ");
+    if let Some((text, got, wanted)) = failed {
+        let _ = write!(report, "{text} (got {got}, wanted {wanted})");
+    }
+    let _ = writeln!(report, "{also}; suspect: {suspects}");
+    told
+}
+
 /// Runs it on any pool. Only one run with [`InSlots`] at a time.
 pub fn run_on<S: Subject>(config: &Config, report: &mut dyn Write) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut stuck = false;
     let config = Config { threads: config.threads.min(most_threads::<S>()), ..*config };
-    for (number, run) in scenarios::<S>() {
+    let mut ended = None;
+    for (at, (check, run)) in CHECKS.iter().zip(port::runs::<S>()).enumerate() {
+        // Before it runs: what crashes is the last line then.
+        let _ = write!(report, "{}: {}: ", check.function, check.title);
+        let told = tell(report, ended.unwrap_or_else(|| run(&config)), check.function);
+        outcome.count(told, 1 << at, |outcome| (&mut outcome.broken, &mut outcome.unchecked));
+        match told {
+            Told::Stuck => ended = Some(Verdict::Skipped("threads of an earlier check are stuck")),
+            Told::Failed if check.vital => {
+                ended = Some(Verdict::Skipped("a function of the port that it rests on has failed"));
+            }
+            _ => {}
+        }
+    }
+    for (number, run, suspects) in scenarios::<S>() {
         let scenario = &CATALOGUE[number as usize - 1];
-        let verdict =
-            if stuck { Verdict::Skipped("threads of an earlier scenario are stuck") } else { run(&config) };
-        let bit = 1 << scenario.number;
-        // A report that cannot be written is no reason to stop: the outcome tells.
         let _ = write!(report, "{:>2} {}: ", scenario.number, scenario.title);
-        let _ = match verdict {
-            Verdict::Ok => {
-                outcome.passed += 1;
-                writeln!(report, "ok")
-            }
-            Verdict::Skipped(why) => {
-                outcome.skipped += 1;
-                outcome.skips |= bit;
-                writeln!(report, "skipped: {why}")
-            }
-            failed => {
-                outcome.failed += 1;
-                outcome.failures |= bit;
-                match failed {
-                    Verdict::Failed { text, got, wanted } => {
-                        writeln!(report, "FAILED: {text} (got {got}, wanted {wanted})")
-                    }
-                    Verdict::StuckAfter { text, got, wanted } => {
-                        stuck = true;
-                        writeln!(report, "FAILED: {text} (got {got}, wanted {wanted}), and threads are stuck")
-                    }
-                    _ => {
-                        stuck = true;
-                        writeln!(report, "FAILED: threads are stuck")
-                    }
-                }
-            }
-        };
+        let told = tell(report, ended.unwrap_or_else(|| run(&config)), suspects);
+        outcome.count(told, 1 << number, |outcome| (&mut outcome.failures, &mut outcome.skips));
+        if told == Told::Stuck {
+            ended = Some(Verdict::Skipped("threads of an earlier scenario are stuck"));
+        }
     }
     let _ = writeln!(report, "{outcome}");
     outcome
 }
+
+/// The README's example, compiled and run.
+#[cfg(all(doctest, feature = "alloc", any(target_os = "freebsd", target_os = "linux")))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
 //! Scenarios 1 to 15: the pool.
 
-use crate::crew::Case;
+use crate::crew::{Case, NO_LOCAL};
 use crate::subject::{Loan, Shape, Subject};
 use crate::{Config, Verdict};
 use core::sync::atomic::Ordering::SeqCst;
@@ -53,8 +53,10 @@ pub(crate) fn starts<S: Subject>(config: &Config) -> Verdict {
     if early != [true; 3] {
         case.stage.complain(&"an entry before the start is not told so", 0, 1);
     }
-    if pool.start().is_err() {
-        case.stage.complain(&"the pool does not start", 0, 1);
+    match pool.start() {
+        Err(StartError::NoThreadLocal) => return case.end_after(Err(NO_LOCAL)),
+        Err(_) => case.stage.complain(&"the pool does not start", 0, 1),
+        Ok(()) => {}
     }
     if !matches!(pool.start(), Err(StartError::AlreadyStarted)) {
         case.stage.complain(&"a second start is not refused", 0, 1);
@@ -198,10 +200,13 @@ pub(crate) fn two_hands<S: Subject>(config: &Config) -> Verdict {
     }
     for shape in [BOUND, BY_CALL] {
         let case = case!(Case::<S>::started(config, shape));
+        // Else a call within a call has an M of its own.
+        let nests = case.lacks_storage().is_none();
+        case.stage.step.store(nests as u32, SeqCst);
         let body = |case: &'static Case<S>, index: u32| {
             for entry in 0..case.config.entries {
                 case.call(|outer| {
-                    if (entry + index).is_multiple_of(16) {
+                    if case.stage.step.load(SeqCst) == 1 && (entry + index).is_multiple_of(16) {
                         S::Port::osyield();
                         match case.pool().enter() {
                             Ok(inner) if inner.id() == outer.id() => {}
@@ -471,7 +476,7 @@ pub(crate) fn at_rest<S: Subject>(config: &Config) -> Verdict {
         case.expect(&"not everyone is served", || case.stage.served.load(SeqCst) == threads);
         let figures = case.pool().figures().unwrap_or_default();
         case.same(&"Ms in use", figures.in_use, threads.div_ceil(2));
-        let bound = if case.has_exit_hook() { threads / 2 } else { 0 };
+        let bound = if case.lacks_hook().is_none() { threads / 2 } else { 0 };
         // Under a limit, idle Ms may have been taken back for threads that waited.
         case.expect(&"more Ms are bound and idle than threads are", || figures.bound_idle <= bound);
         let sum = figures.spare + figures.in_use + figures.bound_idle;

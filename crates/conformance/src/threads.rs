@@ -8,13 +8,11 @@ use crate::{Config, Verdict};
 use core::sync::atomic::Ordering::SeqCst;
 use extram_core::Binding;
 
-const NO_HOOK: Verdict = Verdict::Skipped("exit_hook: the port has none");
-
 /// Scenario 16. Two threads in step: both enter, both leave, a hundred times over.
 pub(crate) fn keeps_its_m<S: Subject>(config: &Config) -> Verdict {
     let case = case!(Case::<S>::started(config, BOUND));
-    if !case.has_exit_hook() {
-        return first(case.end(), NO_HOOK);
+    if let Some(lack) = case.lacks_hook() {
+        return first(case.end(), lack);
     }
     let body = |case: &'static Case<S>, index: u32| {
         let stage = &case.stage;
@@ -44,8 +42,8 @@ pub(crate) fn keeps_its_m<S: Subject>(config: &Config) -> Verdict {
 /// Scenario 17.
 pub(crate) fn comes_back<S: Subject>(config: &Config) -> Verdict {
     let case = case!(Case::<S>::started(config, BOUND));
-    if !case.has_exit_hook() {
-        return first(case.end(), NO_HOOK);
+    if let Some(lack) = case.lacks_hook() {
+        return first(case.end(), lack);
     }
     let body = |case: &'static Case<S>, _| {
         for _ in 0..2 {
@@ -71,8 +69,8 @@ pub(crate) fn comes_back<S: Subject>(config: &Config) -> Verdict {
 pub(crate) fn short_lived<S: Subject>(config: &Config) -> Verdict {
     let herd = config.threads.min(8);
     let case = case!(Case::<S>::started(config, BOUND));
-    if !case.has_exit_hook() {
-        return first(case.end(), NO_HOOK);
+    if let Some(lack) = case.lacks_hook() {
+        return first(case.end(), lack);
     }
     let inside = |case: &'static Case<S>, _| {
         case.call(|_| {
@@ -101,8 +99,8 @@ pub(crate) fn short_lived<S: Subject>(config: &Config) -> Verdict {
 pub(crate) fn exits_inside<S: Subject>(config: &Config) -> Verdict {
     for shape in [BOUND, BY_CALL] {
         let case = case!(Case::<S>::started(config, shape));
-        if !case.has_exit_hook() {
-            return first(case.end(), NO_HOOK);
+        if let Some(lack) = case.lacks_hook() {
+            return first(case.end(), lack);
         }
         let body = |case: &'static Case<S>, _| {
             for _ in 0..=case.stage.step.load(SeqCst) % 3 {
@@ -134,8 +132,8 @@ pub(crate) fn exits_inside<S: Subject>(config: &Config) -> Verdict {
 /// Scenario 25.
 pub(crate) fn unbinds<S: Subject>(config: &Config) -> Verdict {
     let case = case!(Case::<S>::started(config, BOUND));
-    if !case.has_exit_hook() {
-        return first(case.end(), NO_HOOK);
+    if let Some(lack) = case.lacks_hook() {
+        return first(case.end(), lack);
     }
     let pool = case.pool();
     let says = |text: &'static &'static str, wanted: bool| {
@@ -191,7 +189,7 @@ pub(crate) fn crowd<S: Subject>(config: &Config) -> Verdict {
 }
 
 /// What the end has to say matters more than that the rest was skipped.
-fn first(end: Verdict, skipped: Verdict) -> Verdict {
+pub(crate) fn first(end: Verdict, skipped: Verdict) -> Verdict {
     match end {
         Verdict::Ok => skipped,
         failed => failed,

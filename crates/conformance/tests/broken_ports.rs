@@ -1,123 +1,75 @@
 //! The suite can fail: ports that break one promise each.
 #![cfg(all(unix, feature = "alloc"))]
 
-use extram::Native;
-use extram_conformance::wrap::{Local, Wrap, Wrapped};
-use extram_conformance::{Config, OnHeap, Outcome, run_on};
-use extram_core::sync::AtomicU32;
-use extram_core::{Hooks, Port, Refused, Threads};
-use std::collections::BTreeMap;
+mod broken;
+mod interrupting;
+
+use broken::{Broken, Fault};
+use core::ops::Range;
+use extram_conformance::wrap::Wrapped;
+use extram_conformance::{CHECKS, Config, OnHeap, Outcome, run_on};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// What a broken port does with one of the promises. Everything it does not name is the real port's.
-trait Fault: Send + Sync + 'static {
-    /// All threads share one thread-local word.
-    const SHARED_WORD: bool = false;
-    /// All threads have the same token.
-    const SAME_TOKEN: bool = false;
-    /// Waits forget their time-out, and wake-ups are lost.
-    const DEAF: bool = false;
-    /// Threads exit without a word, although the port says that it tells.
-    const SILENT_EXIT: bool = false;
-    /// Waits never end in time.
-    const LATE: bool = false;
-}
+const CONFIG: Config = Config {
+    threads: 16,
+    sequence: 20,
+    entries: 2000,
+    races: 400,
+    patience: Duration::from_secs(2),
+    ..Config::HOST
+};
 
-struct Broken<F>(core::marker::PhantomData<F>);
-
-/// Words that ought to be thread-local, by the address of their `Local`.
-static SHARED: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
-
-fn place<T>(local: &T) -> usize {
-    core::ptr::from_ref(local).addr()
-}
-
-unsafe extern "C" fn nothing(_: *mut (), _: *mut ()) {}
-
-unsafe extern "C" fn no_repair(_: *mut ()) {}
-
-static SILENT: Hooks = Hooks { at_exit: nothing, in_child: no_repair };
-
-// SAFETY: it breaks the promises on purpose; the contexts of the suite are atomics, which stand it.
-unsafe impl<F: Fault> Wrap for Broken<F> {
-    type Inner = Native;
-    fn tls_open(local: &'static Local<Self>, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
-        Native::tls_open(local, pool, if F::SILENT_EXIT { &SILENT } else { hooks })
-    }
-    fn tls_close(local: &'static Local<Self>) -> bool {
-        SHARED.lock().unwrap().remove(&place(local));
-        Native::tls_close(local)
-    }
-    fn tls_get(local: &'static Local<Self>) -> *mut () {
-        if F::SHARED_WORD {
-            let value = SHARED.lock().unwrap().get(&place(local)).copied();
-            core::ptr::with_exposed_provenance_mut(value.unwrap_or(0))
-        } else {
-            Native::tls_get(local)
-        }
-    }
-    fn tls_look(local: &'static Local<Self>) -> (*mut (), bool) {
-        if F::SHARED_WORD { (Self::tls_get(local), false) } else { Native::tls_look(local) }
-    }
-    fn tls_set(local: &'static Local<Self>, value: *mut ()) -> Result<(), Refused> {
-        if F::SHARED_WORD {
-            SHARED.lock().unwrap().insert(place(local), value.expose_provenance());
-        }
-        Native::tls_set(local, value)
-    }
-    fn thread_token() -> usize {
-        if F::SAME_TOKEN { 16 } else { Native::thread_token() }
-    }
-    fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-        if F::DEAF {
-            // Whoever waits without a limit waits for ever.
-            return if timeout.is_none() {
-                Native::usleep(u32::MAX)
-            } else {
-                Native::wait(word, expected, timeout)
-            };
-        }
-        let timeout = if F::LATE { timeout.map(|_| Duration::from_millis(1500)) } else { timeout };
-        Native::wait(word, expected, timeout);
-    }
-    fn wake(word: *const AtomicU32, count: u32) {
-        if !F::DEAF {
-            Native::wake(word, count);
-        }
-    }
-}
-
-fn run_broken<F: Fault>() -> Outcome {
+/// What a run came to, and what it said.
+fn run_with<F: Fault>(config: &Config) -> (Outcome, String) {
     let mut report = String::new();
-    let config = Config {
-        threads: 16,
-        sequence: 20,
-        entries: 2000,
-        races: 400,
-        patience: Duration::from_secs(2),
-        ..Config::HOST
-    };
-    let outcome = run_on::<OnHeap<Wrapped<Broken<F>>>>(&config, &mut report);
+    let outcome = run_on::<OnHeap<Wrapped<Broken<F>>>>(config, &mut report);
     println!("{report}");
-    outcome
+    (outcome, report)
 }
 
-fn failed<F: Fault>(scenario: u32) {
-    let outcome = run_broken::<F>();
-    assert_ne!(outcome.failures & (1 << scenario), 0, "scenario {scenario} does not notice: {outcome}");
+fn run_broken<F: Fault>() -> (Outcome, String) {
+    run_with::<F>(&CONFIG)
 }
+
+/// That scenario fails, and no check does.
+fn failed<F: Fault>(scenario: u32) {
+    let (outcome, _) = run_broken::<F>();
+    assert_ne!(outcome.failures & (1 << scenario), 0, "scenario {scenario} does not notice: {outcome}");
+    assert_eq!(outcome.broken, 0, "it is no single function's fault");
+}
+
+/// One function is named, and the line about it says that.
+fn suspected<F: Fault>(function: &str, says: &str) {
+    suspected_with::<F>(&CONFIG, function, says);
+}
+
+fn suspected_with<F: Fault>(config: &Config, function: &str, says: &str) {
+    let (outcome, report) = run_with::<F>(config);
+    assert_eq!(outcome.suspects().collect::<Vec<_>>(), [function], "{outcome}");
+    let line = report.lines().find(|line| line.contains("FAILED")).unwrap();
+    assert!(line.contains(says) && line.ends_with(&format!("suspect: {function}")), "{line}");
+    assert!(!outcome.passed());
+}
+
+/// Runs that interrupt threads, one at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
 fn a_port_that_breaks_nothing_passes() {
     struct None;
     impl Fault for None {}
-    let outcome = run_broken::<None>();
-    assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (23, 0, 0));
+    let _alone = ONE_AT_A_TIME.lock();
+    let config = Config { interrupts: Some(interrupting::SIGNALS), ..CONFIG };
+    let (outcome, report) = run_with::<None>(&config);
+    // What the port does not have, or the machine.
+    let lacks = report.lines().filter(|line| line.contains("skipped: ")).count() as u32;
+    assert!(outcome.passed() && outcome.skips == 0 && outcome.skipped == lacks, "{outcome}");
+    assert_eq!(outcome.passed, 23 + CHECKS.len() as u32 - outcome.unchecked.count_ones());
 }
 
 /// In a process of its own: threads that take each other's Ms for theirs may bring it down, which is
-/// one way of noticing. Else one of the scenarios in the mask has to.
+/// one way of noticing. Else a check or one of the scenarios in the mask has to.
 fn noticed_in_a_process<F: Fault>(test: &str, scenarios: u64) {
     const CHILD: &str = "EXTRAM_BROKEN_PORT";
     if std::env::var_os(CHILD).is_some() {
@@ -127,7 +79,8 @@ fn noticed_in_a_process<F: Fault>(test: &str, scenarios: u64) {
             eprintln!("it does not end");
             std::process::abort();
         });
-        assert_eq!(run_broken::<F>().failures & scenarios, 0, "noticed");
+        let outcome = run_broken::<F>().0;
+        assert_eq!((outcome.failures & scenarios, outcome.broken), (0, 0), "noticed");
         return;
     }
     let child = std::process::Command::new(std::env::current_exe().unwrap())
@@ -146,16 +99,40 @@ fn a_thread_local_word_that_is_shared_is_noticed() {
     impl Fault for SharedWord {
         const SHARED_WORD: bool = true;
     }
-    noticed_in_a_process::<SharedWord>("a_thread_local_word_that_is_shared_is_noticed", !0);
+    suspected::<SharedWord>("tls_get, tls_set", "value");
 }
 
 #[test]
 fn tokens_that_collide_are_noticed() {
     struct SameToken;
     impl Fault for SameToken {
-        const SAME_TOKEN: bool = true;
+        fn token(_: usize) -> usize {
+            16
+        }
     }
-    noticed_in_a_process::<SameToken>("tokens_that_collide_are_noticed", 1 << 8);
+    suspected::<SameToken>("thread_token", "the same token");
+}
+
+#[test]
+fn tokens_with_low_bits_are_noticed() {
+    struct OddToken;
+    impl Fault for OddToken {
+        fn token(real: usize) -> usize {
+            real | 4
+        }
+    }
+    suspected::<OddToken>("thread_token", "low four bits");
+}
+
+#[test]
+fn a_thread_id_that_is_constant_is_noticed() {
+    struct SameId;
+    impl Fault for SameId {
+        fn id(_: u64) -> u64 {
+            7
+        }
+    }
+    suspected::<SameId>("thread_id", "the same number");
 }
 
 #[test]
@@ -164,7 +141,16 @@ fn wake_ups_that_are_lost_are_noticed() {
     impl Fault for Deaf {
         const DEAF: bool = true;
     }
-    failed::<Deaf>(3);
+    suspected::<Deaf>("wait, wake", "");
+}
+
+#[test]
+fn a_wait_that_forgets_its_time_out_is_noticed() {
+    struct Timeless;
+    impl Fault for Timeless {
+        const TIMELESS: bool = true;
+    }
+    suspected::<Timeless>("wait, wake", "its time is up");
 }
 
 #[test]
@@ -173,7 +159,7 @@ fn an_exit_hook_that_does_not_come_is_noticed() {
     impl Fault for SilentExit {
         const SILENT_EXIT: bool = true;
     }
-    failed::<SilentExit>(2);
+    suspected::<SilentExit>("exit_hook", "promised hooks have not run");
 }
 
 #[test]
@@ -183,4 +169,160 @@ fn time_outs_that_come_late_are_noticed() {
         const LATE: bool = true;
     }
     failed::<Late>(9);
+}
+
+#[test]
+fn a_barrier_that_is_empty_is_noticed() {
+    struct Empty;
+    impl Fault for Empty {
+        const EMPTY_BARRIER: bool = true;
+    }
+    use extram_core::Port as _;
+    if std::thread::available_parallelism().map_or(1, |n| n.get()) < 2
+        || !extram::Native::heavy_barrier_init()
+    {
+        return println!("one processor, or no barrier: nothing to notice");
+    }
+    // Time enough for two threads to run at once, on a machine with other work, too.
+    let config = Config { races: 100_000, patience: Duration::from_secs(60), ..CONFIG };
+    suspected_with::<Empty>(&config, "heavy_barrier", "a store before the barrier");
+}
+
+#[test]
+fn bounds_of_another_stack_are_noticed() {
+    struct WrongStack;
+    impl Fault for WrongStack {
+        fn bounds(_: Option<Range<usize>>) -> Option<Range<usize>> {
+            Some(0x1000..0x2000)
+        }
+    }
+    let (outcome, report) = run_broken::<WrongStack>();
+    assert!(outcome.suspects().any(|function| function == "stack_bounds"), "{report}");
+    assert!(report.contains("do not hold the address"), "{report}");
+}
+
+#[test]
+fn bounds_without_an_end_are_noticed() {
+    struct Unlimited;
+    impl Fault for Unlimited {
+        fn bounds(_: Option<Range<usize>>) -> Option<Range<usize>> {
+            Some(0..usize::MAX)
+        }
+    }
+    suspected::<Unlimited>("stack_bounds", "the stacks of two threads overlap");
+}
+
+#[test]
+fn bounds_that_miss_a_part_are_noticed() {
+    struct Shifted;
+    impl Fault for Shifted {
+        /// From the middle upwards, and as much of what is not the stack's.
+        fn bounds(real: Option<Range<usize>>) -> Option<Range<usize>> {
+            real.map(|stack| stack.start + stack.len() / 2..stack.end + stack.len() / 2)
+        }
+    }
+    suspected::<Shifted>("stack_bounds", "stack_bounds_in_signal tells more");
+}
+
+#[test]
+fn a_join_that_does_not_wait_is_noticed() {
+    struct LateJoin;
+    impl Fault for LateJoin {
+        const LATE_JOIN: bool = true;
+    }
+    suspected::<LateJoin>("join", "join came back");
+}
+
+#[test]
+fn a_stack_size_that_is_ignored_is_noticed() {
+    struct SameStack;
+    impl Fault for SameStack {
+        const SAME_STACK: bool = true;
+    }
+    suspected::<SameStack>("newosproc", "smaller than it was asked");
+}
+
+#[test]
+fn a_clock_that_stands_still_ends_in_an_error() {
+    struct Still;
+    impl Fault for Still {
+        fn now(_: Option<Duration>) -> Option<Duration> {
+            Some(Duration::ZERO)
+        }
+    }
+    suspected::<Still>("now", "the clock stands still");
+    // And nothing else is run, for it might not end.
+    let (outcome, _) = run_broken::<Still>();
+    assert_eq!((outcome.passed, outcome.failed, outcome.skips.count_ones()), (0, 1, 23));
+}
+
+#[test]
+fn a_clock_that_goes_back_is_noticed() {
+    struct Back;
+    impl Fault for Back {
+        fn now(real: Option<Duration>) -> Option<Duration> {
+            real.map(|now| Duration::from_secs(1 << 40) - now)
+        }
+    }
+    suspected::<Back>("now", "the clock went back");
+}
+
+#[test]
+fn a_sleep_that_is_none_is_noticed() {
+    struct Restless;
+    impl Fault for Restless {
+        const RESTLESS: bool = true;
+    }
+    suspected::<Restless>("usleep", "usleep(20_000) came back");
+}
+
+#[test]
+fn a_wake_that_blocks_in_a_handler_is_noticed() {
+    struct Locks;
+    impl Fault for Locks {
+        const LOCKS: bool = true;
+    }
+    let _alone = ONE_AT_A_TIME.lock();
+    // The pools of the suite run on it without a handler.
+    let config = Config { interrupts: Some(interrupting::SIGNALS), races: 40, ..CONFIG };
+    suspected_with::<Locks>(&config, "wake, in a handler", "wake does not come back in a handler");
+}
+
+/// No M can be lent: each scenario says why, and none has failed.
+#[test]
+fn a_port_without_thread_local_storage_is_skipped_by_name() {
+    struct NoRoom;
+    impl Fault for NoRoom {
+        const NO_ROOM: bool = true;
+    }
+    let (outcome, report) = run_broken::<NoRoom>();
+    assert_eq!((outcome.failed, outcome.skips.count_ones()), (0, 23), "{report}");
+    assert!(!outcome.passed(), "no scenario ran");
+    assert_eq!(report.matches("skipped: tls_open: ").count(), 23 + 2, "{report}");
+}
+
+/// Ms are lent by call: what wants one to stay with its thread is skipped.
+#[test]
+fn a_port_that_stores_no_values_is_skipped_by_name() {
+    struct NoValue;
+    impl Fault for NoValue {
+        const NO_VALUE: bool = true;
+    }
+    let (outcome, report) = run_broken::<NoValue>();
+    assert_eq!(outcome.failed, 0, "{report}");
+    assert!(outcome.passed() && report.contains("skipped: tls_set: "), "{report}");
+}
+
+/// A process that is brought down by its port has at least said which function was asked.
+#[test]
+fn tokens_that_collide_later_are_noticed() {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    struct Later;
+    impl Fault for Later {
+        fn token(real: usize) -> usize {
+            if ASKED.fetch_add(1, SeqCst) > 1000 { 16 } else { real }
+        }
+    }
+    noticed_in_a_process::<Later>("tokens_that_collide_later_are_noticed", 1 << 8);
 }

@@ -5,7 +5,7 @@
 //! a lane that cannot run here says why and counts as skipped, which `--require` turns into a
 //! failure.
 
-use crate::{counts, fuzz, interpreters, lint, sanitizers, soak};
+use crate::{counts, fuzz, interpreters, lint, sanitizers, soak, windows};
 use anyhow::{Result, bail, ensure};
 use clap::Args as ClapArgs;
 use judge::{Lane, Summary, cargo_test};
@@ -141,6 +141,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         lane("miri", sanitizers.miri, |args| interpreters::miri(args.miri_seeds, args.sanitizers.miri)),
         lane("fuzz", sanitizers.fuzz, |_| fuzz::lane()),
         lane("freebsd", target == Some("x86_64-unknown-freebsd"), |_| freebsd::x86_64()),
+        lane("windows", target == Some(packages::dll::X86_64), |_| windows::lane()),
         lane("freebsd-arm", target == Some("aarch64-unknown-freebsd"), |_| freebsd::aarch64()),
     ];
     for system in systems::systems() {

@@ -1,10 +1,11 @@
 //! `cargo xtask install`: the C face where C compilers look for it. Header, `libextram.a`,
-//! `libextram.so` with its links, `extram.pc`: what `cargo cinstall` would put there.
+//! `libextram.so` with its links, `extram.pc`: what `cargo cinstall` would put there. For Windows:
+//! `bin/extram.dll` and `libextram.dll.a`.
 //!
 //! The shared library is linked here, from the static one, because rustc's own version script for
 //! a `cdylib` leaves no room for versioned symbols.
 
-use crate::header;
+use crate::{dll, header};
 use toolchain::command::{Command, Ended, Stream, which};
 
 use anyhow::{Context as _, Result, bail};
@@ -34,11 +35,12 @@ pub struct Args {
 
 impl Args {
     /// This machine's, with everything below one folder.
-    pub(crate) fn below(prefix: &Path) -> Self {
+    pub fn below(prefix: &Path) -> Self {
         Args { prefix: prefix.to_owned(), libdir: None, includedir: None, destdir: None, target: None }
     }
 
-    pub(crate) fn target(self, target: &str) -> Self {
+    /// For that target.
+    pub fn target(self, target: &str) -> Self {
         Args { target: Some(target.to_owned()), ..self }
     }
 
@@ -151,6 +153,14 @@ fn private(said: &str) -> Vec<String> {
 /// Links `libextram.so`; `false` where there is none.
 fn shared(args: &Args, built: &Built, lib: &Path) -> Result<bool> {
     let named = std::env::var("CC").ok();
+    if let Some(usual) = dll::compiler(&built.target) {
+        let compiler = named.as_deref().unwrap_or(usual);
+        if which(compiler).is_none() && !Path::new(compiler).is_file() {
+            bail!("no C compiler: {compiler} (cargo xtask setup --target {})", built.target);
+        }
+        dll::dll(compiler, &built.archive, &built.private, lib)?;
+        return Ok(true);
+    }
     let ours = args.target.is_none() || args.target.as_deref() == Some(&toolchain::host()?);
     let compiler = match (named, ours) {
         _ if is_bare(&built.target) => return Ok(false),

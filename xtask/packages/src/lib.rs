@@ -2,6 +2,7 @@
 //! installed C face, vendored copies, packages; and the lanes that use them as others do.
 
 pub mod api;
+pub mod dll;
 pub mod embed;
 pub mod header;
 pub mod install;

@@ -15,7 +15,7 @@ use toolchain::workspace;
 /// machine's.
 const HOSTED: &[&str] = &["linux", "freebsd"];
 /// Ports on which some lane runs the conformance suite.
-const RUN: &[&str] = &["linux", "freebsd", "bare-metal", "unix"];
+const RUN: &[&str] = &["linux", "freebsd", "bare-metal", "unix", "windows"];
 const HOSTED_FOLDERS: &[&str] = &["tests/proof/hosted", "tests/proof/faults", "tests/proof/soak"];
 
 /// Tests of those folders that need what only Linux has: strace, gcc's OpenMP, seccomp, pinned threads.
@@ -68,12 +68,18 @@ fn table(root: &Path) -> Result<String> {
             let linux_only = LINUX_ONLY.iter().any(|name| test.function.path().starts_with(name));
             let hosted =
                 HOSTED_FOLDERS.iter().any(|folder| test.function.file.starts_with(folder)) && !linux_only;
-            let runs = |port: &&Port| match scenario.runs {
+            // A port's own tests run where it does; those of bare metal on this machine.
+            let folder = |port: &Port| Path::new("ports").join(&port.name);
+            let own = ports
+                .iter()
+                .find(|port| port.name != "bare-metal" && test.function.file.starts_with(folder(port)));
+            let runs = |port: &&Port| match (own, scenario.runs) {
+                (Some(own), _) => own.name == port.name,
                 _ if hosted => HOSTED.contains(&&*port.name),
                 _ if !of_the_suite => port.name == "linux",
-                Runs::Core => true,
-                Runs::WithExitHook => port.exit_hook,
-                Runs::Host => HOSTED.contains(&&*port.name),
+                (None, Runs::Core) => true,
+                (None, Runs::WithExitHook) => port.exit_hook,
+                (None, Runs::Host) => HOSTED.contains(&&*port.name),
             };
             let on: Vec<_> = ports.iter().filter(runs).map(|port| &*port.name).collect();
             writeln!(table, "| {number} | {title} | `{}` | {} |", test.function.path(), on.join(", "))?;

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use toolchain::command::{Command, which};
-use toolchain::targets::Tier;
+use toolchain::targets::{TARGETS, Tier};
 use toolchain::workspace;
 
 /// A system, or Linux on a machine.
@@ -240,6 +240,8 @@ impl System {
 /// A test that puts itself into a sandbox.
 const SANDBOX: &str = "giving_way_asks_the_system";
 
+const WINDOWS: &str = "-windows-";
+
 /// The system of that name.
 #[cfg(test)]
 fn find(triple: &str) -> Option<&'static System> {
@@ -267,9 +269,12 @@ pub fn setup(target: Option<&str>) -> Result<()> {
         freebsd::zig::install()?;
     }
     if which("rustup").is_some() {
-        for system in wanted(target) {
+        // Those of Windows have a lane of their own.
+        let windows = TARGETS.iter().map(|row| row.triple).filter(|triple| triple.contains(WINDOWS));
+        let windows = windows.filter(|_| target.is_none_or(|target| target.contains(WINDOWS)));
+        for triple in wanted(target).map(|system| system.triple).chain(windows) {
             // Some are not there; then it has to be built from the sources.
-            let _ = Command::new("rustup").args(["target", "add", system.triple]).status();
+            let _ = Command::new("rustup").args(["target", "add", triple]).status();
         }
     }
     for system in wanted(target) {

@@ -19,6 +19,7 @@ enum Lane {
     FreeBsd,
     FreeBsdArm,
     Sanitizers,
+    Windows,
 }
 
 const NEEDS: &[Need] = &[
@@ -55,6 +56,11 @@ const NEEDS: &[Need] = &[
             "qemu-system-x86",
             "python3-venv",
         ],
+    },
+    // The linkers with their import libraries, and what runs the programs.
+    Need {
+        lane: Lane::Windows,
+        packages: &["gcc-mingw-w64-x86-64", "binutils-mingw-w64-i686", "wine", "wine64"],
     },
     // To boot one, where a base is given.
     Need { lane: Lane::FreeBsdArm, packages: &["qemu-system-arm", "qemu-efi-aarch64"] },
@@ -99,6 +105,7 @@ impl Lane {
             (None, _) => false,
             (Some(target), Lane::FreeBsd) => target.ends_with("-freebsd"),
             (Some(target), Lane::FreeBsdArm) => target == "aarch64-unknown-freebsd",
+            (Some(target), Lane::Windows) => target.contains("-windows-"),
             (Some(target), Lane::BareMetal) => target.contains("-none"),
             (Some(_), _) => false,
         }

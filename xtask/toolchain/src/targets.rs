@@ -50,6 +50,20 @@ pub const TARGETS: &[Target] = &[
         ..BARE
     },
     Target {
+        triple: "x86_64-pc-windows-gnu",
+        std: "std,panic_unwind",
+        emulator: Some("wine"),
+        machine: "Windows under Wine",
+        ..BARE
+    },
+    Target {
+        triple: "i686-pc-windows-gnu",
+        tier: Tier::Builds,
+        std: "std,panic_unwind",
+        machine: "Windows, 32 bits",
+        ..BARE
+    },
+    Target {
         triple: "thumbv6m-none-eabi",
         emulator: Some("qemu-system-arm"),
         machine: "microbit: Cortex-M0, no compare-exchange, interrupts as threads",

@@ -156,6 +156,7 @@ pub fn until(what: impl Fn() -> bool) {
 
 /// What a forked child finds, which calls nothing but this library: `true` if it is as it should be.
 /// A child that hangs is ended, and fails.
+#[cfg(unix)]
 pub fn in_a_child(f: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child calls nothing but `f` and `_exit`.
     match unsafe { libc::fork() } {

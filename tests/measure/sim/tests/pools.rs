@@ -120,7 +120,7 @@ fn a_row_that_takes_too_long_says_so() {
 fn every_scenario_holds_under_some_seeds_and_a_seed_is_the_same_again() {
     for seed in 0..10 {
         let (outcome, report) = conform::conform(seed).unwrap();
-        assert_eq!((outcome.passed, outcome.failed), (conform::SCENARIOS, 0), "seed {seed}: {report}");
+        assert!(outcome.passed() && outcome.skips == 0, "seed {seed}: {report}");
     }
     assert_eq!(conform::conform(3).unwrap(), conform::conform(3).unwrap());
 }

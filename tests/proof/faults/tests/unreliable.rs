@@ -88,7 +88,7 @@ fn suite<L: Licence>() -> (Outcome, String) {
 
 fn passes<L: Licence>() {
     let (outcome, report) = suite::<L>();
-    assert_eq!((outcome.failed, outcome.skipped), (0, 0), "{report}");
+    assert_eq!((outcome.failed, outcome.skips), (0, 0), "{report}");
 }
 
 #[test]
@@ -153,14 +153,16 @@ fn a_thread_that_the_system_refuses_is_a_reason_to_skip() {
         }
     }
     let mut skipped = 0;
-    for threads in [0, 1, 2, 3, 5, 31, 70, 110, 300] {
+    // The checks of the port take 18.
+    for threads in [0, 1, 6, 11, 18, 19, 20, 21, 23, 49, 88, 128, 318] {
         LEFT.store(threads, SeqCst);
         let (outcome, report) = suite::<Refusing>();
         assert_eq!(outcome.failed, 0, "{report}");
         assert_eq!(LEFT.load(SeqCst), -1, "a thread was refused");
         // Some scenarios go on with the threads that they have.
         let refused = report.matches("skipped: newosproc").count();
-        assert!(refused == outcome.skipped as usize && refused <= 1, "{report}");
+        let idle = outcome.skips.count_ones() as usize;
+        assert!(idle <= refused && refused <= 1, "{report}");
         skipped += refused;
     }
     assert!(skipped >= 3, "{skipped}");

@@ -188,7 +188,9 @@ mod tests {
         };
         assert!(error("linux", None).contains("ports/linux is there already"));
         assert!(error("My Port", None).contains("small letters"));
-        assert!(error("other", Some("netbsd")).contains("has a port for"));
+        for os in ["netbsd", "windows"] {
+            assert!(error("other", Some(os)).contains("has a port for"));
+        }
         assert!(!toolchain::workspace().join("ports/other").exists());
     }
 }
