@@ -20,7 +20,7 @@ pub(super) enum Moment {
 }
 
 /// Makes contexts; those of the attempts whose bits are set in `failing` cannot be made (the first M's is
-/// attempt 0).
+/// attempt 0; the last bit stands for all that come after 31).
 pub(super) struct ModelRuntime {
     foreign: Option<Foreign>,
     failing: u32,
@@ -57,7 +57,7 @@ impl Runtime for ModelRuntime {
         if self.failing != 0 {
             // Relaxed: a number.
             let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
-            if self.failing.checked_shr(attempt).is_some_and(|bits| bits & 1 != 0) {
+            if self.failing >> attempt.min(31) & 1 != 0 {
                 return Err(());
             }
         }
@@ -122,7 +122,8 @@ impl<const BARRIER: bool> ModelPool<BARRIER> {
 
     /// The attempts `failing` to make an M fail.
     pub(super) fn failing(binding: Binding, limit: u32, failing: Range<u32>) -> Self {
-        Self::failing_at(binding, limit, failing.map(|attempt| 1 << attempt).sum())
+        let bits = (failing.start..failing.end.min(32)).map(|attempt| 1 << attempt);
+        Self::failing_at(binding, limit, bits.sum())
     }
 
     /// Those fail whose bits are set.
