@@ -78,6 +78,6 @@ impl<R: Runtime, P: Threads, const COUNTING: bool> Contestant<R::Context> for Re
 
 /// For ever: threads that nobody knows of may still refer to a pool. What it holds goes when it is
 /// closed.
-fn leak<T>(pool: T) -> &'static T {
-    Box::leak(Box::new(pool))
+fn leak<T: std::any::Any + Sync>(pool: T) -> &'static T {
+    extram_kept::keep(pool)
 }
