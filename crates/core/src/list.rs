@@ -287,7 +287,7 @@ impl List {
         self.give_back::<P, L>(links, m, id, Some(claim)).returning()
     }
 
-    #[inline]
+    #[inline(never)]
     fn give_back<P: Port, L: Links>(&self, links: &L, m: &L::Node, id: u32, claim: Option<Claim>) -> Word {
         let mut word = self.glance();
         loop {
