@@ -120,12 +120,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn drop_contexts(&'static self) {
         let rest = Rest(self);
         while let Some(id) = self.list.drain::<P, _>(&self.table) {
-            let m = self.table.get(id);
-            self.table.part::<P>(m);
             // SAFETY: taken off the list, so it is ours alone (One place), with a context.
-            let context = unsafe { m.take_context() };
-            self.table.release::<P>(id);
-            drop(context);
+            drop(unsafe { self.table.take_apart::<P>(self.table.get(id)) });
         }
         for m in self.table.iter().filter(|m| m.stage() == Stage::Made) {
             self.table.part::<P>(m);

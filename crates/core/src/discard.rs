@@ -127,7 +127,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return None;
         }
         let guest = self.list.guest::<P>();
-        let (anchor, _) = self.take_spare()?;
+        let anchor = self.take_spare()?;
         Some(Shed { _context: self.take_out_beside(m, anchor), _guest: guest })
     }
 
@@ -143,11 +143,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// The slot of an M in this thread's hands is nobody's any more.
     fn take_out(&'static self, m: &'static M<R>) -> R::Context {
         self.let_loose(m);
-        self.table.part::<P>(m);
         // SAFETY: in this thread's hands (Hold), with a context (Context).
-        let context = unsafe { m.take_context() };
-        self.table.release::<P>(m.id());
-        context
+        unsafe { self.table.take_apart::<P>(m) }
     }
 
     /// Gives an M back, and drops what is then more than may stay spare. After the giving: of several
@@ -159,11 +156,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.let_loose(m);
         self.list.give::<P, _>(&self.table, m, m.id());
         let too_many = self.spare_max.max(1).saturating_add(1);
-        // In a child that the drop of a context forks the guest is none, and the pool may be gone.
-        while guest.is_here() && self.list.has_at_least(&self.table, too_many) {
-            let Some(context) = self.take_surplus() else { return };
-            drop(context);
-        }
+        self.drop_surplus(&guest, |_| self.list.has_at_least(&self.table, too_many));
     }
 }
 

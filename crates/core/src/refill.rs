@@ -286,10 +286,7 @@ impl<R: Runtime, P: Port> Drop for Complete<R, P> {
             return;
         }
         // A start that comes to nothing leaves no M behind: the slots may be another pool's next.
-        self.pool.table.part::<P>(self.m);
         // SAFETY: given to nobody, so it is ours alone (One place), with a context.
-        let context = unsafe { self.m.take_context() };
-        self.pool.table.release::<P>(self.m.id());
-        drop(context);
+        drop(unsafe { self.pool.table.take_apart::<P>(self.m) });
     }
 }

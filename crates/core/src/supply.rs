@@ -1,6 +1,7 @@
 //! More spare Ms, and fewer, at the user's wish.
 
 use crate::enter::Manner;
+use crate::list::Guest;
 use crate::m::LAST;
 use crate::port::Port;
 use crate::refill::NotMade;
@@ -63,10 +64,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let surplus = pool.spare().saturating_sub(keep.max(1));
         // Until the last context is dropped: what it refers to may go when `close` has succeeded.
         let guest = pool.list.guest::<P>();
+        pool.drop_surplus(&guest, |dropped| dropped < surplus)
+    }
+
+    /// Drops contexts of spare Ms as long as there is one to spare and `more`, told how many went, says so;
+    /// returns how many went.
+    pub(crate) fn drop_surplus(&'static self, guest: &Guest<'_, P>, more: impl Fn(u32) -> bool) -> u32 {
         let mut dropped = 0;
         // In a child that the drop of a context forks the guest is none, and the pool may be gone.
-        while dropped < surplus && guest.is_here() {
-            let Some(context) = pool.take_surplus() else { break };
+        while guest.is_here() && more(dropped) {
+            let Some(context) = self.take_surplus() else { break };
             drop(context);
             dropped += 1;
         }
@@ -74,9 +81,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Takes the context of a spare M, unless that is the last one. Nothing foreign runs in here.
-    pub(crate) fn take_surplus(&'static self) -> Option<R::Context> {
-        let (anchor, _) = self.take_spare()?;
-        if let Some((m, _)) = self.take_spare() {
+    fn take_surplus(&'static self) -> Option<R::Context> {
+        let anchor = self.take_spare()?;
+        if let Some(m) = self.take_spare() {
             return Some(self.take_out_beside(m, anchor));
         }
         // It was the last one.

@@ -252,6 +252,19 @@ impl<R: Runtime> Table<R> {
         }
     }
 
+    /// Takes the context out of an M, and its slot out of use.
+    ///
+    /// # Safety
+    ///
+    /// As for [`M::take_context`].
+    pub(crate) unsafe fn take_apart<P: Port>(&self, m: &M<R>) -> R::Context {
+        self.part::<P>(m);
+        // SAFETY: by the caller's promise.
+        let context = unsafe { m.take_context() };
+        self.release::<P>(m.id());
+        context
+    }
+
     /// Takes a slot out of use. Its M has no context any more.
     pub(crate) fn release<P: Port>(&self, id: u32) {
         let era = self.live.era::<P>();

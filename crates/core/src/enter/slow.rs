@@ -288,13 +288,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         true
     }
 
-    /// Takes a spare M into this thread's hands, and says whether it was the last one.
-    pub(crate) fn take_spare(&'static self) -> Option<(&'static M<R>, bool)> {
+    /// Takes a spare M into this thread's hands.
+    pub(crate) fn take_spare(&'static self) -> Option<&'static M<R>> {
         loop {
             let era = self.list.era::<P>();
-            let Taken::M { m, last } = self.list.take::<P, _>(&self.table) else { return None };
+            let Taken::M { m, .. } = self.list.take::<P, _>(&self.table) else { return None };
             if self.hold_taken(m, era) {
-                return Some((m, last));
+                return Some(m);
             }
         }
     }
