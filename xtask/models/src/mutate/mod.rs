@@ -42,7 +42,7 @@ const PAGE: &str = "tests/proof/mutations/README.md";
 
 /// Runs the mutations that are asked for, and renews their rows.
 pub fn mutate(args: &Args) -> Result<()> {
-    let mutations = read()?;
+    let mutations = read(toolchain::workspace())?;
     let table = std::fs::read_to_string(PAGE).unwrap_or_default();
     let has_row = |m: &Mutation| row(&table, m).is_some_and(|row| !row.ends_with(NOT_RUN));
     let wanted = |m: &&Mutation| {
@@ -62,7 +62,7 @@ pub fn mutate(args: &Args) -> Result<()> {
 
 /// The handful, as part of the lane of the models.
 pub fn quick() -> Result<Summary> {
-    let mutations = read()?;
+    let mutations = read(toolchain::workspace())?;
     let chosen: Vec<&Mutation> = mutations.iter().filter(|m| m.quick).collect();
     let (summary, rows) = run(&chosen, |_| Ok(()))?;
     println!("\n{HEADER}{rows}");

@@ -31,12 +31,14 @@ pub(super) struct Mutation {
     pub(super) quick: bool,
 }
 
-pub(super) fn read() -> Result<Vec<Mutation>> {
-    let text = std::fs::read_to_string("tests/proof/mutations/mutations.toml")?;
+/// Those of the workspace in that folder.
+pub(super) fn read(root: &Path) -> Result<Vec<Mutation>> {
+    let text = std::fs::read_to_string(root.join("tests/proof/mutations/mutations.toml"))?;
     let data: Data = toml::from_str(&text)?;
     // All of them, whatever runs: a mutation that is out of date is noticed at once.
     let check = |mutation: &Mutation| {
-        let source = std::fs::read_to_string(path(mutation)).with_context(|| mutation.name.clone())?;
+        let source =
+            std::fs::read_to_string(root.join(path(mutation))).with_context(|| mutation.name.clone())?;
         apply(mutation, &source)?;
         sound(mutation)
     };
@@ -92,6 +94,11 @@ pub(super) mod tests {
             because: because.map(str::to_owned),
             quick: false,
         }
+    }
+
+    #[test]
+    fn every_mutation_has_its_text_and_its_test_or_reason() {
+        assert!(!read(toolchain::workspace()).unwrap().is_empty());
     }
 
     #[test]
