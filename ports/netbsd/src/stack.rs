@@ -3,19 +3,5 @@
 use core::ops::Range;
 
 pub(crate) fn own() -> Option<Range<usize>> {
-    let mut attr = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
-    let mut low = core::ptr::null_mut();
-    let mut size = 0;
-    // SAFETY: `pthread_getattr_np` initialises the object, which is destroyed once.
-    unsafe {
-        if libc::pthread_getattr_np(libc::pthread_self(), attr.as_mut_ptr()) != 0 {
-            return None;
-        }
-        let failed = libc::pthread_attr_getstack(attr.as_ptr(), &mut low, &mut size) != 0;
-        libc::pthread_attr_destroy(attr.as_mut_ptr());
-        if failed {
-            return None;
-        }
-    }
-    Some(low.addr()..low.addr().checked_add(size)?)
+    extram_posix::attributes::own_stack()
 }

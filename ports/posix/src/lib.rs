@@ -39,6 +39,15 @@ compile_error!("extram needs a processor that can exchange 64 bits at once, exce
 #[link(name = "c", kind = "static", modifiers = "-bundle")]
 unsafe extern "C" {}
 
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "cygwin",
+    target_os = "haiku",
+    target_os = "hurd",
+    target_os = "netbsd",
+))]
+pub mod attributes;
 mod end;
 pub mod errno;
 mod fork;
