@@ -2,7 +2,8 @@
 //!
 //! Each default has a source. *Here* is the two-core machine of the project's published figures (Linux
 //! 6.18 as a guest, AMD EPYC): `cargo xtask simulate calibrate` measures those again, on any machine.
-//! Many-core figures cannot be measured on two cores; they are published ones, and named.
+//! Many-core figures cannot be measured on two cores; they are published ones, named, and written down from
+//! memory: orders of magnitude.
 
 use crate::Ps;
 use serde::{Deserialize, Serialize};
