@@ -28,13 +28,19 @@ pub struct Summary {
     pub skipped: u32,
     /// Those skipped that have a name, and why.
     pub left_out: Vec<String>,
+    /// Those failed that have a name, and what is wrong with them where that is short.
+    pub broken: Vec<String>,
 }
 
 impl Summary {
     /// One good check.
-    pub const PASSED: Summary = Summary { passed: 1, failed: 0, skipped: 0, left_out: Vec::new() };
-    /// One bad check.
-    pub const FAILED: Summary = Summary { passed: 0, failed: 1, skipped: 0, left_out: Vec::new() };
+    pub const PASSED: Summary = Summary::checks(1, 0);
+    /// One bad check, which has no name.
+    pub const FAILED: Summary = Summary::checks(0, 1);
+
+    const fn checks(passed: u32, failed: u32) -> Summary {
+        Summary { passed, failed, skipped: 0, left_out: Vec::new(), broken: Vec::new() }
+    }
 
     /// One check that could not run, said loudly.
     pub fn skipped(what: &str, reason: &str) -> Summary {
@@ -51,7 +57,9 @@ impl Summary {
             }
             Err(error) => {
                 println!("FAILED: {what}: {error:#}");
-                Summary::FAILED
+                let said = format!("{error:#}");
+                let broken = vec![format!("{what}: {}", said.lines().next().unwrap_or_default())];
+                Summary { broken, ..Summary::FAILED }
             }
         }
     }
@@ -68,6 +76,7 @@ impl AddAssign for Summary {
         self.failed += other.failed;
         self.skipped += other.skipped;
         self.left_out.append(&mut other.left_out);
+        self.broken.append(&mut other.broken);
     }
 }
 
@@ -138,23 +147,29 @@ fn close(ran: &[Ran], require: bool) -> (String, bool) {
     if ran.len() > 1 {
         let _ = writeln!(lines, "slowest: {}", slowest(ran));
     }
-    if total.skipped > 0 {
-        lines += "skipped:\n";
-    }
-    for Ran { name, summary, .. } in ran {
-        for what in &summary.left_out {
-            let _ = writeln!(lines, "  {name}: {what}");
-        }
-        let nameless = summary.skipped.saturating_sub(summary.left_out.len() as u32);
-        if nameless > 0 {
-            let _ = writeln!(lines, "  {name}: {nameless} that only its output names");
-        }
-    }
+    lines += &named("skipped", ran, |summary| (summary.skipped, &summary.left_out));
+    lines += &named("failed", ran, |summary| (summary.failed, &summary.broken));
     if require {
         total.failed += std::mem::take(&mut total.skipped);
     }
     let _ = write!(lines, "{total}");
     (lines, total.good())
+}
+
+/// Those of all lanes that were skipped, or have failed, by name: how many there are in a lane, and the names.
+fn named(what: &str, ran: &[Ran], of: impl Fn(&Summary) -> (u32, &Vec<String>)) -> String {
+    let mut lines = String::new();
+    for Ran { name, summary, .. } in ran {
+        let (count, names) = of(summary);
+        for what in names {
+            let _ = writeln!(lines, "  {name}: {what}");
+        }
+        let nameless = count.saturating_sub(names.len() as u32);
+        if nameless > 0 {
+            let _ = writeln!(lines, "  {name}: {nameless} that only its output names");
+        }
+    }
+    if lines.is_empty() { lines } else { format!("{what}:\n{lines}") }
 }
 
 /// The three lanes that took longest.
@@ -263,6 +278,17 @@ mod tests {
         assert!(good && lines.ends_with(wanted), "{lines}");
         let (lines, _) = close(&[Ran::of("host", || Ok(Summary::PASSED))], false);
         assert!(!lines.contains("skipped:"), "{lines}");
+    }
+
+    #[test]
+    fn what_failed_is_named_last_before_the_counts() {
+        let mut summary = Summary::of("a check", Err(anyhow::anyhow!("no such file\nand more")));
+        summary += Summary { passed: 1, failed: 2, broken: vec!["a::b".into()], ..Summary::default() };
+        summary += skipped().unwrap();
+        let (lines, good) = close(&[Ran { name: "asan".into(), summary, took: Duration::ZERO }], false);
+        let wanted = "  asan: a check: no such tool\nfailed:\n  asan: a check: no such file\n  asan: a::b\n  \
+                      asan: 1 that only its output names\n1 passed, 3 failed, 1 skipped";
+        assert!(!good && lines.ends_with(wanted), "{lines}");
     }
 
     #[test]

@@ -5,11 +5,12 @@ use toolchain::command::Ended;
 
 impl Summary {
     /// Reads one line of what a test program prints. A closing line adds its counts, and it is said how
-    /// many tests they are of; a line about an ignored test gives one of them its name.
+    /// many tests they are of; a line about a test that was ignored or has failed gives one of them its name.
     pub fn read_libtest_line(&mut self, line: &str) -> Option<u32> {
         let line = line.trim();
         let Some(counts) = line.strip_prefix("test result: ") else {
             self.left_out.extend(ignored(line));
+            self.broken.extend(failed(line));
             return None;
         };
         let counts = counts.split_once(". ").map_or(counts, |(_, counts)| counts);
@@ -42,6 +43,11 @@ fn ignored(line: &str) -> Option<String> {
         Some(reason) => Some(format!("{name}: {reason}")),
         None => how.is_empty().then(|| name.to_owned()),
     }
+}
+
+/// `test a::b ... FAILED`, as an entry of what is broken.
+fn failed(line: &str) -> Option<String> {
+    Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.trim_end().to_owned())
 }
 
 /// The number in `running 3 tests`, with which a test program begins.
@@ -228,6 +234,15 @@ mod tests {
         for other in ["running 1 tested", "running for 3 tests", "test a ... ok"] {
             assert_eq!(announced(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_failed_test_is_known_by_its_name() {
+        let mut programs = Programs::default();
+        programs.take(b"running 2 tests\ntest a::b    ... FAILED\ntest b ... ok\n");
+        programs.take(b"test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured\n");
+        let (summary, _) = programs.end(&exited(101));
+        assert_eq!((summary.failed, summary.broken), (1, vec!["a::b".into()]));
     }
 
     #[test]

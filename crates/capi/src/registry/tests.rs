@@ -294,54 +294,67 @@ fn nobody_is_at_work_on_a_pool_that_was_freed() {
     registry.notes.settle(Native::heavy_barrier_init);
     let pools: [&'static AtomicU64; 2] = [const { AtomicU64::new(GONE) }; 2].map(keep);
     let now = AtomicUsize::new(usize::MAX);
+    let found = [const { AtomicU64::new(0) }; 2];
     let ended = AtomicBool::new(false);
     let place_of = |number: usize| Place::from_number(number).expect("a place");
-    let (found, freed) = std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..2)
-            .map(|_| {
-                scope.spawn(|| {
-                    let (mut found, mut missed) = (0u64, usize::MAX);
-                    while !ended.load(Ordering::Relaxed) {
-                        let bits = now.load(Ordering::Acquire);
-                        if bits == usize::MAX {
-                            continue;
-                        }
-                        match registry.find_as(place_of(bits), Native::thread_token()) {
-                            Some(at_work) => {
-                                assert_ne!(bits, missed, "it had been missed and is there again");
-                                assert_ne!(at_work.pool.load(Ordering::Relaxed), GONE);
-                                found += 1;
-                            }
-                            None => missed = bits,
-                        }
-                        // Or else there is always somebody at work.
-                        for _ in 0..found % 64 {
-                            core::hint::spin_loop();
-                        }
-                    }
-                    found
-                })
-            })
-            .collect();
-        let (until, mut freed) = (Instant::now() + Duration::from_millis(500), 0u64);
-        while Instant::now() < until {
+    let call = |found: &AtomicU64| {
+        let mut missed = usize::MAX;
+        while !ended.load(Ordering::Relaxed) {
+            let bits = now.load(Ordering::Acquire);
+            if bits == usize::MAX {
+                continue;
+            }
+            match registry.find_as(place_of(bits), Native::thread_token()) {
+                Some(at_work) => {
+                    assert_ne!(bits, missed, "it had been missed and is there again");
+                    assert_ne!(at_work.pool.load(Ordering::Relaxed), GONE);
+                    found.fetch_add(1, Ordering::Relaxed);
+                }
+                None => missed = bits,
+            }
+            // Or else there is always somebody at work.
+            for _ in 0..found.load(Ordering::Relaxed) % 64 {
+                core::hint::spin_loop();
+            }
+        }
+    };
+    let free = || {
+        // A failed assertion ends the others, too.
+        let _end = Ended(&ended);
+        let (began, mut freed) = (Instant::now(), 0u64);
+        // As many as there is time for, and never so few that nothing was tried.
+        while began.elapsed() < Duration::from_millis(500)
+            || freed < 50
+            || found.iter().any(|found| found.load(Ordering::Relaxed) < 50)
+        {
+            assert!(began.elapsed() < Duration::from_secs(120), "a caller has ended");
             let pool = pools[(freed % 2) as usize];
             pool.store(7, Ordering::Relaxed);
             let place = let_to(registry, pool);
             now.store(place.number(), Ordering::Release);
             while registry.evict(place, Native::thread_token(), Native::heavy_barrier).is_err() {
-                if until.elapsed() > Duration::from_secs(60) {
-                    ended.store(true, Ordering::Relaxed);
-                    panic!("somebody is at work for ever");
-                }
+                assert!(began.elapsed() < Duration::from_secs(120), "somebody is at work for ever");
                 std::thread::yield_now();
             }
             pool.store(GONE, Ordering::Relaxed);
             freed += 1;
         }
-        ended.store(true, Ordering::Relaxed);
-        (callers.into_iter().map(|caller| caller.join().expect("no assertion failed")).sum::<u64>(), freed)
+        freed
+    };
+    let freed = std::thread::scope(|scope| {
+        for found in &found {
+            scope.spawn(|| call(found));
+        }
+        free()
     });
-    println!("{found} times at work, {freed} freed");
-    assert!(found > 0 && freed > 10);
+    println!("{found:?} times at work, {freed} freed");
+}
+
+/// Ends the callers when it is dropped.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
