@@ -146,7 +146,10 @@ mod elf {
         static extram_tls_owners_v3: [AtomicUsize; PAIRS];
     }
 
-    #[inline(always)]
+    // With SVE a call of its own: every call may change the vector registers beyond 128 bits and the
+    // predicates, and so may the C library here, which does not save them.
+    #[cfg_attr(all(target_arch = "aarch64", target_feature = "sve"), inline(never))]
+    #[cfg_attr(not(all(target_arch = "aarch64", target_feature = "sve")), inline(always))]
     pub(crate) fn block() -> *const Block {
         let address: usize;
         // SAFETY: reads the thread pointer and the block's offset from it, which the linker fills

@@ -78,6 +78,9 @@ impl<const BARRIER: bool> Case<BARRIER> {
         assert!(*began.get_mut());
         if forked {
             assert_works(shared, step, self.limit);
+            // What this thread had in its hands, it has still.
+            let lost = shared.table.iter().filter(|m| m.stage() == Stage::Lost).count();
+            assert_eq!(lost, vanished.len(), "step {step}: lost");
             for m in vanished {
                 assert_eq!(shared.table.get(m).stage(), Stage::Lost, "step {step}: {m} has been used again");
             }

@@ -55,7 +55,7 @@ pub(super) fn fate(copy: &Path, mutation: &Mutation) -> Result<Fate> {
     }
     let host = Command::new("cargo").dir(copy).args(["test", "-p", "extram-core", "-p", "extram"]);
     let host = host.args(["-p", "extram-faults", "--lib", "--tests", "--no-fail-fast"]);
-    for command in [loom_tests().dir(copy).env("RUST_BACKTRACE", "0"), host] {
+    for command in [renewed(loom_tests()).dir(copy), host] {
         match outcome(&command, ALL_TESTS, None)? {
             Fate::Survived => {}
             other => return Ok(other),
@@ -71,7 +71,13 @@ fn place(copy: &Path, mutation: &Mutation) -> Command {
         Some("shuttle") => shuttle_tests(1000, 1),
         Some(words) => Command::new("cargo").arg("test").args(words.split(' ')),
     };
-    command.dir(copy).env("RUST_BACKTRACE", "0")
+    renewed(command).dir(copy)
+}
+
+/// With what is built again and again: the next mutation is in the same crate, most of which stays.
+fn renewed(command: Command) -> Command {
+    let command = command.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+    command.env("RUST_BACKTRACE", "0")
 }
 
 /// The test and no other.

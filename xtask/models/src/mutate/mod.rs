@@ -19,7 +19,8 @@ use fate::{Fate, ONE_TEST, alone, fate, outcome, verdict};
 use judge::Summary;
 use mutation::{Mutation, apply, path, read};
 use page::{HEADER, NOT_RUN, page, row, told};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use toolchain::command::Command;
@@ -73,21 +74,24 @@ fn run(mutations: &[&Mutation], mut save: impl FnMut(&str) -> Result<()>) -> Res
     let copy = copy_workspace()?;
     let mut summary = Summary::default();
     let mut rows = String::new();
-    let mut passing = BTreeSet::new();
+    // A test that fails in any case would catch everything. All of them before the first mutation, since
+    // nothing has to be built between them.
+    let mut before = BTreeMap::new();
+    for mutation in mutations {
+        let Some(test) = &mutation.caught_by else { continue };
+        if let Entry::Vacant(entry) = before.entry((&mutation.place, test)) {
+            println!("\n-- no mutation: {test}");
+            entry.insert(outcome(&alone(&copy, mutation, test), ONE_TEST, Some(test))?);
+        }
+    }
     for mutation in mutations {
         println!("\n-- {}", mutation.name);
-        let named = mutation.caught_by.as_ref().map(|test| (&mutation.place, test));
-        if let Some(named) = named
-            && !passing.contains(&named)
+        if let Some(test) = &mutation.caught_by
+            && before[&(&mutation.place, test)] != Fate::Survived
         {
-            // A test that fails in any case would catch everything.
-            let before = outcome(&alone(&copy, mutation, named.1), ONE_TEST, Some(named.1))?;
-            if before != Fate::Survived {
-                let why = Err(anyhow::anyhow!("without a mutation {} ends with {before:?}", named.1));
-                summary += Summary::of(&mutation.name, why);
-                continue;
-            }
-            passing.insert(named);
+            let why = Err(anyhow::anyhow!("{test} does not pass without a mutation"));
+            summary += Summary::of(&mutation.name, why);
+            continue;
         }
         let path = copy.join(path(mutation));
         let source = std::fs::read_to_string(&path)?;
