@@ -193,15 +193,16 @@ fn to_leave_otherwise(
 /// EXTRAM_OK also if none is deeper.
 ///
 /// EXTRAM_INVALID as extram_leave, and where a deeper call is not to be left now (while extram_prewarm
-/// runs in it): then none is.
+/// runs in it, in admit and in retire): then none is.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_leave_to(pool: *mut extram_pool, m: *mut extram_m, depth: u32) -> c_int {
     coded(|| {
         let (at_work, m) = to_leave(pool, m)?;
-        if depth < m.context().floor() {
+        let deeper = m.depth().saturating_sub(depth);
+        if depth < m.context().floor() || deeper > raw::calls(m) {
             return Err(EXTRAM_INVALID);
         }
-        for _ in depth..m.depth() {
+        for _ in 0..deeper {
             // SAFETY: the reference is not used after the last one: the range was counted before.
             unsafe { raw::leave(at_work.pool, m) }?;
         }

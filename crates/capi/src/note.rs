@@ -140,6 +140,8 @@ impl Said {
 
     #[cold]
     fn count(count: &'static AtomicUsize) -> Said {
+        // First: a handler that forks in between finds one more, which is not counted yet.
+        own::more(count);
         count.fetch_add(1, Ordering::Relaxed);
         // Partner of the fence in `evict`: it sees the count, or we see the mark.
         fence(Ordering::SeqCst);
@@ -148,11 +150,68 @@ impl Said {
 
     #[cold]
     fn count_less(count: &AtomicUsize) {
-        // Not below 0: a forked child has forgotten the calls that it was forked from.
+        // Not below 0: a handler may have forked before the call was counted, or since it is not any more.
         let less = |count: usize| count.checked_sub(1);
         // Release: as in `drop`.
         let _ = count.fetch_update(Ordering::Release, Ordering::Relaxed, less);
+        own::less();
     }
+}
+
+/// What the calling thread has counted, for a child that it may fork meanwhile: there the count is its
+/// own alone.
+mod own {
+    use super::AtomicUsize;
+
+    #[cfg(feature = "std")]
+    mod words {
+        use core::cell::Cell;
+
+        std::thread_local! {
+            /// How many of its calls are counted, and of which counts: a bit for some of them each.
+            pub(super) static OWN: (Cell<usize>, Cell<u64>) = const { (Cell::new(0), Cell::new(0)) };
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn bit(count: &AtomicUsize) -> u64 {
+        1 << (core::ptr::from_ref(count).addr() / size_of::<crate::registry::Slot<()>>() % 64)
+    }
+
+    pub(super) fn more(count: &AtomicUsize) {
+        #[cfg(feature = "std")]
+        words::OWN.with(|(counted, whose)| {
+            whose.set(whose.get() | bit(count));
+            counted.set(counted.get() + 1);
+        });
+        let _ = count;
+    }
+
+    pub(super) fn less() {
+        #[cfg(feature = "std")]
+        words::OWN.with(|(counted, whose)| {
+            counted.set(counted.get() - 1);
+            if counted.get() == 0 {
+                whose.set(0);
+            }
+        });
+    }
+
+    /// At least as many of this count as are the calling thread's, and none if none is, but for one
+    /// count in 64.
+    #[cfg(all(feature = "std", any(unix, test)))]
+    pub(super) fn at_most(count: &AtomicUsize) -> usize {
+        words::OWN.with(|(counted, whose)| if whose.get() & bit(count) == 0 { 0 } else { counted.get() })
+    }
+}
+
+/// In a forked child: the calls that the threads which have not come along had counted are over, and those
+/// of this thread are not.
+#[cfg(all(feature = "std", any(unix, test)))]
+pub(crate) fn count_own(count: &AtomicUsize) {
+    // Relaxed: one thread.
+    let own = count.load(Ordering::Relaxed).min(own::at_most(count));
+    count.store(own, Ordering::Relaxed);
 }
 
 impl Drop for Said {

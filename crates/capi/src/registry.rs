@@ -42,6 +42,8 @@
 use crate::Native;
 use crate::code::extram_code::{self, EXTRAM_BUSY, EXTRAM_INVALID, EXTRAM_TOO_MANY};
 use crate::handle::{Place, SLOTS, extram_pool};
+#[cfg(all(feature = "std", any(unix, test)))]
+use crate::note;
 use crate::note::{Note, Noted, Notes, Said};
 use crate::runtime::Foreign;
 use crate::seat;
@@ -173,9 +175,8 @@ impl<T> Slot<T> {
 
     #[cfg(all(feature = "std", any(unix, test)))]
     fn in_child(&self, slot: usize, token: usize) {
-        // Relaxed, all: one thread. A count of this thread's own is forgotten, too: only `free` asks
-        // for it, and no call on a closed pool runs code that could free it.
-        self.count.store(0, Ordering::Relaxed);
+        // Relaxed, all: one thread.
+        note::count_own(&self.count);
         let pool = self.pool.load(Ordering::Relaxed).map_addr(|address| address & !MARK);
         match self.tenure.orphaned(token) {
             // Nobody has been told of a pool in the making. What it has in memory is lost.

@@ -11,7 +11,7 @@ use face::{code, config, end, enter, enter_from_signal, leave, new, stats, try_e
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{null, null_mut, without_provenance_mut};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
 /// What a runtime was asked and told.
@@ -201,6 +201,37 @@ fn no_more_stay_spare_than_may() {
     }
     assert_eq!((stats(pool).spare, world.counts()), (2, (6, 4)));
     end(pool);
+}
+
+/// The call that is being entered, or left, is not to be left: if it would have to be, none is.
+#[test]
+fn what_calls_in_while_it_is_admitted_is_not_left_with_that() {
+    static POOL: AtomicPtr<extram_pool> = AtomicPtr::new(null_mut());
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    unsafe extern "C-unwind" fn passing(_: *mut c_void, _: *mut extram_m) {
+        let pool = POOL.load(SeqCst);
+        // Of the first M, the pool is not known yet.
+        if pool.is_null() {
+            return;
+        }
+        let m = enter(pool).expect("nested");
+        assert_eq!(enter(pool), Ok(m));
+        assert_eq!(code(extram_leave_to(pool, m, 0)), EXTRAM_INVALID);
+        assert_eq!(extram_depth(m), 3, "none has been left");
+        assert_eq!(code(extram_leave_to(pool, m, 1)), EXTRAM_OK);
+        TRIED.fetch_add(1, SeqCst);
+    }
+    for binding in [EXTRAM_BIND_THREAD, EXTRAM_BIND_CALL] {
+        let pool = new(&extram_config { binding, admit: Some(passing), retire: Some(passing), ..config() });
+        POOL.store(pool, SeqCst);
+        for _ in 0..2 {
+            let m = enter(pool).expect("in");
+            assert_eq!(leave(pool, m), EXTRAM_OK);
+        }
+        assert_eq!(TRIED.swap(0, SeqCst), 4);
+        POOL.store(null_mut(), SeqCst);
+        end(pool);
+    }
 }
 
 /// As after a `longjmp` over functions that would have left.

@@ -6,8 +6,9 @@ mod face;
 use extram_capi::extram_code::*;
 use extram_capi::*;
 use face::{code, config, end, enter, in_a_child, leave, new, stats, until};
-use std::ptr::without_provenance_mut;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::{null_mut, without_provenance_mut};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
 
 /// A child of `fork` can free what was in use in its parent by threads that did not come along.
 #[test]
@@ -64,4 +65,45 @@ fn a_pool_that_others_free_and_ask_for_can_be_freed_in_the_child() {
             face::free(pool);
         }
     });
+}
+
+/// A thread may fork in what it is shown the Ms, or told the state, of a pool by: in the child that pool
+/// is not freed before it has been shown, whichever way the thread says that it is at work on it.
+#[test]
+fn a_walk_goes_on_in_the_child_that_was_forked_in_it() {
+    static POOLS: [AtomicPtr<extram_pool>; 2] = [const { AtomicPtr::new(null_mut()) }; 2];
+    fn stay() -> bool {
+        let pools = POOLS.each_ref().map(|pool| pool.load(SeqCst));
+        pools.map(|pool| code(extram_pool_close(pool))) == [EXTRAM_OK; 2]
+            && pools.map(|pool| code(extram_pool_free(pool))) == [EXTRAM_BUSY; 2]
+    }
+    fn held_up() -> c_int {
+        c_int::from(in_a_child(stay))
+    }
+    extern "C-unwind" fn innermost(_: *mut c_void, _: *const extram_m_info) -> c_int {
+        held_up()
+    }
+    extern "C-unwind" fn told(_: *mut c_void, _: *const c_char, _: usize) -> c_int {
+        held_up()
+    }
+    // The thread's note names the first pool, so this is counted.
+    extern "C-unwind" fn outer(_: *mut c_void, _: *const extram_m_info) -> c_int {
+        let second = POOLS[1].load(SeqCst);
+        // SAFETY: functions of those types.
+        unsafe {
+            let shown = extram_each_m(second, Some(innermost), null_mut());
+            c_int::from(shown == 1 && extram_dump(second, Some(told), null_mut()) == 1)
+        }
+    }
+    for pool in &POOLS {
+        pool.store(new(&extram_config { binding: EXTRAM_BIND_CALL, ..config() }), SeqCst);
+    }
+    let pools = POOLS.each_ref().map(|pool| pool.load(SeqCst));
+    let there = pools.map(|pool| pool.addr());
+    // SAFETY: a function of that type.
+    let shown = unsafe { extram_each_m(pools[0], Some(outer), null_mut()) };
+    assert_eq!(shown, 1, "each way was tried, in a child");
+    for pool in there {
+        end(without_provenance_mut(pool));
+    }
 }

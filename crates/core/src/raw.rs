@@ -99,6 +99,13 @@ pub unsafe fn leave_held<R: Runtime, P: Port>(
     Ok(())
 }
 
+/// How many of the calls with an M that the calling thread is inside can be [left](leave): not one that is
+/// being entered or left, nor a guard's.
+#[inline]
+pub fn calls<R: Runtime>(m: &M<R>) -> u32 {
+    m.call().raw()
+}
+
 /// Whether the call with an M that the calling thread is inside has been admitted. It stays so until
 /// [`Runtime::retire`] is called for the M on this thread.
 #[inline]

@@ -208,12 +208,17 @@ mod in_a_forked_child {
         assert_eq!(registry.free(place, || true), Err(EXTRAM_BUSY), "its own");
         registry.in_child(ME);
         let (uncounted, other_place, other_pool) = one_pool(false);
-        let counted = uncounted.find_as(other_place, OTHER);
+        std::thread::scope(|scope| {
+            // It vanishes inside.
+            let vanishing = || core::mem::forget(uncounted.find_as(other_place, OTHER));
+            scope.spawn(vanishing).join().expect("no panic");
+        });
         assert_eq!(uncounted.free(other_place, || true), Err(EXTRAM_BUSY));
+        let counted = uncounted.find_as(other_place, ME);
         uncounted.in_child(ME);
-        assert_eq!(uncounted.free(other_place, || true), Ok(()), "over for the child");
-        // Should it be this thread's own after all, the count stays at 0.
+        assert_eq!(uncounted.free(other_place, || true), Err(EXTRAM_BUSY), "its own");
         drop(counted);
+        assert_eq!(uncounted.free(other_place, || true), Ok(()), "the other's is over for the child");
         let next = let_to(uncounted, other_pool);
         assert_eq!((next.slot(), uncounted.free(next, || true)), (other_place.slot(), Ok(())));
         assert_eq!(registry.free(place, || true), Ok(()));
