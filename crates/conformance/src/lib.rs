@@ -269,11 +269,29 @@ fn tell(report: &mut dyn Write, verdict: Verdict, suspects: &str) -> Told {
 pub fn run_on<S: Subject>(config: &Config, report: &mut dyn Write) -> Outcome {
     let mut outcome = Outcome::default();
     let config = Config { threads: config.threads.min(most_threads::<S>()), ..*config };
+    let ended = run_checks::<S>(&config, report, &mut outcome);
+    run_scenarios::<S>(&config, report, ended, &mut outcome);
+    let _ = writeln!(report, "{outcome}");
+    outcome
+}
+
+/// The same without the checks of the port's single functions, which tell the same each time where the
+/// port is a known one: for who runs it thousands of times.
+pub fn run_scenarios_on<S: Subject>(config: &Config, report: &mut dyn Write) -> Outcome {
+    let mut outcome = Outcome::default();
+    let config = Config { threads: config.threads.min(most_threads::<S>()), ..*config };
+    run_scenarios::<S>(&config, report, None, &mut outcome);
+    let _ = writeln!(report, "{outcome}");
+    outcome
+}
+
+/// The port's functions, one by one; why nothing can run after them, if so.
+fn run_checks<S: Subject>(config: &Config, report: &mut dyn Write, outcome: &mut Outcome) -> Option<Verdict> {
     let mut ended = None;
     for (at, (check, run)) in CHECKS.iter().zip(port::runs::<S>()).enumerate() {
         // Before it runs: what crashes is the last line then.
         let _ = write!(report, "{}: {}: ", check.function, check.title);
-        let told = tell(report, ended.unwrap_or_else(|| run(&config)), check.function);
+        let told = tell(report, ended.unwrap_or_else(|| run(config)), check.function);
         outcome.count(told, 1 << at, |outcome| (&mut outcome.broken, &mut outcome.unchecked));
         match told {
             Told::Stuck => ended = Some(Verdict::Skipped("threads of an earlier check are stuck")),
@@ -283,17 +301,24 @@ pub fn run_on<S: Subject>(config: &Config, report: &mut dyn Write) -> Outcome {
             _ => {}
         }
     }
+    ended
+}
+
+fn run_scenarios<S: Subject>(
+    config: &Config,
+    report: &mut dyn Write,
+    mut ended: Option<Verdict>,
+    outcome: &mut Outcome,
+) {
     for (number, run, suspects) in scenarios::<S>() {
         let scenario = &CATALOGUE[number as usize - 1];
         let _ = write!(report, "{:>2} {}: ", scenario.number, scenario.title);
-        let told = tell(report, ended.unwrap_or_else(|| run(&config)), suspects);
+        let told = tell(report, ended.unwrap_or_else(|| run(config)), suspects);
         outcome.count(told, 1 << number, |outcome| (&mut outcome.failures, &mut outcome.skips));
         if told == Told::Stuck {
             ended = Some(Verdict::Skipped("threads of an earlier scenario are stuck"));
         }
     }
-    let _ = writeln!(report, "{outcome}");
-    outcome
 }
 
 /// The README's example, compiled and run.

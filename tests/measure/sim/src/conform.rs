@@ -3,7 +3,7 @@
 
 use crate::costs::US;
 use crate::{Costs, Failure, Simulated, explore};
-use extram_conformance::{Config, OnHeap, Outcome, Subject, run_on};
+use extram_conformance::{Config, OnHeap, Outcome, run_on, run_scenarios_on};
 use std::time::Duration;
 
 /// As many scenarios as the suite has.
@@ -28,26 +28,33 @@ const HOLD_UP: [u32; 4] = [8, 32, 128, 1024];
 const COSTS: Costs =
     Costs { idle_exit: US, create: 2 * US, end: 2 * US, join: US, spread: 50, ..Costs::LINUX };
 
-/// The suite by one seed: what came out, and the report.
+/// How the suite runs: all of it, or the scenarios alone.
+type Run = fn(&Config, &mut dyn core::fmt::Write) -> Outcome;
+
+/// The suite's scenarios by one seed: what came out, and the report.
 ///
 /// # Errors
 ///
 /// Threads of the suite wait for ever, all of them, or one panicked.
 pub fn conform(seed: u64) -> Result<(Outcome, String), Failure> {
-    conform_as::<OnHeap<Simulated>>(seed)
+    run(seed, run_scenarios_on::<OnHeap<Simulated>>)
 }
 
-/// The same for any pool.
+/// The whole of it, the checks of the simulated port's functions as well.
 ///
 /// # Errors
 ///
 /// As above.
-pub fn conform_as<S: Subject<Port = Simulated>>(seed: u64) -> Result<(Outcome, String), Failure> {
+pub fn conform_whole(seed: u64) -> Result<(Outcome, String), Failure> {
+    run(seed, run_on::<OnHeap<Simulated>>)
+}
+
+fn run(seed: u64, suite: Run) -> Result<(Outcome, String), Failure> {
     let mut draw = fastrand::Rng::with_seed(seed);
     let (cores, hold_up) = (draw.u32(1..=8), HOLD_UP[draw.usize(0..HOLD_UP.len())]);
-    let (result, _) = explore(&COSTS, cores, seed, hold_up, || {
+    let (result, _) = explore(&COSTS, cores, seed, hold_up, move || {
         let mut report = String::new();
-        (run_on::<S>(&CONFIG, &mut report), report)
+        (suite(&CONFIG, &mut report), report)
     })?;
     Ok(result)
 }

@@ -123,4 +123,6 @@ fn every_scenario_holds_under_some_seeds_and_a_seed_is_the_same_again() {
         assert!(outcome.passed() && outcome.skips == 0, "seed {seed}: {report}");
     }
     assert_eq!(conform::conform(3).unwrap(), conform::conform(3).unwrap());
+    let (outcome, report) = conform::conform_whole(3).unwrap();
+    assert!(outcome.passed() && outcome.skips == 0 && outcome.broken == 0, "{report}");
 }
