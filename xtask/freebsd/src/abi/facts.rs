@@ -131,9 +131,12 @@ pub(super) fn named() -> Result<()> {
     let facts = std::fs::read_to_string(root.join(FACTS)).context(FACTS)?;
     let mut missing = BTreeSet::new();
     for dir in SOURCES {
+        let library =
+            std::fs::read_to_string(root.join(dir).join("lib.rs")).with_context(|| (*dir).to_owned())?;
         for file in root.join(dir).read_dir().with_context(|| (*dir).to_owned())? {
             let path = file?.path();
-            if path != root.join(FACTS) && !path.ends_with("tests.rs") {
+            let module = path.file_stem().unwrap_or_default().to_string_lossy();
+            if path != root.join(FACTS) && !path.ends_with("tests.rs") && !elsewhere(&library, &module) {
                 let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
                 missing.extend(unnamed(&text, &facts));
             }
@@ -143,6 +146,19 @@ pub(super) fn named() -> Result<()> {
         bail!("not in {FACTS}: {}", Vec::from_iter(missing).join(", "));
     }
     Ok(())
+}
+
+/// Whether `library` has the module on systems alone of which FreeBSD is none.
+fn elsewhere(library: &str, module: &str) -> bool {
+    let ends = [format!("\nmod {module};"), format!("\npub mod {module};")];
+    let Some(end) = ends.iter().find_map(|end| library.find(end.as_str())) else { return false };
+    let above = &library[..end];
+    // The attribute right above it, if it is one.
+    let attribute = above.ends_with(']').then(|| above.rfind("\n#[cfg(")).flatten();
+    attribute.is_some_and(|from| {
+        let systems = &above[from..];
+        !systems.contains(';') && systems.contains("target_os = ") && !systems.contains("\"freebsd\"")
+    })
 }
 
 /// What `source` takes from the `libc` crate on FreeBSD and `facts` does not name.
@@ -214,6 +230,15 @@ declared!(Membarrier = membarrier: fn(c_int, c_uint) -> c_int);
                       // libc::in_a_comment\nlet x = libc::forgotten(libc::FAILED);\n\
                       mod tests {\nlibc::of_a_test();";
         assert_eq!(unnamed(source, TEXT), ["forgotten"]);
+    }
+
+    #[test]
+    fn what_other_systems_alone_have_is_none_of_freebsds() {
+        let library = "\nmod fork;\n#[cfg(any(\n    target_os = \"linux\",\n    target_os = \"netbsd\",\n))]\n\
+            pub mod attributes;\nmod end;\n#[cfg(any(target_os = \"linux\", target_os = \"freebsd\"))]\n\
+            mod both;\n";
+        let found = ["attributes", "fork", "end", "both", "none"].map(|module| elsewhere(library, module));
+        assert_eq!(found, [true, false, false, false, false]);
     }
 
     #[test]
