@@ -118,10 +118,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[cold]
     pub(crate) fn adopt(&'static self) -> Result<bool, EnterError> {
         let token = P::thread_token();
-        // Acquire: partner of the release in `bereave` and in `Adopting`; the claim looks at no older word
-        // than theirs. (In a forked child the fork orders it.)
+        // Relaxed, here and wherever it is written: the claim may look at an older word than theirs who
+        // gave up; so whoever lowers it looks once more, after a fence (`bereave`).
         let adopted = self.orphaned.load(Ordering::Relaxed) == ORPHANED
-            && self.orphaned.compare_exchange(ORPHANED, token, Ordering::Acquire, Ordering::Relaxed).is_ok();
+            && self.orphaned.compare_exchange(ORPHANED, token, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if !adopted {
             return Ok(false);
         }
@@ -144,8 +144,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // done.
         fence(Ordering::SeqCst);
         if self.list.glance().failed() {
-            // Release: partner of the acquire in `adopt`. If it fails somebody is at it already.
-            let _ = self.orphaned.compare_exchange(0, ORPHANED, Ordering::Release, Ordering::Relaxed);
+            // If it fails somebody is at it already.
+            let _ = self.orphaned.compare_exchange(0, ORPHANED, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 }
@@ -158,7 +158,7 @@ struct Adopting<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for Adopting<R, P> {
     fn drop(&mut self) {
-        self.pool.orphaned.store(self.then, Ordering::Release);
+        self.pool.orphaned.store(self.then, Ordering::Relaxed);
         if self.then == 0 {
             // Meanwhile the M may have been taken, and gone.
             self.pool.bereave();

@@ -115,6 +115,9 @@ pub(super) type SharedPool = Pool<ModelRuntime, ModelPort<false>>;
 /// A started pool.
 pub(super) struct ModelPool<const BARRIER: bool>(*mut Pool<ModelRuntime, ModelPort<BARRIER>>);
 
+// SAFETY: a pointer to a pool, which threads share; freed by the one that has this.
+unsafe impl<const BARRIER: bool> Send for ModelPool<BARRIER> {}
+
 impl<const BARRIER: bool> ModelPool<BARRIER> {
     pub(super) fn new(binding: Binding, limit: u32) -> Self {
         Self::failing_at(binding, limit, 0)
