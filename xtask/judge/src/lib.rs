@@ -91,8 +91,13 @@ pub type Lane<'a> = (&'a str, Box<dyn Fn() -> Result<Summary> + 'a>);
 
 /// Runs the lanes one after the other, whatever becomes of each; prints the closing lines, and fails if
 /// not all is good. With `require`, what was skipped has failed. A lane but the first that would begin after
-/// the time `within` is skipped.
-pub fn judge(lanes: &[Lane], require: bool, within: Option<Duration>) -> Result<()> {
+/// the time `within` is skipped. What `table` makes of the lanes stands above the closing lines.
+pub fn judge(
+    lanes: &[Lane],
+    require: bool,
+    within: Option<Duration>,
+    table: impl FnOnce(&[Ran]) -> String,
+) -> Result<()> {
     let began = Instant::now();
     let late = |at: usize| within.filter(|within| at > 0 && began.elapsed() >= *within);
     let one = |(at, (name, lane)): (usize, &Lane)| match late(at) {
@@ -101,7 +106,7 @@ pub fn judge(lanes: &[Lane], require: bool, within: Option<Duration>) -> Result<
     };
     let ran: Vec<_> = lanes.iter().enumerate().map(one).collect();
     let (closing, good) = close(&ran, require);
-    println!("\n{closing}");
+    println!("\n{}{closing}", table(&ran));
     if !good {
         bail!("not all good");
     }
@@ -113,16 +118,18 @@ fn too_late(name: &str, within: Duration) -> Summary {
 }
 
 /// A lane that ran, and how it ended.
-struct Ran {
-    name: String,
-    summary: Summary,
+pub struct Ran {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub summary: Summary,
     took: Duration,
 }
 
 impl Ran {
     /// Runs it. A lane that ends in an error has failed, whatever it counted before; one in which
     /// nothing ran, and which does not say why, has failed, too.
-    fn of(name: &str, lane: impl FnOnce() -> Result<Summary>) -> Ran {
+    pub fn of(name: &str, lane: impl FnOnce() -> Result<Summary>) -> Ran {
         println!("\n== {name}");
         let begin = Instant::now();
         let summary = match lane() {
@@ -206,6 +213,10 @@ mod tests {
         (counts.to_owned(), good)
     }
 
+    fn none(_: &[Ran]) -> String {
+        String::new()
+    }
+
     fn skipped() -> Result<Summary> {
         Ok(Summary::skipped("a check", "no such tool"))
     }
@@ -220,9 +231,9 @@ mod tests {
             ("fails", Box::new(failing)),
             ("later", Box::new(|| Ok(Summary { passed: later.replace(1) + 1, ..Summary::default() }))),
         ];
-        assert!(judge(&lanes, false, None).is_err());
+        assert!(judge(&lanes, false, None, none).is_err());
         assert_eq!(later.get(), 1);
-        assert!(judge(&lanes[1..], true, None).is_ok());
+        assert!(judge(&lanes[1..], true, None, none).is_ok());
     }
 
     #[test]
@@ -230,7 +241,7 @@ mod tests {
         let ends = || vec![Ok(Summary::PASSED), Ok(Summary::default())];
         assert_eq!(closed(ends(), false), is("1 passed, 1 failed, 0 skipped", false));
         assert_eq!(closed(vec![], false), is("0 passed, 0 failed, 0 skipped", false));
-        assert!(judge(&[], false, None).is_err());
+        assert!(judge(&[], false, None, none).is_err());
     }
 
     #[test]
@@ -241,10 +252,10 @@ mod tests {
             Ok(Summary::PASSED)
         };
         let lanes: [Lane; 2] = [("first", Box::new(one_more)), ("later", Box::new(one_more))];
-        assert!(judge(&lanes, false, Some(Duration::ZERO)).is_ok());
+        assert!(judge(&lanes, false, Some(Duration::ZERO), none).is_ok());
         assert_eq!(ran.replace(0), 1);
-        assert!(judge(&lanes, true, Some(Duration::ZERO)).is_err(), "what is skipped has failed");
-        assert!(judge(&lanes, false, Some(Duration::from_secs(600))).is_ok());
+        assert!(judge(&lanes, true, Some(Duration::ZERO), none).is_err(), "what is skipped has failed");
+        assert!(judge(&lanes, false, Some(Duration::from_secs(600)), none).is_ok());
         assert_eq!(ran.get(), 3);
         let left = too_late("later", Duration::from_secs(600));
         assert_eq!((left.skipped, left.left_out.len()), (1, 1));

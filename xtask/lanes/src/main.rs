@@ -7,6 +7,7 @@ mod lint;
 mod sanitizers;
 mod soak;
 mod test;
+mod tiers;
 mod windows;
 
 use clap::Parser;

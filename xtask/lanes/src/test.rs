@@ -5,7 +5,7 @@
 //! a lane that cannot run here says why and counts as skipped, which `--require` turns into a
 //! failure.
 
-use crate::{counts, fuzz, interpreters, lint, sanitizers, soak, windows};
+use crate::{counts, fuzz, interpreters, lint, sanitizers, soak, tiers, windows};
 use anyhow::{Result, bail, ensure};
 use clap::Args as ClapArgs;
 use judge::{Lane, Summary, cargo_test};
@@ -101,7 +101,7 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     }
     freebsd::machine::choose(args.accel);
     let within = args.within.map(|minutes| std::time::Duration::from_secs(60 * minutes));
-    judge::judge(&chosen(args)?, args.require, within)
+    judge::judge(&chosen(args)?, args.require, within, tiers::table)
 }
 
 /// The lanes that are asked for; the host's, if none is.
@@ -178,15 +178,23 @@ fn quick_tests() -> Command {
 }
 
 #[cfg(test)]
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// The names of all lanes.
+#[cfg(test)]
+pub(crate) fn all() -> Vec<String> {
+    let args = <Line as clap::Parser>::parse_from(["test", "--all"]).args;
+    chosen(&args).unwrap().iter().map(|(name, _)| name.to_string()).collect()
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
 
     fn names(line: &[&str]) -> Vec<String> {
         let args = Line::parse_from([&["test"], line].concat()).args;

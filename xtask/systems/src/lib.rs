@@ -288,6 +288,12 @@ pub fn setup(target: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// Every target, and how far it is proved.
+pub fn tiers() -> impl Iterator<Item = (&'static str, Tier)> {
+    let rows = TARGETS.iter().map(|target| (target.triple, target.tier));
+    rows.chain(systems().iter().map(|system| (system.triple, system.tier())))
+}
+
 /// Prints the table of all targets. With `require` it fails unless each can be proved as far as it says here.
 pub fn targets(require: bool) -> Result<()> {
     let mut lacking = toolchain::targets::print();
