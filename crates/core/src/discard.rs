@@ -84,7 +84,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         self.runtime.admit(m);
         m.call().admit();
-        let _retiring = Retiring { pool: self, m };
+        let retiring = Retiring { pool: self, m };
         let context = self.new_context();
         if context.is_some() {
             self.runtime.observe(Event::Made { m: m.id() });
@@ -92,6 +92,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.failures.fetch_add(1, Ordering::Relaxed);
             self.runtime.observe(Event::Failed);
         }
+        // Not at the end of the function: if it panics then, what is being returned is lost.
+        drop(retiring);
         context
     }
 

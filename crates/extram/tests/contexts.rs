@@ -23,6 +23,8 @@ struct Book {
     panics: AtomicBool,
     /// `observe` panics at the next M that is made.
     unsettled: AtomicBool,
+    /// At which call of `retire` from now on it panics; at none if it is 0.
+    unretired: AtomicU32,
     errors: Mutex<Vec<String>>,
 }
 
@@ -64,6 +66,8 @@ impl Runtime for Interpreter {
 
     fn retire(&self, _: &M<Self>) {
         self.0.retired.fetch_add(1, SeqCst);
+        let left = self.0.unretired.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        assert_ne!(left, Ok(1), "on purpose (expected in this test)");
     }
 
     fn observe(&self, event: Event) {
@@ -214,6 +218,20 @@ fn a_replacement_that_panics_leaves_the_pool_whole() {
     runtime.balanced();
     assert_eq!(runtime.dropped(), [0]);
     assert_eq!(number(&pool), 1);
+    end(pool, &runtime);
+}
+
+/// The context that was made is not lost, when the thread is retired that was admitted to make it.
+#[test]
+fn a_replacement_whose_maker_cannot_be_retired_is_dropped() {
+    let (pool, runtime) = started(|pool| pool.limit(1));
+    let inside = pool.enter().expect("in");
+    runtime.0.unretired.store(2, SeqCst);
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inside.discard()));
+    assert!(unwound.is_err());
+    assert_eq!((runtime.0.made.load(SeqCst), pool.stats().created), (2, 0));
+    each_was_dropped_once(&runtime);
+    assert_eq!(number(&pool), 2);
     end(pool, &runtime);
 }
 
