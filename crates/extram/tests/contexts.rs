@@ -157,6 +157,7 @@ fn another_is_made_when_it_is_needed() {
     end(pool, &runtime);
 }
 
+/// Edge: discard x guard late.
 #[test]
 fn outer_calls_go_on_with_a_context_that_a_nested_one_discards() {
     let (pool, runtime) = started(|pool| pool);
@@ -171,6 +172,8 @@ fn outer_calls_go_on_with_a_context_that_a_nested_one_discards() {
 }
 
 /// The only M there may be is discarded while another thread waits for it.
+///
+/// Edge: discard x enter.
 #[test]
 fn who_waits_gets_the_slot_of_a_discarded_m() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -187,6 +190,8 @@ fn who_waits_gets_the_slot_of_a_discarded_m() {
 
 /// Where none can be made in its place the waiter is told, and the pool is not dead: whoever comes next
 /// tries again.
+///
+/// Edge: discard x new_context fails.
 #[test]
 fn a_context_that_cannot_be_replaced_is_told_of_and_tried_again() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -208,6 +213,7 @@ fn a_context_that_cannot_be_replaced_is_told_of_and_tried_again() {
     end(pool, &runtime);
 }
 
+/// Edge: discard x new_context panics.
 #[test]
 fn a_replacement_that_panics_leaves_the_pool_whole() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -222,6 +228,8 @@ fn a_replacement_that_panics_leaves_the_pool_whole() {
 }
 
 /// The context that was made is not lost, when the thread is retired that was admitted to make it.
+///
+/// Edge: discard x retire panics.
 #[test]
 fn a_replacement_whose_maker_cannot_be_retired_is_dropped() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -235,6 +243,7 @@ fn a_replacement_whose_maker_cannot_be_retired_is_dropped() {
     end(pool, &runtime);
 }
 
+/// Edge: discard x close.
 #[test]
 fn discarding_in_a_closed_pool_makes_none() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -468,6 +477,8 @@ fn a_bound_m_is_nobodys_when_it_has_another_context() {
 
 /// What `observe` enters when it is told that a context is about to go, and keeps, goes on with it, whether
 /// another M is spare or not; no other context is made for that.
+///
+/// Edge: discard x in observe.
 #[test]
 fn a_call_that_comes_before_a_context_goes_keeps_it() {
     struct Keeps {
@@ -522,6 +533,8 @@ fn a_call_that_comes_before_a_context_goes_keeps_it() {
 }
 
 /// A call that is nested in making another M may discard as well as any.
+///
+/// Edge: discard x in new_context.
 #[test]
 fn a_context_that_is_discarded_while_its_m_pays_what_it_owes_goes() {
     struct Discards(AtomicU32, AtomicBool, fn() -> &'static Pool<Discards>);
@@ -599,6 +612,8 @@ fn an_m_is_held_for_as_long_as_its_last_thread_has_it() {
 
 /// While whoever leaves drops a context that goes out of use, the pool is not closed to the end. (Whoever
 /// trims has nothing of the pool's in its hands then.)
+///
+/// Edge: discard x close.
 #[test]
 fn what_a_context_refers_to_is_there_while_it_is_dropped() {
     struct Refers;
