@@ -243,6 +243,36 @@ fn a_replacement_whose_maker_cannot_be_retired_is_dropped() {
     end(pool, &runtime);
 }
 
+/// Nobody is retired once more while the first panic unwinds: the second would end the process.
+///
+/// Edge: discard x retire panics.
+#[test]
+fn a_retire_that_always_panics_unwinds_from_a_discard() {
+    struct Panics;
+    impl Runtime for Panics {
+        type Context = ();
+        type Error = ();
+        fn new_context(&self) -> Result<(), ()> {
+            Ok(())
+        }
+        fn retire(&self, _: &M<Self>) {
+            panic!("on purpose (expected in this test)")
+        }
+    }
+    static POOLS: [Pool<Panics>; 2] =
+        [Pool::new(Panics).limit(1), Pool::new(Panics).limit(1).binding(Binding::Call)];
+    for pool in &POOLS {
+        pool.start().expect("starts");
+        for _ in 0..3 {
+            let inside = pool.enter().expect("in: where none is left, who comes makes one");
+            let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inside.discard()));
+            assert!(unwound.is_err());
+            assert_eq!(pool.stats().created, 0);
+        }
+        pool.close().expect("nobody is inside");
+    }
+}
+
 /// Edge: discard x close.
 #[test]
 fn discarding_in_a_closed_pool_makes_none() {
