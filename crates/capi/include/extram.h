@@ -420,7 +420,8 @@ size_t extram_pool_size(uint32_t max_ms);
  * where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
  * until the threads that the pool's Ms are bound to have exited. Newcomers are turned away all the
  * same: call again, or take it back with extram_pool_reopen. EXTRAM_INVALID, too, if free_context,
- * being written in Rust, panicked; that context counts as freed. Call again.
+ * being written in Rust, panicked, now or where nobody could be told (when a thread left or exited);
+ * that context counts as freed. Call again.
  */
 int extram_pool_close(extram_pool *pool);
 
@@ -464,8 +465,8 @@ int extram_prewarm(extram_pool *pool, uint32_t spare);
  * Frees the contexts of spare Ms until this many are spare (one always is), and writes how many it
  * freed.
  *
- * EXTRAM_INVALID, too, if free_context, being written in Rust, panicked; that context counts as
- * freed.
+ * EXTRAM_INVALID, too, if free_context, being written in Rust, panicked, as extram_pool_close says;
+ * that context counts as freed.
  */
 int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
 
@@ -524,7 +525,7 @@ int extram_leave(extram_pool *pool, extram_m *m);
  * EXTRAM_OK also if none is deeper.
  *
  * EXTRAM_INVALID as extram_leave, and where a deeper call is not to be left now (while extram_prewarm
- * runs in it): then none is.
+ * runs in it, in admit and in retire): then none is.
  */
 int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
 
@@ -535,6 +536,9 @@ int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
  * Another one is made when it is needed: at once, by the calling thread, if no M is spare then; for
  * that it is admitted and retired once more. If that fails, observe and those who wait are told, and
  * who enters first when no M is left tries again. Not from a signal handler.
+ *
+ * EXTRAM_INVALID as extram_leave; and if a function of the configuration, being written in Rust,
+ * panicked: then the call is over, and the context is freed all the same.
  */
 int extram_discard(extram_pool *pool, extram_m *m);
 

@@ -4,7 +4,7 @@ use crate::Native;
 use crate::boundary::{address, coded, coded_slowly};
 use crate::code::extram_code::{self, EXTRAM_INVALID, EXTRAM_OK, EXTRAM_TOO_MANY};
 use crate::handle::{Place, extram_m, extram_pool};
-use crate::pool::{find, writable};
+use crate::pool::{find, told, writable};
 use crate::registry::{self, AtWork, Pool};
 use crate::runtime::Foreign;
 use crate::{quick, seat};
@@ -216,12 +216,16 @@ pub extern "C" fn extram_leave_to(pool: *mut extram_pool, m: *mut extram_m, dept
 /// Another one is made when it is needed: at once, by the calling thread, if no M is spare then; for
 /// that it is admitted and retired once more. If that fails, observe and those who wait are told, and
 /// who enters first when no M is left tries again. Not from a signal handler.
+///
+/// EXTRAM_INVALID as extram_leave; and if a function of the configuration, being written in Rust,
+/// panicked: then the call is over, and the context is freed all the same.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_discard(pool: *mut extram_pool, m: *mut extram_m) -> c_int {
     coded_slowly(|| {
         let (at_work, m) = to_leave(pool, m)?;
         // SAFETY: the reference is not used any more.
-        unsafe { raw::discard(at_work.pool, m) }.map_err(extram_code::from)
+        unsafe { raw::discard(at_work.pool, m) }?;
+        told(&at_work)
     })
 }
 

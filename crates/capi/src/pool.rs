@@ -204,7 +204,8 @@ unsafe fn end(pool: *mut Pool) {
 /// where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
 /// until the threads that the pool's Ms are bound to have exited. Newcomers are turned away all the
 /// same: call again, or take it back with extram_pool_reopen. EXTRAM_INVALID, too, if free_context,
-/// being written in Rust, panicked; that context counts as freed. Call again.
+/// being written in Rust, panicked, now or where nobody could be told (when a thread left or exited);
+/// that context counts as freed. Call again.
 ///
 /// # Safety
 ///
@@ -225,7 +226,7 @@ pub extern "C" fn extram_pool_close(pool: *mut extram_pool) -> c_int {
 }
 
 /// Says so if `free_context` has panicked.
-fn told(at_work: &AtWork) -> Result<(), extram_code> {
+pub(crate) fn told(at_work: &AtWork) -> Result<(), extram_code> {
     if at_work.pool.runtime().take_panicked() { Err(EXTRAM_INVALID) } else { Ok(()) }
 }
 
@@ -317,8 +318,8 @@ impl Drop for Floor {
 /// Frees the contexts of spare Ms until this many are spare (one always is), and writes how many it
 /// freed.
 ///
-/// EXTRAM_INVALID, too, if free_context, being written in Rust, panicked; that context counts as
-/// freed.
+/// EXTRAM_INVALID, too, if free_context, being written in Rust, panicked, as extram_pool_close says;
+/// that context counts as freed.
 ///
 /// # Safety
 ///

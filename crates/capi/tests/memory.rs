@@ -260,6 +260,14 @@ fn a_pool_goes_on_without_memory() {
                 fine(code(extram_prewarm(pool, 70)));
                 face::trim(pool, 1).expect("trimmed");
                 assert_eq!(code(extram_unbind(pool)), EXTRAM_OK);
+                // With another spare, and where another context has to be made.
+                for enter in [enter, face::enter_from_signal] {
+                    let entered = enter(pool);
+                    fine(entered.err().unwrap_or(EXTRAM_OK));
+                    if let Ok(m) = entered {
+                        assert_eq!(code(extram_discard(pool, m)), EXTRAM_OK);
+                    }
+                }
                 LEFT.replace(-1) < 0
             });
             let refused = asked.join().expect("no assertion failed");

@@ -194,3 +194,35 @@ fn in_free_context() {
         end(pool);
     }
 }
+
+/// Whatever panics, the context is freed, once, and the caller is told with the call that is over.
+#[test]
+fn in_what_a_discard_calls() {
+    World::with_pools(|world, pool| {
+        let panicking = [&world.make, &world.admit, &world.retire, &world.free];
+        for (nth, panics) in panicking.into_iter().enumerate() {
+            // Another is spare: none is made, and nobody is admitted for that.
+            if nth > 1 {
+                assert_eq!(code(extram_prewarm(pool, 2)), EXTRAM_OK);
+                assert_eq!(code(extram_unbind(pool)), EXTRAM_OK);
+                let (m, freed) = (enter(pool).expect("in"), world.freed.load(SeqCst));
+                panics.store(1, SeqCst);
+                assert_eq!(code(extram_discard(pool, m)), EXTRAM_INVALID);
+                assert_eq!((stats(pool).in_use, world.freed.load(SeqCst)), (0, freed + 1), "{nth}");
+                assert_eq!(code(extram_discard(pool, m)), EXTRAM_INVALID);
+            }
+            let mut all: Vec<_> = std::iter::from_fn(|| enter_from_signal(pool).ok()).collect();
+            let (m, freed) = (all.pop().expect("one is spare"), world.freed.load(SeqCst));
+            panics.store(1, SeqCst);
+            assert_eq!(code(extram_discard(pool, m)), EXTRAM_INVALID);
+            assert_eq!(world.freed.load(SeqCst), freed + 1, "{nth}");
+            assert_eq!(stats(pool).in_use as usize, all.len(), "{nth}");
+            for m in all {
+                assert_eq!(leave(pool, m), EXTRAM_OK);
+            }
+            // Where none is left, who comes first makes one.
+            assert_eq!(enter(pool).map(|m| leave(pool, m)), Ok(EXTRAM_OK));
+            assert_eq!(code(extram_unbind(pool)), EXTRAM_OK);
+        }
+    });
+}

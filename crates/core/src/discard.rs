@@ -14,7 +14,8 @@ use crate::{EnterError, Entered, Event, M, Pool, Runtime};
 /// What discarding takes. The pool comes to know it when somebody discards, so that a program that never
 /// does has no code for it.
 pub(crate) struct Parting<R: Runtime, P: Port> {
-    part: fn(&'static Pool<R, P>, &'static M<R>),
+    /// Told whether another context may be made in the old one's place.
+    part: fn(&'static Pool<R, P>, &'static M<R>, bool),
     adopt: fn(&'static Pool<R, P>) -> Result<bool, EnterError>,
 }
 
@@ -25,7 +26,8 @@ impl<R: Runtime, P: Port> Entered<R, P> {
     /// Another one is made when it is needed: at once, on this thread, if no M is spare then. For that
     /// the runtime admits and retires the thread once more. If it cannot be made, that is as after any
     /// other failure: those who wait are told, and who enters first when no M is left tries again. In an
-    /// interrupt handler none is made. Not for signal handlers.
+    /// interrupt handler none is made, nor while a panic of [`retire`](Runtime::retire) unwinds. Not for signal
+    /// handlers.
     pub fn discard(self) {
         self.pool().may_part();
         self.mark_broken();
@@ -50,7 +52,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[cold]
     pub(crate) fn part(&'static self, m: &'static M<R>) {
         if let Some(parting) = self.parting() {
-            (parting.part)(self, m);
+            (parting.part)(self, m, true);
+        }
+    }
+
+    /// The same while this unwinds out of `retire` or what hears of that. To make another context is to be
+    /// admitted and retired again: if that panics, too, the process ends.
+    #[cold]
+    pub(crate) fn part_unwinding(&'static self, m: &'static M<R>) {
+        if let Some(parting) = self.parting() {
+            (parting.part)(self, m, false);
         }
     }
 
@@ -63,7 +74,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     #[inline(never)]
-    fn part_with_broken(&'static self, m: &'static M<R>) {
+    fn part_with_broken(&'static self, m: &'static M<R>, makes: bool) {
         self.unbind_held(m);
         let parting = PartingWith { pool: self, m };
         self.runtime.observe(Event::Discarded { m: m.id() });
@@ -71,7 +82,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             core::mem::forget(parting);
             return drop(shed);
         }
-        let fresh = self.make_in_place(m);
+        let fresh = if makes { self.make_in_place(m) } else { None };
         core::mem::forget(parting);
         self.part_with(m, fresh);
     }
@@ -84,7 +95,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         self.runtime.admit(m);
         m.call().admit();
-        let _retiring = Retiring { pool: self, m };
+        let retiring = Retiring { pool: self, m };
         let context = self.new_context();
         if context.is_some() {
             self.runtime.observe(Event::Made { m: m.id() });
@@ -92,6 +103,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.failures.fetch_add(1, Ordering::Relaxed);
             self.runtime.observe(Event::Failed);
         }
+        // Not at the end of the function: if it panics then, what is being returned is lost.
+        drop(retiring);
         context
     }
 

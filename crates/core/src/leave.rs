@@ -54,7 +54,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if m.depth() == 1 && m.call().is_admitted() {
             self.retire(m);
         }
-        self.let_go(m);
+        self.let_go(m, Self::part);
     }
 
     /// Lets the runtime retire the last call. If it panics, the call is over all the same.
@@ -69,8 +69,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// A call is over. If it was the last, the M stays with its thread, idle, or goes back. Another one
-    /// may be inside that `retire` has entered and kept.
-    fn let_go(&'static self, m: &'static M<R>) {
+    /// may be inside that `retire` has entered and kept. `part`: if its context is broken.
+    fn let_go(&'static self, m: &'static M<R>, part: fn(&'static Self, &'static M<R>)) {
         if self.asks_stacks() {
             m.bounds().left(crate::enter::stack_pointer(), m.depth() - 1);
         }
@@ -78,7 +78,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return m.call().less();
         }
         if m.is_broken() {
-            return self.part(m);
+            return part(self, m);
         }
         // One that is bound and owes: the duty could not be done (admission was refused, or making failed).
         // It must not sit idle with this thread while others wait: it goes on with the M (Duty).
@@ -207,7 +207,7 @@ struct LettingGo<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for LettingGo<R, P> {
     fn drop(&mut self) {
-        self.pool.let_go(self.m);
+        self.pool.let_go(self.m, Pool::part_unwinding);
     }
 }
 

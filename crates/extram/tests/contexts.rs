@@ -23,6 +23,8 @@ struct Book {
     panics: AtomicBool,
     /// `observe` panics at the next M that is made.
     unsettled: AtomicBool,
+    /// At which call of `retire` from now on it panics; at none if it is 0.
+    unretired: AtomicU32,
     errors: Mutex<Vec<String>>,
 }
 
@@ -64,6 +66,8 @@ impl Runtime for Interpreter {
 
     fn retire(&self, _: &M<Self>) {
         self.0.retired.fetch_add(1, SeqCst);
+        let left = self.0.unretired.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        assert_ne!(left, Ok(1), "on purpose (expected in this test)");
     }
 
     fn observe(&self, event: Event) {
@@ -153,6 +157,7 @@ fn another_is_made_when_it_is_needed() {
     end(pool, &runtime);
 }
 
+/// Edge: discard x guard late.
 #[test]
 fn outer_calls_go_on_with_a_context_that_a_nested_one_discards() {
     let (pool, runtime) = started(|pool| pool);
@@ -167,6 +172,8 @@ fn outer_calls_go_on_with_a_context_that_a_nested_one_discards() {
 }
 
 /// The only M there may be is discarded while another thread waits for it.
+///
+/// Edge: discard x enter.
 #[test]
 fn who_waits_gets_the_slot_of_a_discarded_m() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -183,6 +190,8 @@ fn who_waits_gets_the_slot_of_a_discarded_m() {
 
 /// Where none can be made in its place the waiter is told, and the pool is not dead: whoever comes next
 /// tries again.
+///
+/// Edge: discard x new_context fails.
 #[test]
 fn a_context_that_cannot_be_replaced_is_told_of_and_tried_again() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -204,6 +213,7 @@ fn a_context_that_cannot_be_replaced_is_told_of_and_tried_again() {
     end(pool, &runtime);
 }
 
+/// Edge: discard x new_context panics.
 #[test]
 fn a_replacement_that_panics_leaves_the_pool_whole() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -217,6 +227,53 @@ fn a_replacement_that_panics_leaves_the_pool_whole() {
     end(pool, &runtime);
 }
 
+/// The context that was made is not lost, when the thread is retired that was admitted to make it.
+///
+/// Edge: discard x retire panics.
+#[test]
+fn a_replacement_whose_maker_cannot_be_retired_is_dropped() {
+    let (pool, runtime) = started(|pool| pool.limit(1));
+    let inside = pool.enter().expect("in");
+    runtime.0.unretired.store(2, SeqCst);
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inside.discard()));
+    assert!(unwound.is_err());
+    assert_eq!((runtime.0.made.load(SeqCst), pool.stats().created), (2, 0));
+    each_was_dropped_once(&runtime);
+    assert_eq!(number(&pool), 2);
+    end(pool, &runtime);
+}
+
+/// Nobody is retired once more while the first panic unwinds: the second would end the process.
+///
+/// Edge: discard x retire panics.
+#[test]
+fn a_retire_that_always_panics_unwinds_from_a_discard() {
+    struct Panics;
+    impl Runtime for Panics {
+        type Context = ();
+        type Error = ();
+        fn new_context(&self) -> Result<(), ()> {
+            Ok(())
+        }
+        fn retire(&self, _: &M<Self>) {
+            panic!("on purpose (expected in this test)")
+        }
+    }
+    static POOLS: [Pool<Panics>; 2] =
+        [Pool::new(Panics).limit(1), Pool::new(Panics).limit(1).binding(Binding::Call)];
+    for pool in &POOLS {
+        pool.start().expect("starts");
+        for _ in 0..3 {
+            let inside = pool.enter().expect("in: where none is left, who comes makes one");
+            let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inside.discard()));
+            assert!(unwound.is_err());
+            assert_eq!(pool.stats().created, 0);
+        }
+        pool.close().expect("nobody is inside");
+    }
+}
+
+/// Edge: discard x close.
 #[test]
 fn discarding_in_a_closed_pool_makes_none() {
     let (pool, runtime) = started(|pool| pool.limit(1));
@@ -450,6 +507,8 @@ fn a_bound_m_is_nobodys_when_it_has_another_context() {
 
 /// What `observe` enters when it is told that a context is about to go, and keeps, goes on with it, whether
 /// another M is spare or not; no other context is made for that.
+///
+/// Edge: discard x in observe.
 #[test]
 fn a_call_that_comes_before_a_context_goes_keeps_it() {
     struct Keeps {
@@ -504,6 +563,8 @@ fn a_call_that_comes_before_a_context_goes_keeps_it() {
 }
 
 /// A call that is nested in making another M may discard as well as any.
+///
+/// Edge: discard x in new_context.
 #[test]
 fn a_context_that_is_discarded_while_its_m_pays_what_it_owes_goes() {
     struct Discards(AtomicU32, AtomicBool, fn() -> &'static Pool<Discards>);
@@ -581,6 +642,8 @@ fn an_m_is_held_for_as_long_as_its_last_thread_has_it() {
 
 /// While whoever leaves drops a context that goes out of use, the pool is not closed to the end. (Whoever
 /// trims has nothing of the pool's in its hands then.)
+///
+/// Edge: discard x close.
 #[test]
 fn what_a_context_refers_to_is_there_while_it_is_dropped() {
     struct Refers;

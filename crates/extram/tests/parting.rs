@@ -55,6 +55,7 @@ fn newcomers_try_again_after_a_discard_whose_replacement_failed() {
     worker.join().unwrap();
 }
 
+/// Edge: discard x in observe.
 #[test]
 fn a_context_that_is_discarded_while_it_goes_back_is_not_lent_again() {
     static DISCARDS: AtomicBool = AtomicBool::new(false);

@@ -4,6 +4,7 @@ use crate::models::model;
 use crate::models::pool::{ModelPool, ModelRuntime, two_that_stay, work};
 use crate::models::port::{ModelPort, spawn};
 use crate::{Binding, Busy, EnterError, Pool};
+use core::time::Duration;
 
 const UNLIMITED: u32 = u32::MAX;
 
@@ -28,6 +29,8 @@ fn close_and_free<const BARRIER: bool>(pool: ModelPool<BARRIER>) {
 }
 
 /// The one M there may be is the one that is discarded: whoever waits gets its slot with another context.
+///
+/// Edge: discard x enter.
 #[test]
 fn who_waits_for_the_only_m_gets_it_with_another_context() {
     model(3, || {
@@ -42,6 +45,8 @@ fn who_waits_for_the_only_m_gets_it_with_another_context() {
 }
 
 /// Another one is spare: the slot of the one that is discarded is free, and nobody who waits is forgotten.
+///
+/// Edge: discard x enter/leave.
 #[test]
 fn a_slot_that_a_discarded_m_leaves_is_filled_for_who_waits() {
     model(1, || {
@@ -57,6 +62,7 @@ fn a_slot_that_a_discarded_m_leaves_is_filled_for_who_waits() {
     });
 }
 
+/// Edge: discard x leave.
 #[test]
 fn two_discard_at_a_time() {
     model(3, || {
@@ -72,6 +78,8 @@ fn two_discard_at_a_time() {
 }
 
 /// Those who wait are told, and whoever comes after that makes the M that nobody has.
+///
+/// Edge: discard x new_context fails.
 #[test]
 fn when_no_context_can_be_made_in_its_place_waiters_are_told_and_a_newcomer_makes_one() {
     model(3, || {
@@ -101,23 +109,69 @@ fn against_close<const BARRIER: bool>(binding: Binding) {
     });
 }
 
+/// Edge: discard x close.
 #[test]
 fn discard_against_close_of_an_m_for_one_call() {
     against_close::<false>(Binding::Call);
 }
 
+/// Edge: discard x close.
 #[test]
 fn discard_against_close_of_an_m_bound_the_plain_way() {
     against_close::<true>(Binding::Thread);
 }
 
+/// Edge: discard x close/no barrier.
 #[test]
 fn discard_against_close_of_an_m_bound_the_shared_way() {
     against_close::<false>(Binding::Thread);
 }
 
+/// The only M there may be, for a thread whose time is up when it is discarded: one that was on its way is
+/// not lost.
+///
+/// Edge: discard x time-out.
+#[test]
+fn discarding_the_only_m_against_a_thread_whose_time_is_up() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 1);
+        let shared = pool.get();
+        let inside = shared.enter().unwrap();
+        let other = spawn(move || shared.enter_timeout(Duration::ZERO).map(|inside| work(&inside)));
+        work(&inside);
+        inside.discard();
+        let waited = other.join().unwrap();
+        assert!(matches!(waited, Ok(()) | Err(EnterError::TimedOut)), "{waited:?}");
+        assert_eq!(shared.callback(work), Ok(()));
+        pool.end_at_rest();
+    });
+}
+
+/// Of two Ms one is discarded, if the other is spare, and spare ones are trimmed: one is left, or made again.
+///
+/// Edge: discard x trim.
+#[test]
+fn discarding_against_a_trim() {
+    model(3, || {
+        let pool = ModelPool::<false>::new(Binding::Call, 2);
+        let shared = pool.get();
+        shared.prewarm(2).unwrap();
+        let inside = shared.enter().unwrap();
+        let other = spawn(move || shared.trim(1));
+        work(&inside);
+        inside.discard();
+        other.join().unwrap();
+        let stats = shared.stats();
+        assert!(stats.spare >= 1, "{stats:?}");
+        assert_eq!(shared.callback(work), Ok(()));
+        pool.end_at_rest();
+    });
+}
+
 /// Threads that leave drop what is more than may stay spare: one always stays, nobody uses a context that
 /// has been dropped, and nobody waits for ever.
+///
+/// Edge: discard x leave.
 #[test]
 fn two_leave_where_one_may_stay_spare() {
     model(3, || {
@@ -135,6 +189,8 @@ fn two_leave_where_one_may_stay_spare() {
 }
 
 /// A surplus context is dropped while another thread closes: not after `close` said that it is done.
+///
+/// Edge: discard x close.
 #[test]
 fn a_surplus_context_is_dropped_before_the_pool_goes() {
     model(3, || {
@@ -150,6 +206,8 @@ fn a_surplus_context_is_dropped_before_the_pool_goes() {
 
 /// Who makes the M for others is preempted when it is published, and another thread uses it, discards it and
 /// cannot make another: the next newcomer does.
+///
+/// Edge: making x leave, discard x new_context fails.
 #[test]
 fn whoever_adopts_does_not_forget_a_failure_that_came_after() {
     model(3, || {
@@ -173,7 +231,7 @@ fn whoever_adopts_does_not_forget_a_failure_that_came_after() {
 /// At the limit: the one M is in use when the pool is reopened, and its holder, who found the pool closed,
 /// discards it.
 ///
-/// Edge: reopen x leave.
+/// Edge: reopen x leave, discard x close.
 #[test]
 fn reopening_against_a_thread_that_discards_the_only_m() {
     model(3, || {

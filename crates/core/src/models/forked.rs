@@ -216,12 +216,14 @@ fn making_and_dropping() {
     Case::<true>::new(Binding::Thread, make_and_drop).check();
 }
 
+/// Edge: discard x fork.
 #[test]
 fn discarding() {
     Case::<false>::new(Binding::Call, discard).check();
     Case::<true>::new(Binding::Thread, discard).check();
 }
 
+/// Edge: discard x fork.
 #[test]
 fn dropping_what_is_too_much() {
     Case::<false> { spare_max: 1, inside: 1, ..Case::new(Binding::Call, call) }.check();

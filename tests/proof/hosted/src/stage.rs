@@ -152,6 +152,8 @@ pub struct Staged(pub &'static Board);
 
 /// What an M carries.
 pub struct Prop {
+    /// How many had been made before it.
+    pub number: u32,
     owner: AtomicUsize,
     board: &'static Board,
 }
@@ -173,8 +175,8 @@ impl Runtime for Staged {
         if self.0.failing.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Err(());
         }
-        self.0.made.fetch_add(1, SeqCst);
-        Ok(Prop { owner: AtomicUsize::new(0), board: self.0 })
+        let number = self.0.made.fetch_add(1, SeqCst);
+        Ok(Prop { number, owner: AtomicUsize::new(0), board: self.0 })
     }
 
     fn failed(&self, (): ()) {
@@ -199,7 +201,8 @@ impl Runtime for Staged {
     }
 }
 
-/// How a pool may be made, and whether it binds. The last one has no heavy barrier.
+/// How a pool may be made, and whether it binds. `Shared` has no heavy barrier; of `Tidy` one M may stay
+/// spare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Kind {
@@ -208,10 +211,11 @@ pub enum Kind {
     Limited,
     LimitedPerCall,
     Shared,
+    Tidy,
 }
 
 impl Kind {
-    /// All of them, or the first ones where each thread costs many times as much.
+    /// All of them but `Tidy`, or the first ones where each thread costs many times as much.
     pub fn all() -> &'static [Kind] {
         const ALL: [Kind; 5] =
             [Kind::Bound, Kind::Limited, Kind::PerCall, Kind::LimitedPerCall, Kind::Shared];
@@ -241,6 +245,7 @@ pub fn play(kind: Kind) -> Play {
         Kind::PerCall => pool.binding(Binding::Call),
         Kind::Limited => pool.limit(LIMIT),
         Kind::LimitedPerCall => pool.limit(LIMIT).binding(Binding::Call),
+        Kind::Tidy => pool.spare_max(1).binding(Binding::Call),
     })
 }
 

@@ -33,13 +33,13 @@ fn raw_call(pool: Play) -> Result<(), EnterError> {
 /// Scenario 40. A thread with a cancellation pending does everything to the end: nothing of it is a
 /// cancellation point. What it keeps comes back when it is cancelled then.
 ///
-/// Edge: entering/waiting/leaving/going idle/unbind/walk x thread end.
+/// Edge: entering/waiting/leaving/going idle/unbind/walk/discard x thread end.
 #[test]
 fn a_thread_with_a_cancellation_pending_does_everything_to_the_end() {
     let turn = turn();
     for kind in Kind::all() {
         turn.go_on();
-        let does: [fn(Play); 9] = [
+        let does: [fn(Play); 12] = [
             |pool| pool.enter().map(|m| alone_with(&m, || ())).expect("a first entry, which makes an M"),
             |pool| {
                 visit(pool).expect("the first one");
@@ -59,9 +59,24 @@ fn a_thread_with_a_cancellation_pending_does_everything_to_the_end() {
                 assert!(walk.next().is_some_and(|m| m.id > 0));
                 core::mem::forget(walk);
             },
+            |pool| pool.enter().expect("let in").discard(),
+            // Where no other M is spare, and another context is made.
+            |pool| {
+                let m = pool.enter().expect("let in");
+                let others: Vec<_> = std::iter::from_fn(|| pool.enter_from_signal().ok()).collect();
+                m.discard();
+                drop(others);
+            },
             // It stays inside.
             |pool| {
                 let m = pool.enter().expect("let in");
+                // SAFETY: nobody uses it any more.
+                unsafe { raw::keep(pool, m) };
+            },
+            // And with a context that is to go.
+            |pool| {
+                let m = pool.enter().expect("let in");
+                pool.enter().expect("nested").discard();
                 // SAFETY: nobody uses it any more.
                 unsafe { raw::keep(pool, m) };
             },

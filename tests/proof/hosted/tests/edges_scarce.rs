@@ -115,7 +115,8 @@ fn who_cannot_make_what_it_owes_goes_on() {
 /// Scenario 41. What has been made once needs no more memory: entering again, within a call, leaving, going idle,
 /// unbinding, ending, walking, dropping contexts.
 ///
-/// Edge: enter/enter_from_signal/inside/leaving/going idle/thread exit/unbind/walk/trim/close/drop x no memory.
+/// Edge: enter/enter_from_signal/inside/leaving/going idle/thread exit/unbind/walk/trim/close/drop/discard x no
+/// memory.
 #[test]
 fn what_makes_nothing_needs_no_memory() {
     let turn = turn();
@@ -123,7 +124,7 @@ fn what_makes_nothing_needs_no_memory() {
         turn.go_on();
         let (pool, what) = (play(*kind), format!("{kind:?}"));
         pool.start().expect("starts");
-        pool.prewarm(4).expect("four can be made");
+        pool.prewarm(6).expect("six can be made");
         let refused = REFUSED.load(SeqCst);
         in_turn(1, 0, |_| {
             visit(pool).expect("let in");
@@ -138,10 +139,19 @@ fn what_makes_nothing_needs_no_memory() {
                 drop((m, nested));
                 assert_eq!(pool.unbind(), kind.binds());
                 visit(pool).expect("with a spare one");
+                pool.enter().expect("let in").discard();
+                assert_eq!(pool.stats().created, 5, "{what}");
                 pool.trim(2)
             };
             let (trimmed, asked) = without_memory(all);
             assert!(trimmed > 0 && !asked, "{what}: {trimmed} trimmed");
+            // With no other spare: the new context is put where the old one was.
+            let last = pool.enter().expect("let in");
+            let others: Vec<_> = (0..12).map_while(|_| pool.enter_from_signal().ok()).collect();
+            let made = board(pool).made.load(SeqCst);
+            assert_eq!(without_memory(|| last.discard()), ((), false), "{what}");
+            assert_eq!(board(pool).made.load(SeqCst), made + 1, "{what}");
+            drop(others);
             // It ends with an M, in the exit hook.
             visit(pool).expect("let in");
             LEFT.set(0);

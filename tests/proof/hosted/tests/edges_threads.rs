@@ -5,7 +5,7 @@
 
 use extram::{Busy, EnterError, StartError};
 use extram_core::raw;
-use extram_hosted::stage::Kind::{Bound, Limited, LimitedPerCall, PerCall, Shared};
+use extram_hosted::stage::Kind::{Bound, Limited, LimitedPerCall, PerCall, Shared, Tidy};
 use extram_hosted::stage::{
     Held, Kind, LONG, Outcome, Play, Point, Point::*, Turn, alone_with, board, ends_well, in_child, lives_on,
     play, raise, turn, visit,
@@ -47,9 +47,18 @@ struct Row {
 }
 
 impl Row {
-    /// Whether a creation fails in it: that is one waiter's business, too.
+    /// Whether a creation fails in it.
     fn fails(&self) -> bool {
         self.points.contains(&CreationFailed)
+    }
+
+    /// Whose business that is, too: one waiter's, or that of all who wait where the last M goes.
+    fn told(&self) -> u32 {
+        match self.name {
+            _ if !self.fails() => 0,
+            "discard" => u32::MAX,
+            _ => 1,
+        }
     }
 }
 
@@ -186,7 +195,38 @@ const ROWS: &[Row] = &[
     }),
     row("drop", ALL, &[Point::Drop], State::Free, trim),
     row("drop", ALL, &[Point::Drop], State::Ending, close),
+    row("discard", ALL, &[Retire, Discarded, Point::Drop], State::Open, |pool, at| {
+        let m = pool.enter()?;
+        assert!(pool.stats().spare > 0, "it has made one");
+        board(pool).stop_at(at);
+        m.discard();
+        Ok(())
+    }),
+    row("discard", ALL, &[Discarded, Admit, NewContext, Made, Point::Drop], State::Open, |pool, at| {
+        discard_the_last(pool, at, false)
+    }),
+    row("discard", ALL, &[CreationFailed, Failed], State::Open, |pool, at| discard_the_last(pool, at, true)),
+    row("discard", &[Tidy], &[Point::Drop], State::Open, |pool, at| {
+        let m = pool.enter()?;
+        pool.prewarm(3).expect("three can be made");
+        board(pool).stop_at(at);
+        drop(m);
+        Ok(())
+    }),
 ];
+
+/// No other M is spare, nor can be taken back from a thread.
+fn discard_the_last(pool: Play, at: Point, fails: bool) -> Outcome {
+    let m = pool.enter()?;
+    let mut others = Vec::new();
+    while let Ok(m) = pool.enter_from_signal() {
+        others.push(m);
+    }
+    board(pool).failing.store(u32::from(fails), std::sync::atomic::Ordering::SeqCst);
+    board(pool).stop_at(at);
+    m.discard();
+    Ok(())
+}
 
 fn trim(pool: Play, at: Point) -> Outcome {
     pool.prewarm(3).expect("three can be made");
@@ -501,7 +541,7 @@ fn meet(row: &Row, at: Point, kind: Kind, name: &str, column: Column) {
     let turned_away = name == "close" && outcome == Err(EnterError::Closed);
     assert!(outcome == Ok(()) || turned_away, "{what}: {outcome:?}");
     meeting.others.leave();
-    let mut failures = u32::from(row.fails());
+    let mut failures = row.told();
     for (name, served, thread) in meeting.later {
         match thread.join().expect("no assertion failed") {
             Ok(()) => {}
@@ -516,7 +556,7 @@ fn meet(row: &Row, at: Point, kind: Kind, name: &str, column: Column) {
 /// All rows, or those that are named, with one column.
 fn all(turn: &Turn, name: &str, column: Column, rows: &[&str]) {
     for row in ROWS.iter().filter(|row| rows.is_empty() || rows.contains(&row.name)) {
-        for kind in row.kinds.iter().filter(|kind| Kind::all().contains(kind)) {
+        for kind in row.kinds.iter().filter(|kind| **kind == Tidy || Kind::all().contains(kind)) {
             for at in row.points {
                 turn.go_on();
                 meet(row, *at, *kind, name, column);
@@ -576,7 +616,7 @@ fn another_thread_forks() {
     all(&turn(), "other fork", other_fork, &[]);
 }
 
-/// Edge: making/leaving/going idle/thread exit/unbind/trim/prewarm x time-out.
+/// Edge: making/leaving/going idle/thread exit/unbind/trim/prewarm/discard x time-out.
 #[test]
 fn a_wait_ends_by_its_time() {
     all(&turn(), "time-out", time_out, &[]);

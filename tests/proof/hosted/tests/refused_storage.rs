@@ -4,6 +4,7 @@
 
 use extram::Pool;
 use extram_hosted::{Witness, close, in_turn, rest, started};
+use std::sync::atomic::Ordering::SeqCst;
 
 /// Scenarios 24 and 39.
 #[test]
@@ -24,6 +25,13 @@ fn when_the_system_has_no_keys_left_calls_nest_and_ms_come_home_in_every_pool() 
             assert_eq!(outer.id(), inner.id(), "a nested call shares the M, or would wait for ever");
             drop((outer, inner));
             rest(pool, 1);
+            let outer = pool.enter().unwrap();
+            pool.enter().unwrap().discard();
+            assert_eq!(pool.runtime().dropped.load(SeqCst), 0, "it goes with the outer call");
+            drop(outer);
+            assert_eq!(pool.runtime().dropped.load(SeqCst), 1);
+            rest(pool, 0);
+            drop(pool.enter().unwrap());
         });
         rest(pool, 0);
     }

@@ -1,6 +1,7 @@
 //! The rows and columns of the edge matrix: what can be under way, and what can meet it.
 
-/// What can be under way. `raw entry`: one of the C face's. `drop`: of a context.
+/// What can be under way. `raw entry`: one of the C face's. `drop`: of a context. `discard`: of the context
+/// that was used, by `discard`, or of what is more than may stay spare, by whoever leaves (`spare_max`).
 pub(super) const ROWS: &[&str] = &[
     "start",
     "first entry",
@@ -23,6 +24,7 @@ pub(super) const ROWS: &[&str] = &[
     "close",
     "reopen",
     "drop",
+    "discard",
 ];
 
 /// What can meet it, and what that means.

@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
     ("start", "close", Error("Busy for the close, or it comes before or after; both can be called again")),
     ("entering", "start", Error("NotStarted or in; AlreadyStarted for a start of a pool that runs")),
     (
-        "waiting/making/admitting/inside/giving back/upkeep/drop",
+        "waiting/making/admitting/inside/giving back/upkeep/drop/discard",
         "start",
         Error("AlreadyStarted; it changes nothing"),
     ),
@@ -45,6 +45,8 @@ pub(super) const RULES: &[Rule] = &[
     ("close", "close", Error("Busy for one of the two; the one under way goes on")),
     ("reopen", "close", Works("the last one to begin decides; nothing is lost")),
     ("drop", "close", Error("Busy, or this is its close; the context is dropped once")),
+    ("discard", "enter", Works("a spare M, or the new context; CreationFailed where none can be made")),
+    ("discard", "close", Error("Busy until the context is dropped; no other is made in a closed pool")),
     // The same from within a function of the runtime. Ms in hand: in new_context (but for start's),
     // admit, retire; none perhaps in observe, and in drop.
     ("*", "from within", Works("as outside; nothing is locked, no M that others need is in hand")),
@@ -82,6 +84,7 @@ pub(super) const RULES: &[Rule] = &[
         Works("of the exit hook: what they enter is nested, and left before the M goes; or a guard keeps it"),
     ),
     ("unbind", "in new_context/in admit/in retire", Works("false: the M is in use")),
+    ("discard", "from within", Works("calls nest while the M is there; what is kept then keeps the context")),
     ("prewarm", "in new_context", Works("claims of its own; NotStarted in start's")),
     ("close", "in new_context/in admit/in retire", Error("Busy: the caller holds an M")),
     ("close", "in observe/in drop", Error("Busy, or Ok where no M is in use; never a wait for itself")),
@@ -138,7 +141,14 @@ pub(super) const RULES: &[Rule] = &[
         Error("the process ends with a message, since nobody could catch it; nothing hangs"),
     ),
     (
-        "trim/drop/close",
+        "discard",
+        "new_context panics/admit panics/retire panics/observe panics",
+        Works(
+            "it unwinds; each context is dropped once, all who wait are told, and a newcomer makes another",
+        ),
+    ),
+    (
+        "trim/drop/close/discard",
         "drop panics",
         Works("it unwinds; each context is dropped once, and the pool goes on or can be closed again"),
     ),
@@ -150,6 +160,11 @@ pub(super) const RULES: &[Rule] = &[
         "first entry/enter/try_enter/enter_timeout/raw entry/making",
         "new_context fails",
         Works("the maker goes on; the failure is one waiter's"),
+    ),
+    (
+        "discard",
+        "new_context fails",
+        Works("the M goes, all who wait are told, and a newcomer makes another"),
     ),
     ("waiting", "new_context fails", Error("CreationFailed for one who waits at most; the rest are served")),
     ("inside", "new_context fails", Works("of a prewarm inside; the call goes on")),
@@ -186,6 +201,11 @@ pub(super) const RULES: &[Rule] = &[
     ("trim/walk", "guards", Works("the M counts as in use")),
     ("close", "guards", Error("Busy, for as long as there is the guard")),
     ("drop", "guards", Works("no context is dropped while a guard of it is left")),
+    (
+        "discard",
+        "guards",
+        Works("the context goes with the last guard, after the exit hook too; with a leaked one never"),
+    ),
     // The thread's end.
     ("*", "thread end", Forbidden("it ends inside a function of the runtime, through frames of Rust")),
     ("entering/waiting", "thread end", Works("no entry is a cancellation point: it ends afterwards")),
@@ -194,7 +214,11 @@ pub(super) const RULES: &[Rule] = &[
         "thread end",
         Works("a raw call is taken back; a guard gives its M back by unwinding, or keeps it"),
     ),
-    ("leaving/going idle/unbind", "thread end", Works("they are no cancellation points: it ends afterwards")),
+    (
+        "leaving/going idle/unbind/discard",
+        "thread end",
+        Works("they are no cancellation points: it ends afterwards"),
+    ),
     ("thread exit", "thread end", Impossible("it is ending")),
     ("walk", "thread end", Works("a walk holds nothing")),
     // Time.
@@ -205,13 +229,13 @@ pub(super) const RULES: &[Rule] = &[
         Error("TimedOut, on time on both sides; a grant on its way is not lost"),
     ),
     (
-        "making/leaving/going idle/thread exit/unbind/trim/prewarm",
+        "making/leaving/going idle/thread exit/unbind/trim/prewarm/discard",
         "time-out",
         Works("the M that was meant for who gave up is lent or kept"),
     ),
     ("close", "time-out", Works("TimedOut or Closed; what refused is told while it still counts")),
     // Closed and started again.
-    ("making/admitting/inside/prewarm", "start again", Impossible("close says Busy meanwhile")),
+    ("making/admitting/inside/prewarm/discard", "start again", Impossible("close says Busy meanwhile")),
     ("entering", "start again", Works("Closed, or an M of the pool that runs")),
     ("start/reopen", "start again", Error("AlreadyStarted, or it comes first")),
     ("waiting", "start again", Error("Closed, and never counted in the pool that was started")),
@@ -235,10 +259,11 @@ pub(super) const RULES: &[Rule] = &[
     ("start", "no keys", Error("NoThreadLocal, and the pool can be started later")),
     ("first entry", "no keys", Works("a thread whose value cannot be stored is lent an M for the call")),
     ("leaving/thread exit", "no keys", Works("what was lent for the call comes back at its end")),
+    ("discard", "no keys", Works("of what was lent for the call, the context goes at its end")),
     ("*", "no barrier", Impossible("it needs no barrier")),
     ("start", "no barrier", Works("Ms are bound the shared way")),
     (
-        "first entry/enter/leaving/going idle/thread exit/unbind",
+        "first entry/enter/leaving/going idle/thread exit/unbind/discard",
         "no barrier",
         Works("re-entry costs an exchange, and all else holds"),
     ),
@@ -274,7 +299,7 @@ pub(super) const SHOWN: &[(&str, &str)] = &[
     ),
     (
         "hosted::refused_storage::when_the_system_has_no_keys_left_calls_nest_and_ms_come_home_in_every_pool",
-        "start/first entry/leaving/thread exit x no keys",
+        "start/first entry/leaving/thread exit/discard x no keys",
     ),
     ("hosted::stack::bounds_are_right_and_asked_for_once", "inside/leaving x guard late"),
     ("extram::pool::nested_calls_may_be_left_in_any_order", "inside/leaving/going idle x guard late"),
@@ -315,7 +340,7 @@ pub(super) const SHOWN: &[(&str, &str)] = &[
     ("capi::memory::a_pool_that_finds_no_memory_is_not_made_and_nothing_is_lost", "start/close x no memory"),
     (
         "capi::memory::a_pool_goes_on_without_memory",
-        "first entry/raw entry/try_enter/making/prewarm/trim/leaving/unbind x no memory",
+        "first entry/raw entry/try_enter/making/prewarm/trim/leaving/unbind/discard x no memory",
     ),
     ("capi::memory::a_handler_allocates_nothing", "enter_from_signal x no memory"),
     (
@@ -334,4 +359,9 @@ pub(super) const SHOWN: &[(&str, &str)] = &[
     ("capi::panics::in_admit", "raw entry x admit panics"),
     ("capi::panics::in_retire", "raw entry x retire panics"),
     ("capi::panics::in_free_context", "trim/close/drop x drop panics"),
+    (
+        "capi::panics::in_what_a_discard_calls",
+        "discard x new_context panics/admit panics/retire panics/drop panics",
+    ),
+    ("capi::handlers::where_the_only_context_is_replaced_it_is_turned_away", "discard x handler"),
 ];
