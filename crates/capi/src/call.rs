@@ -9,9 +9,9 @@ use crate::registry::{self, AtWork, Pool};
 use crate::runtime::Foreign;
 use crate::{quick, seat};
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::Ordering;
 use core::time::Duration;
 use extram_core::quiet::Left;
+use extram_core::sync::Ordering;
 use extram_core::{EnterError, Entered, M, raw};
 
 /// Enters one way or another and hands the M out as a handle; the call is C's to leave.

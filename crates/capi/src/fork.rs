@@ -3,7 +3,7 @@
 
 use crate::code::extram_code::{self, EXTRAM_NO_MEMORY};
 use crate::registry;
-use core::sync::atomic::{AtomicBool, Ordering};
+use extram_core::sync::{AtomicBool, Ordering};
 
 /// The handler is there. Raised after it is, so that a child that was forked in between registers it
 /// once more; twice does no harm.

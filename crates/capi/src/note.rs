@@ -1,6 +1,6 @@
 //! "I am at work on the pool in this slot": how a thread says so. `registry.rs` has the whole.
 
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence, fence};
+use extram_core::sync::{AtomicU32, AtomicUsize, Ordering, compiler_fence, fence};
 
 /// What one thread is at work on. A line of its own, so that nobody else writes there.
 #[repr(align(64))]

@@ -47,8 +47,8 @@ use crate::note;
 use crate::note::{Note, Noted, Notes, Said};
 use crate::runtime::Foreign;
 use crate::seat;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use extram_core::Port;
+use extram_core::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
 /// A pool of C's.
 pub(crate) type Pool = extram_core::Pool<Foreign, Native>;

@@ -11,7 +11,7 @@ use crate::watch::Watch;
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use extram_core::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use extram_core::{EnterError, Event, M, Port, Runtime};
 
 /// A runtime in C.

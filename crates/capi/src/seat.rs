@@ -29,7 +29,7 @@ use crate::registry::{self, AtWork};
 use crate::runtime::Foreign;
 use core::cell::Cell;
 use core::ptr::null_mut;
-use core::sync::atomic::{Ordering, compiler_fence};
+use extram_core::sync::{Ordering, compiler_fence};
 use extram_core::{M, Port, quiet, raw};
 
 /// A pool's slot.

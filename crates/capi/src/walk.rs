@@ -10,7 +10,7 @@ use crate::pool::find;
 use crate::runtime::Foreign;
 use core::ffi::{c_char, c_int, c_void};
 use core::fmt;
-use core::sync::atomic::Ordering;
+use extram_core::sync::Ordering;
 use extram_core::{MState, Observed, Port, raw};
 
 /// Of the header that a program was compiled with; extram_version says that of the library.

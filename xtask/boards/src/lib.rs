@@ -6,6 +6,7 @@
 //! too.
 
 mod board;
+mod choices;
 mod decode;
 pub mod size;
 mod verdict;
@@ -54,6 +55,7 @@ pub fn lane(triple: &str) -> Result<Summary> {
     if let Some(package) = board.example {
         summary += Summary::of(&format!("{machine}: {package}"), example(&toolchain, board, package));
     }
+    summary += choices::compiled(triple);
     Ok(summary)
 }
 

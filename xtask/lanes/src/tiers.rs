@@ -20,7 +20,7 @@ const NAMED: &[(&str, &str)] = &[
 
 /// Compiled by another target's lane.
 const WITHIN: &[(&str, &str)] =
-    &[("i686-pc-windows-gnu", "windows"), ("riscv32imc-unknown-none-elf", "package")];
+    &[("i686-pc-windows-gnu", "windows"), ("riscv32imc-unknown-none-elf", "riscv32")];
 
 /// The table; nothing where at most one target was asked for.
 pub(crate) fn table(ran: &[Ran]) -> String {
