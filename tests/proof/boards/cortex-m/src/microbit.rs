@@ -12,7 +12,7 @@ pub(crate) const MACHINE: Machine = Machine {
 };
 
 pub(crate) const CONTEXTS: usize = 4;
-pub(crate) const STACKS: Stacks = Stacks { first: 2560, each: 1024 };
+pub(crate) const STACKS: Stacks = Stacks { first: 2560, each: 1280 };
 
 pub(crate) static PLAN: Plan = Plan {
     board: "microbit, one Cortex-M0",
