@@ -125,15 +125,20 @@ fn integer(text: &str) -> Result<i64> {
     };
     read.with_context(|| format!("{text} is no number"))
 }
+
 /// Whatever the port takes from the `libc` crate is named in the facts.
 pub(super) fn named() -> Result<()> {
     let root = workspace();
     let facts = std::fs::read_to_string(root.join(FACTS)).context(FACTS)?;
     let mut missing = BTreeSet::new();
     for dir in SOURCES {
+        let lib = root.join(dir).join("lib.rs");
+        let lib = std::fs::read_to_string(&lib).with_context(|| lib.display().to_string())?;
+        let elsewhere = elsewhere(&lib);
         for file in root.join(dir).read_dir().with_context(|| (*dir).to_owned())? {
             let path = file?.path();
-            if path != root.join(FACTS) && !path.ends_with("tests.rs") {
+            let other = elsewhere.iter().any(|module| path.ends_with(format!("{module}.rs")));
+            if path != root.join(FACTS) && !path.ends_with("tests.rs") && !other {
                 let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
                 missing.extend(unnamed(&text, &facts));
             }
@@ -143,6 +148,27 @@ pub(super) fn named() -> Result<()> {
         bail!("not in {FACTS}: {}", Vec::from_iter(missing).join(", "));
     }
     Ok(())
+}
+
+/// The modules that a crate has on other systems only, by its `lib.rs`.
+fn elsewhere(lib: &str) -> Vec<String> {
+    let mut modules = Vec::new();
+    let mut systems = String::new();
+    for line in lib.lines() {
+        if line.starts_with("#[cfg(") {
+            systems.clear();
+        }
+        systems += line;
+        let module = line.trim_start_matches("pub ").strip_prefix("mod ");
+        if let Some(module) = module.and_then(|module| module.strip_suffix(';')) {
+            let named = systems.contains("target_os") && !systems.contains("not(");
+            if named && !systems.contains("\"freebsd\"") {
+                modules.push(module.to_owned());
+            }
+            systems.clear();
+        }
+    }
+    modules
 }
 
 /// What `source` takes from the `libc` crate on FreeBSD and `facts` does not name.
@@ -214,6 +240,13 @@ declared!(Membarrier = membarrier: fn(c_int, c_uint) -> c_int);
                       // libc::in_a_comment\nlet x = libc::forgotten(libc::FAILED);\n\
                       mod tests {\nlibc::of_a_test();";
         assert_eq!(unnamed(source, TEXT), ["forgotten"]);
+    }
+
+    #[test]
+    fn a_module_that_freebsd_has_not_is_none_of_its_sources() {
+        let lib = "#[cfg(any(\n    target_os = \"hurd\",\n))]\npub mod attributes;\nmod end;\n\
+                   #[cfg(target_os = \"freebsd\")]\nmod here;\n#[cfg(not(target_os = \"hurd\"))]\nmod most;\n";
+        assert_eq!(elsewhere(lib), ["attributes"]);
     }
 
     #[test]
