@@ -167,6 +167,11 @@ pub(crate) fn serves_as_sysroot(base: &Path) -> bool {
     base.join("usr/lib/Scrt1.o").is_file()
 }
 
+/// Whether C can be compiled with the base's own headers.
+pub(crate) fn has_headers(base: &Path) -> bool {
+    base.join("usr/include/stdio.h").is_file()
+}
+
 impl Tools {
     fn find(target: &str, base: Option<&Path>) -> Result<Self> {
         if cfg!(target_os = "freebsd") && target.starts_with(std::env::consts::ARCH) {
@@ -176,13 +181,12 @@ impl Tools {
         let zig_cc = zig.as_deref().map(|zig| zig::cc(zig, target).to_string());
         let sysroot = base.filter(|base| serves_as_sysroot(base));
         let linker = match (sysroot, &zig_cc) {
-            (Some(base), _) => clang(target, base)?,
+            (Some(base), _) => clang(target, base)?.to_string(),
             (None, Some(zig_cc)) => zig_cc.clone(),
             (None, None) => bail!("no zig to link with; run cargo xtask setup --target {target}"),
         };
-        let headers = |base: &&Path| base.join("usr/include/stdio.h").is_file();
-        let compiler = match (sysroot.filter(headers), zig_cc) {
-            (Some(base), _) => clang(target, base)?,
+        let compiler = match (sysroot.filter(|base| has_headers(base)), zig_cc) {
+            (Some(base), _) => clang(target, base)?.to_string(),
             (None, Some(zig_cc)) => zig_cc,
             (None, None) => bail!("no headers in the base and no zig to compile C with"),
         };
@@ -208,14 +212,13 @@ impl Tools {
 
 /// clang and lld with a base as their system. The number is the oldest release that is supported;
 /// it only chooses clang's defaults, the symbols are those of the base.
-fn clang(target: &str, base: &Path) -> Result<String> {
+pub(crate) fn clang(target: &str, base: &Path) -> Result<Command> {
     let clang = which("clang").context("no clang to link against the base with")?;
     let base = base.canonicalize().with_context(|| base.display().to_string())?;
     Ok(Command::new(clang)
         .arg(format!("--target={target}13.0"))
         .arg(format!("--sysroot={}", base.display()))
-        .args(["-fuse-ld=lld", "-Wno-unused-command-line-argument"])
-        .to_string())
+        .args(["-fuse-ld=lld", "-Wno-unused-command-line-argument"]))
 }
 
 /// A script that runs `command` with its own arguments, less the libraries that nothing needs and

@@ -73,8 +73,7 @@ fn lane(target: &str) -> Result<Summary> {
     let tests = build::build_tests(target, base.as_ref().map(|base| base.dir.as_path()))?;
     println!("{} test programs, {} beside them", tests.programs.len(), tests.companions.len());
     summary += Summary::of("every test program builds and links", Ok(()));
-    let against_base = base.as_ref().is_some_and(|base| build::serves_as_sysroot(&base.dir));
-    summary += abi::check(target, &tests.programs, against_base)?;
+    summary += abi::check(target, &tests.programs, base.as_ref())?;
     summary += match (host, &base) {
         (Some(host), _) => host.tests(&tests),
         (None, Some(base)) => run::tests(target, base, &tests),
