@@ -4,6 +4,7 @@
 //! distribution sets `base.txz` and `kernel.txz` of a release. Sets are unpacked once, into
 //! `target/freebsd`.
 
+use super::release::{Identity, Release, installed_by_packages, linked_for};
 use super::{elf, grub};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::OsStr;
@@ -16,8 +17,8 @@ use toolchain::workspace;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
     pub(crate) dir: PathBuf,
-    /// `__FreeBSD_version`: 1302001 is release 13.2.
-    pub(crate) version: u32,
+    /// Which release it is.
+    pub(crate) identity: Identity,
 }
 
 /// What `--freebsd-base` names.
@@ -40,8 +41,14 @@ const LIBRARIES: [&str; 2] = ["libc.so.7", "libthr.so.3"];
 /// Where the runtime linker looks for libraries.
 pub(super) const LIBRARY_DIRS: [&str; 2] = ["lib", "usr/lib"];
 
+/// What to say of a base that was installed by packages, where it lacks something.
+const PACKAGES: &str = "; its packages FreeBSD-kernel-generic, FreeBSD-bootloader and FreeBSD-clibs have the \
+                        kernel, the loader and the libraries";
+
 /// What is taken out of the sets. The rest is not needed and would be 1 GB more.
 const MEMBERS: &[&str] = &[
+    "./bin/freebsd-version",
+    "./bin/sh",
     "./boot/kernel/kernel",
     "./boot/loader.efi",
     "./boot/loader_simp.efi",
@@ -65,7 +72,11 @@ pub(crate) fn find(target: &str) -> Result<Option<Base>> {
     let named =
         named.or_else(|| std::env::var_os("FREEBSD_BASE").filter(|dir| !dir.is_empty()).map(Into::into));
     let dir = named.or_else(|| newest(&cache(target)));
-    dir.map(|dir| open(&dir, target, &unpacked())).transpose()
+    let Some(dir) = dir else { return Ok(None) };
+    let base = open(&dir, target, &unpacked())?;
+    // Said before anything is built.
+    base.releases()?;
+    Ok(Some(base))
 }
 
 /// The newest release that has come whole.
@@ -106,13 +117,14 @@ fn open(dir: &Path, target: &str, into: &Path) -> Result<Base> {
     };
     let lacks = lacks(&dir, target);
     if !lacks.is_empty() {
-        bail!("the FreeBSD base in {} lacks {}", dir.display(), lacks.join(", "));
+        let packages = if installed_by_packages(&dir) { PACKAGES } else { "" };
+        bail!("the FreeBSD base in {} lacks {}{packages}", dir.display(), lacks.join(", "));
     }
     if elf::facts(&dir.join(KERNEL))?.machine != elf::machine(target) {
         bail!("the kernel of the base in {} is not for {target}", dir.display());
     }
-    let version = version(&dir)?;
-    Ok(Base { dir, version })
+    let identity = Identity::of(&dir)?;
+    Ok(Base { dir, identity })
 }
 
 /// All that every run needs and that is not in an unpacked system.
@@ -183,22 +195,6 @@ fn unpack(sets: &Path, into: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// The release of a base: from its headers, else from its C library's ABI note.
-fn version(dir: &Path) -> Result<u32> {
-    let header = std::fs::read_to_string(dir.join("usr/include/sys/param.h")).unwrap_or_default();
-    let from_header = header.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        (words.next() == Some("#define") && words.next() == Some("__FreeBSD_version"))
-            .then(|| words.next()?.parse().ok())?
-    });
-    match from_header {
-        Some(version) => Ok(version),
-        None => elf::facts(&dir.join("lib/libc.so.7"))?
-            .version
-            .with_context(|| format!("neither headers nor libc tell the release of {}", dir.display())),
-    }
-}
-
 impl Base {
     /// Refuses a program that this base cannot run, with the reason.
     pub(crate) fn accepts(&self, program: &Path, target: &str) -> Result<()> {
@@ -208,31 +204,36 @@ impl Base {
             bail!("{name} is not a program for {target}");
         }
         match facts.version {
-            Some(version) if version > self.version => bail!(
+            Some(version) if Release(version).minor() > self.identity.userland.minor() => bail!(
                 "{name} was linked for FreeBSD {} and the base is FreeBSD {}: a program does not run on an \
                  older release; a base with usr/lib/Scrt1.o is linked against itself",
-                release(version),
-                release(self.version)
+                Release(version),
+                self.identity.userland
             ),
             _ => Ok(()),
         }
     }
 
-    /// The release in words: `13.2`.
-    pub(crate) fn release(&self) -> String {
-        release(self.version)
+    /// Both releases, for people: that of the base, and that which programs are linked for.
+    pub(crate) fn releases(&self) -> Result<String> {
+        let (linked, how) = linked_for(&self.dir, self.identity.userland)?;
+        Ok(format!("linked for FreeBSD {linked} {how}, on {} from {}", self.identity, self.dir.display()))
     }
-}
-
-/// `1302001` is 13.2, and one patch on.
-fn release(version: u32) -> String {
-    format!("{}.{} ({version})", version / 100_000, version / 1000 % 100)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::elf::fake;
+
+    impl Base {
+        /// A base whose directory nobody looks at.
+        pub(crate) fn of_tests(dir: &Path, version: u32) -> Base {
+            let userland = Release(version);
+            let identity = Identity { userland, told_by: "a test", kernel: None, packages: false };
+            Base { dir: dir.to_owned(), identity }
+        }
+    }
 
     const TARGET: &str = "x86_64-unknown-freebsd";
 
@@ -254,12 +255,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         tree(dir.path(), 1_302_001);
         let base = open(dir.path(), TARGET, dir.path()).unwrap();
-        assert_eq!(base.release(), "13.2 (1302001)");
+        assert_eq!(base.identity.userland, Release(1_302_001));
         // The headers are asked first.
         std::fs::create_dir_all(dir.path().join("usr/include/sys")).unwrap();
         let header = "#undef __FreeBSD_version\n#define __FreeBSD_version 1403000\t/* Master */\n";
         std::fs::write(dir.path().join("usr/include/sys/param.h"), header).unwrap();
-        assert_eq!(open(dir.path(), TARGET, dir.path()).unwrap().version, 1_403_000);
+        let base = open(dir.path(), TARGET, dir.path()).unwrap();
+        assert_eq!(base.identity.userland, Release(1_403_000));
     }
 
     #[test]
@@ -292,6 +294,28 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
         std::fs::write(dir.path().join("usr/lib/libthr.so.3"), "").unwrap();
         assert_eq!(named(), [false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn an_installation_by_packages_is_a_base_without_headers() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path(), 1_500_068);
+        for (file, contents) in [
+            ("var/db/pkg/local.sqlite", "SQLite format 3\0base/FreeBSD-runtimeFreeBSD-runtime15.0"),
+            ("bin/freebsd-version", "USERLAND_VERSION=\"15.0-RELEASE-p3\"\n"),
+        ] {
+            std::fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
+            std::fs::write(dir.path().join(file), contents).unwrap();
+        }
+        let open = || open(dir.path(), TARGET, dir.path());
+        let releases = open().unwrap().releases().unwrap();
+        let due = "linked for FreeBSD 14.0 by zig; a newer release runs what was linked for an older one, on \
+                   FreeBSD 15.0 (by bin/freebsd-version; installed by packages) from ";
+        assert!(releases.starts_with(due), "{releases}");
+        std::fs::remove_file(dir.path().join(LOADERS[1])).unwrap();
+        std::fs::remove_file(dir.path().join("lib/libthr.so.3")).unwrap();
+        let error = open().unwrap_err().to_string();
+        assert!(error.contains("libthr.so.3") && error.contains("FreeBSD-clibs"), "{error}");
     }
 
     #[test]
@@ -328,7 +352,7 @@ mod tests {
             tar.args(members).read().unwrap();
         }
         let base = open(&sets, TARGET, &into).unwrap();
-        assert_eq!(base.version, 1_302_001);
+        assert_eq!(base.identity.userland, Release(1_302_001));
         assert!(!base.dir.join("rescue").exists());
         std::fs::write(base.dir.join("mark"), "").unwrap();
         assert!(open(&sets, TARGET, &into).unwrap().dir.join("mark").exists(), "unpacked again");

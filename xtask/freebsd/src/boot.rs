@@ -283,7 +283,7 @@ mod tests {
     fn what_fails_before_the_boot_names_no_log_of_a_console() {
         let dir = tempfile::tempdir().unwrap();
         let (base, program) = (dir.path().to_owned(), dir.path().join("pool"));
-        let base = Base { dir: base, version: 1_302_001 };
+        let base = Base::of_tests(&base, 1_302_001);
         std::fs::write(&program, crate::elf::fake::elf(&[], Some(1_400_097))).unwrap();
         let files = Files::from([("programs/pool".into(), program)]);
         let Err(error) = boot("x86_64-unknown-freebsd", &base, files, vec![], |_| ()) else {

@@ -252,7 +252,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, fake::elf(needed, None)).unwrap();
         }
-        Base { dir: at.to_owned(), version: 1_302_001 }
+        Base::of_tests(at, 1_302_001)
     }
 
     fn program(at: &Path, needed: &[&str]) -> Files {

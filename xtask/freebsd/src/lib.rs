@@ -15,6 +15,7 @@ pub mod machine;
 #[cfg(test)]
 mod mirror;
 mod protocol;
+mod release;
 pub mod run;
 mod sums;
 mod symbols;
@@ -47,7 +48,7 @@ pub fn setup(target: Option<&str>) -> Result<()> {
         }
         match base::find(target) {
             Ok(Some(base)) => {
-                println!("{target} runs on FreeBSD {} in {}", base.release(), base.dir.display())
+                println!("{target} runs on {} in {}", base.identity, base.dir.display())
             }
             Ok(None) => println!(
                 "missing: a FreeBSD to run {target} on; cargo xtask freebsd fetch --target {target} brings \

@@ -79,7 +79,7 @@ fn many(target: &str, base: &Base, built: &build::Tests) -> Result<Summary> {
         roles.push(Role::Test(format!("{bin} {}", args.join(" "))));
     }
     let count = programs.len();
-    println!("running {count} programs on FreeBSD {} from {}", base.release(), base.dir.display());
+    println!("running {count} programs, {}", base.releases()?);
     let mut total = Summary::default();
     let mut ended = 0;
     let mut tally = Tally::default();
