@@ -17,6 +17,7 @@ mod mirror;
 mod protocol;
 mod release;
 pub mod run;
+mod scripts;
 mod sums;
 mod symbols;
 mod tally;
