@@ -320,7 +320,7 @@ mod tests {
             nonce: [1; 16],
             scratch: "/scratch".into(),
             env: vec![],
-            programs: vec![Program { limit_s: 1, args: vec![] }],
+            programs: vec![Program { limit_s: 1, args: vec![], files: false }],
         };
         let files = closure(&base, program(dir.path(), &["libc.so.7"])).unwrap();
         let image = root(dir.path(), &files, &plan).unwrap();

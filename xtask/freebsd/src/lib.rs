@@ -11,6 +11,7 @@ pub mod fetch;
 mod grub;
 pub mod host;
 mod image;
+mod incoming;
 pub mod machine;
 #[cfg(test)]
 mod mirror;
