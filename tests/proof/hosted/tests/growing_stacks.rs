@@ -117,15 +117,15 @@ fn stacks_that_grow_towards_each_other_are_told_apart() {
 }
 
 /// Scenario 43. In capability mode the kernel does not tell of mappings: calls work, and the bounds of a
-/// coroutine's stack are not known. Those of the thread's own are.
+/// coroutine's stack are not known. What was learnt of the thread's own before is.
 #[test]
 fn after_cap_enter_calls_work_and_a_coroutines_stack_is_not_known() {
     let _turn = turn();
     in_child("capability mode", || {
         let pool = started_on::<Native, true>(Pool::new(Witness::default()));
+        let own = told(pool).expect("the C library tells");
         // SAFETY: takes nothing; this process does without what it forbids.
         assert_eq!(unsafe { libc::cap_enter() }, 0);
-        let own = told(pool).expect("the C library tells");
         let mut stack = vec![0; 256 << 10];
         on_other_stack(&mut stack, || assert_eq!(told(pool), None));
         assert_eq!(told(pool), Some(own), "back again");
