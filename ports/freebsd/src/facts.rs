@@ -161,12 +161,16 @@ header!("sys/sysctl.h");
 value!(CTL_KERN = 1);
 value!(KERN_PROC = 14);
 value!(KERN_PROC_VMMAP = 32);
+function!(sysctlbyname: fn(*const c_char, *mut c_void, *mut size_t, *const c_void, size_t) -> c_int);
 function!(sysctl: fn(*const c_int, c_uint, *mut c_void, *mut size_t, *const c_void, size_t) -> c_int);
 
 header!("sys/user.h");
+value!(KVME_FLAG_GROWS_DOWN = 0x20);
 field!(kinfo_vmentry.kve_structsize: c_int = 0);
 field!(kinfo_vmentry.kve_start: u64 = 8);
 field!(kinfo_vmentry.kve_end: u64 = 16);
+field!(kinfo_vmentry.kve_flags: c_int = 44);
+field!(kinfo_vmentry.kve_protection: c_int = 56);
 
 header!("sys/membarrier.h");
 value!(MEMBARRIER_CMD_PRIVATE_EXPEDITED = 0x08);

@@ -40,7 +40,14 @@ pub enum Event {
     Started(u32),
     /// The running program has printed.
     Output(Stream, Vec<u8>),
-    /// The running program has ended.
+    /// A file that the program has written, which runs no more: its size, and its path below the
+    /// folder of its files. Its contents follow.
+    File(u64, Vec<u8>),
+    /// The next bytes of that file.
+    Piece(Vec<u8>),
+    /// What the program has written and stays in the guest, and why.
+    Left(String),
+    /// The running program has ended, and its files have been told.
     Ended(Ending),
     /// Process 1 itself cannot go on. Nothing follows but [`Event::Closed`], if that.
     Trouble(Trouble, String),
@@ -204,6 +211,19 @@ impl Event {
                 to.push(10);
                 to.extend(count.to_le_bytes());
             }
+            Event::File(size, path) => {
+                to.push(11);
+                to.extend(size.to_le_bytes());
+                to.extend(path);
+            }
+            Event::Piece(bytes) => {
+                to.push(12);
+                to.extend(bytes);
+            }
+            Event::Left(text) => {
+                to.push(13);
+                to.extend(text.as_bytes());
+            }
         }
     }
 
@@ -222,6 +242,12 @@ impl Event {
             8 => Event::Trouble(Trouble::System, text()),
             9 => Event::Trouble(Trouble::DiskFull, text()),
             10 => Event::Closed(number()? as u32),
+            11 => {
+                let (size, path) = body.split_first_chunk()?;
+                Event::File(u64::from_le_bytes(*size), path.to_vec())
+            }
+            12 => Event::Piece(body.to_vec()),
+            13 => Event::Left(text()),
             _ => return None,
         })
     }
@@ -279,6 +305,10 @@ mod tests {
             Event::Output(Stream::Out, (0..=255).collect()),
             Event::Output(Stream::Err, b"x".to_vec()),
             Event::Output(Stream::Out, Vec::new()),
+            Event::File(u64::MAX, b"report/one.html".to_vec()),
+            Event::File(0, Vec::new()),
+            Event::Piece(b"<html>".to_vec()),
+            Event::Left("core: no plain file".into()),
             Event::Ended(Ending::Exited(101)),
             Event::Ended(Ending::Signalled(11)),
             Event::Ended(Ending::TimedOut(300)),

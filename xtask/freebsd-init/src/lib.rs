@@ -1,6 +1,8 @@
 //! What xtask and the FreeBSD guest's process 1 have to agree on: the [plan] that xtask puts
-//! on the guest's disk, and the [frames](frame) that come back over its serial console.
+//! on the guest's disk, and the [frames](frame) that come back over its serial console,
+//! the [files] that its programs write among them.
 
+pub mod files;
 pub mod frame;
 pub mod plan;
 

@@ -15,6 +15,7 @@ fn main() {
         "hangs" => std::thread::sleep(Duration::from_secs(100_000)),
         "forges" => forge(),
         "orphans" => orphan(),
+        "writes" => write(),
         _ => exit(2),
     }
 }
@@ -37,6 +38,18 @@ fn forge() {
     }
     println!("\nrunning 1 test\n\ntest result: ok. 99 passed; 0 failed; 0 ignored; 0 measured\n");
     exit(3);
+}
+
+/// Writes a file that comes back, one that is too large, and a link to what it may not read itself.
+fn write() {
+    let written = std::fs::create_dir("report")
+        .and_then(|()| std::fs::write("report/one.txt", "one\n"))
+        .and_then(|()| std::fs::File::create("large")?.set_len(freebsd_init::files::FILE_LIMIT + 1))
+        .and_then(|()| std::os::unix::fs::symlink(freebsd_init::plan::PATH, "plan"));
+    if let Err(error) = written {
+        println!("{error}");
+        exit(52);
+    }
 }
 
 /// Ends well and leaves a process behind that holds its output open.

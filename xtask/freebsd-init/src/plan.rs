@@ -10,6 +10,7 @@
 //! programs 1
 //! program 300
 //! arg 2f74657374732f706f6f6c
+//! files
 //! end
 //! ```
 
@@ -42,7 +43,12 @@ pub struct Program {
     pub limit_s: u32,
     /// Path in the guest, then arguments.
     pub args: Vec<Vec<u8>>,
+    /// Whether it runs in an empty folder of its own, and what it leaves there comes back.
+    pub files: bool,
 }
+
+/// The folder of a program's files, below the place where it may write.
+pub const FILES: &str = "files";
 
 impl Plan {
     /// The file's text.
@@ -56,6 +62,9 @@ impl Plan {
             let _ = writeln!(text, "program {}", program.limit_s);
             for arg in &program.args {
                 let _ = writeln!(text, "arg {}", hex(arg));
+            }
+            if program.files {
+                text += "files\n";
             }
         }
         text + "end\n"
@@ -86,11 +95,14 @@ impl Plan {
             match key {
                 "program" => {
                     let limit_s = value.parse().map_err(|_| format!("{value} is no time limit"))?;
-                    programs.push(Program { limit_s, args: Vec::new() });
+                    programs.push(Program { limit_s, args: Vec::new(), files: false });
                 }
                 "arg" => {
                     let arg = unhex(value).ok_or_else(|| format!("{value} is no argument"))?;
                     programs.last_mut().ok_or("the plan has an argument of no program")?.args.push(arg);
+                }
+                "files" => {
+                    programs.last_mut().ok_or("the plan has files of no program")?.files = true;
                 }
                 "end" if programs.len() == count => return Ok(Plan { nonce, scratch, env, programs }),
                 _ => return Err(format!("the plan has the line {key} {value}")),
@@ -119,8 +131,12 @@ mod tests {
     use super::*;
 
     fn plan() -> Plan {
-        let herd = Program { limit_s: 20, args: vec![b"/tests/herd".to_vec(), Vec::new(), vec![10, 0xff]] };
-        let pool = Program { limit_s: 300, args: vec![b"/tests/pool".to_vec()] };
+        let herd = Program {
+            limit_s: 20,
+            args: vec![b"/tests/herd".to_vec(), Vec::new(), vec![10, 0xff]],
+            files: true,
+        };
+        let pool = Program { limit_s: 300, args: vec![b"/tests/pool".to_vec()], files: false };
         let env = vec![("SCALE".to_owned(), "0.1".to_owned()), ("EMPTY".to_owned(), String::new())];
         Plan { nonce: [0xa5; 16], scratch: "/tmp".to_owned(), env, programs: vec![herd, pool] }
     }
@@ -149,6 +165,8 @@ mod tests {
             ("env 5343414c453d", "env 5343414c45"),
             ("programs 2", "programs 3"),
             ("arg 2f", "arg f"),
+            ("files", "filed"),
+            ("program 20\n", "files\nprogram 20\n"),
             ("end", "fin"),
         ] {
             assert!(text.contains(from), "{from}");

@@ -2,13 +2,16 @@
 
 use crate::console::Console;
 use crate::machine;
+use freebsd_init::files;
 use freebsd_init::frame::{BODY_LIMIT, Ending, Event, Stream, Trouble};
 use freebsd_init::plan::{self, Plan, Program};
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::chown;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -56,19 +59,35 @@ fn one(program: &Program, plan: &Plan, console: &mut Console) -> io::Result<Endi
         Err(error) => Ok(Ending::NotStarted(error.raw_os_error().unwrap_or(0))),
     };
     machine::clear();
+    if program.files && folder(plan).is_dir() {
+        // Nobody writes any more.
+        files::tell(&folder(plan), &mut |event| console.tell(&event))?;
+        std::fs::remove_dir_all(folder(plan))?;
+    }
     ending
+}
+
+/// Where a program's files are, if it has some.
+fn folder(plan: &Plan) -> PathBuf {
+    Path::new(&plan.scratch).join(plan::FILES)
 }
 
 fn spawn(program: &Program, plan: &Plan) -> io::Result<Child> {
     let mut args = program.args.iter().map(|arg| OsStr::from_bytes(arg));
     let path = args.next().ok_or(io::ErrorKind::NotFound)?;
+    let mut dir = PathBuf::from(&plan.scratch);
+    if program.files {
+        dir = folder(plan);
+        std::fs::create_dir(&dir)?;
+        chown(&dir, Some(NOBODY), Some(NOBODY))?;
+    }
     Command::new(path)
         .args(args)
         .env_clear()
         .envs([("HOME", &*plan.scratch), ("TMPDIR", &*plan.scratch)])
         .envs([("PATH", "/bin:/usr/bin"), ("RUST_BACKTRACE", "1")])
         .envs(plan.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(&plan.scratch)
+        .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

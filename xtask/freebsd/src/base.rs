@@ -4,6 +4,7 @@
 //! distribution sets `base.txz` and `kernel.txz` of a release. Sets are unpacked once, into
 //! `target/freebsd`.
 
+use super::release::{Identity, Release, installed_by_packages, linked_for};
 use super::{elf, grub};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::OsStr;
@@ -16,8 +17,8 @@ use toolchain::workspace;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
     pub(crate) dir: PathBuf,
-    /// `__FreeBSD_version`: 1302001 is release 13.2.
-    pub(crate) version: u32,
+    /// Which release it is.
+    pub(crate) identity: Identity,
 }
 
 /// What `--freebsd-base` names.
@@ -40,8 +41,14 @@ const LIBRARIES: [&str; 2] = ["libc.so.7", "libthr.so.3"];
 /// Where the runtime linker looks for libraries.
 pub(super) const LIBRARY_DIRS: [&str; 2] = ["lib", "usr/lib"];
 
+/// What to say of a base that was installed by packages, where it lacks something.
+const PACKAGES: &str = "; its packages FreeBSD-kernel-generic, FreeBSD-bootloader and FreeBSD-clibs have the \
+                        kernel, the loader and the libraries";
+
 /// What is taken out of the sets. The rest is not needed and would be 1 GB more.
 const MEMBERS: &[&str] = &[
+    "./bin/freebsd-version",
+    "./bin/sh",
     "./boot/kernel/kernel",
     "./boot/loader.efi",
     "./boot/loader_simp.efi",
@@ -106,13 +113,17 @@ fn open(dir: &Path, target: &str, into: &Path) -> Result<Base> {
     };
     let lacks = lacks(&dir, target);
     if !lacks.is_empty() {
-        bail!("the FreeBSD base in {} lacks {}", dir.display(), lacks.join(", "));
+        let packages = if installed_by_packages(&dir) { PACKAGES } else { "" };
+        bail!("the FreeBSD base in {} lacks {}{packages}", dir.display(), lacks.join(", "));
     }
     if elf::facts(&dir.join(KERNEL))?.machine != elf::machine(target) {
         bail!("the kernel of the base in {} is not for {target}", dir.display());
     }
-    let version = version(&dir)?;
-    Ok(Base { dir, version })
+    let identity = Identity::of(&dir)?;
+    let base = Base { dir, identity };
+    // What is linked for a newer release is refused before it is built.
+    base.releases()?;
+    Ok(base)
 }
 
 /// All that every run needs and that is not in an unpacked system.
@@ -183,22 +194,6 @@ fn unpack(sets: &Path, into: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// The release of a base: from its headers, else from its C library's ABI note.
-fn version(dir: &Path) -> Result<u32> {
-    let header = std::fs::read_to_string(dir.join("usr/include/sys/param.h")).unwrap_or_default();
-    let from_header = header.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        (words.next() == Some("#define") && words.next() == Some("__FreeBSD_version"))
-            .then(|| words.next()?.parse().ok())?
-    });
-    match from_header {
-        Some(version) => Ok(version),
-        None => elf::facts(&dir.join("lib/libc.so.7"))?
-            .version
-            .with_context(|| format!("neither headers nor libc tell the release of {}", dir.display())),
-    }
-}
-
 impl Base {
     /// Refuses a program that this base cannot run, with the reason.
     pub(crate) fn accepts(&self, program: &Path, target: &str) -> Result<()> {
@@ -208,165 +203,22 @@ impl Base {
             bail!("{name} is not a program for {target}");
         }
         match facts.version {
-            Some(version) if version > self.version => bail!(
+            Some(version) if Release(version).minor() > self.identity.userland.minor() => bail!(
                 "{name} was linked for FreeBSD {} and the base is FreeBSD {}: a program does not run on an \
                  older release; a base with usr/lib/Scrt1.o is linked against itself",
-                release(version),
-                release(self.version)
+                Release(version),
+                self.identity.userland
             ),
             _ => Ok(()),
         }
     }
 
-    /// The release in words: `13.2`.
-    pub(crate) fn release(&self) -> String {
-        release(self.version)
+    /// Both releases, for people: that of the base, and that which programs are linked for.
+    pub(crate) fn releases(&self) -> Result<String> {
+        let (linked, how) = linked_for(&self.dir, self.identity.userland)?;
+        Ok(format!("linked for FreeBSD {linked} {how}, on {} from {}", self.identity, self.dir.display()))
     }
-}
-
-/// `1302001` is 13.2, and one patch on.
-fn release(version: u32) -> String {
-    format!("{}.{} ({version})", version / 100_000, version / 1000 % 100)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::elf::fake;
-
-    const TARGET: &str = "x86_64-unknown-freebsd";
-
-    fn tree(at: &Path, version: u32) {
-        for (path, contents) in [
-            (KERNEL, [&fake::elf(&[], None)[..], b"\0tmpfs mount\0"].concat()),
-            (LOADERS[1], b"MZ".to_vec()),
-            (LINKER, fake::elf(&[], None)),
-            ("lib/libc.so.7", fake::elf(&[], Some(version))),
-            ("lib/libthr.so.3", fake::elf(&["libc.so.7"], None)),
-        ] {
-            std::fs::create_dir_all(at.join(path).parent().unwrap()).unwrap();
-            std::fs::write(at.join(path), contents).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_tree_is_a_base_and_tells_its_release() {
-        let dir = tempfile::tempdir().unwrap();
-        tree(dir.path(), 1_302_001);
-        let base = open(dir.path(), TARGET, dir.path()).unwrap();
-        assert_eq!(base.release(), "13.2 (1302001)");
-        // The headers are asked first.
-        std::fs::create_dir_all(dir.path().join("usr/include/sys")).unwrap();
-        let header = "#undef __FreeBSD_version\n#define __FreeBSD_version 1403000\t/* Master */\n";
-        std::fs::write(dir.path().join("usr/include/sys/param.h"), header).unwrap();
-        assert_eq!(open(dir.path(), TARGET, dir.path()).unwrap().version, 1_403_000);
-    }
-
-    #[test]
-    fn a_base_for_another_machine_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        tree(dir.path(), 1_302_001);
-        let error = open(dir.path(), "aarch64-unknown-freebsd", dir.path()).unwrap_err().to_string();
-        assert!(error.contains("not for aarch64"), "{error}");
-    }
-
-    #[test]
-    fn all_that_a_base_lacks_is_named_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let open = || open(dir.path(), "aarch64-unknown-freebsd", dir.path()).unwrap_err().to_string();
-        let names =
-            ["the kernel", "a loader", "ld-elf.so.1", "libc.so.7", "libthr.so.3", "tmpfs in its kernel"];
-        let named = || {
-            let error = open();
-            names.map(|name| error.contains(name))
-        };
-        assert_eq!(named(), [true, true, true, true, true, false], "nothing is there");
-        tree(dir.path(), 1_302_001);
-        for gone in [LINKER, "lib/libthr.so.3"] {
-            std::fs::remove_file(dir.path().join(gone)).unwrap();
-        }
-        assert_eq!(named(), [false, false, true, false, true, false], "two files are gone");
-        std::fs::write(dir.path().join(KERNEL), fake::elf(&[], None)).unwrap();
-        assert_eq!(named(), [false, false, true, false, true, true], "and tmpfs");
-        // A library may be in the other directory.
-        std::fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
-        std::fs::write(dir.path().join("usr/lib/libthr.so.3"), "").unwrap();
-        assert_eq!(named(), [false, false, true, false, false, true]);
-    }
-
-    #[test]
-    fn one_set_alone_is_no_base() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(SETS[0]), "").unwrap();
-        let error = open(dir.path(), TARGET, dir.path()).unwrap_err().to_string();
-        assert!(error.ends_with("lack kernel.txz"), "{error}");
-    }
-
-    #[test]
-    fn a_kernel_that_only_speaks_of_tmpfs_has_none() {
-        for (words, has) in [
-            ("tmpfs mount", true),
-            ("tmpfs_vfsops", true),
-            ("allow.mount.tmpfs", false),
-            ("object is not tmpfs mount", false),
-        ] {
-            assert_eq!(has_tmpfs(format!("a\0{words}\0b").as_bytes()), has, "{words}");
-        }
-    }
-
-    #[test]
-    fn sets_are_unpacked_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let (sets, system, into) = (dir.path().join("sets"), dir.path().join("s"), dir.path().join("into"));
-        tree(&system, 1_302_001);
-        std::fs::create_dir_all(system.join("rescue")).unwrap();
-        std::fs::create_dir_all(&sets).unwrap();
-        for (set, members) in
-            [("base.txz", ["./lib", "./libexec", "./rescue"].as_slice()), ("kernel.txz", &["./boot"])]
-        {
-            let tar = Command::new("tar").arg("-cJf").arg(sets.join(set)).arg("-C").arg(&system);
-            tar.args(members).read().unwrap();
-        }
-        let base = open(&sets, TARGET, &into).unwrap();
-        assert_eq!(base.version, 1_302_001);
-        assert!(!base.dir.join("rescue").exists());
-        std::fs::write(base.dir.join("mark"), "").unwrap();
-        assert!(open(&sets, TARGET, &into).unwrap().dir.join("mark").exists(), "unpacked again");
-    }
-
-    #[test]
-    fn of_what_was_fetched_the_newest_release_is_taken() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(newest(&dir.path().join("nothing")), None);
-        for (release, sets) in [
-            ("9.3-RELEASE", SETS.as_slice()),
-            ("14.4-RELEASE", SETS.as_slice()),
-            ("14.10-RELEASE", SETS.as_slice()),
-            // Not whole.
-            ("15.1-RELEASE", &SETS[..1]),
-        ] {
-            std::fs::create_dir(dir.path().join(release)).unwrap();
-            for set in sets {
-                std::fs::write(dir.path().join(release).join(set), "").unwrap();
-            }
-        }
-        assert_eq!(newest(dir.path()), Some(dir.path().join("14.10-RELEASE")));
-    }
-
-    #[test]
-    fn a_program_newer_than_the_base_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        tree(dir.path(), 1_302_001);
-        let base = open(dir.path(), TARGET, dir.path()).unwrap();
-        let program = dir.path().join("pool");
-        for (version, good) in [(1_300_139, true), (1_302_001, true), (1_400_097, false)] {
-            std::fs::write(&program, fake::elf(&["libc.so.7"], Some(version))).unwrap();
-            let verdict = base.accepts(&program, TARGET);
-            assert_eq!(verdict.is_ok(), good, "{version}");
-            if let Err(error) = verdict {
-                assert!(error.to_string().contains("pool was linked for FreeBSD 14.0"), "{error}");
-            }
-        }
-        assert!(base.accepts(&program, "aarch64-unknown-freebsd").is_err());
-    }
-}
+mod tests;

@@ -32,16 +32,22 @@ const MEMORY_MIB: u64 = 1024;
 /// How much the tests do that can be made longer or shorter, where every instruction is emulated.
 const EMULATED_SCALE: &str = "0.1";
 
+/// Tells a program where its files will be when it has ended: the folder on this machine, or nothing if
+/// they go with the guest.
+pub(super) const KEPT: &str = "EXTRAM_FILES_KEPT_IN";
+
 /// Runs the programs one after the other in one boot and hands on what comes of them. `Ok` means
-/// that the plan was run to its end, whatever the programs said.
+/// that the plan was run to its end, whatever the programs said. `kept` is the folder here into which
+/// files that come back are put.
 pub(crate) fn boot(
     target: &str,
     base: &Base,
     files: Files,
     programs: Vec<Program>,
+    kept: Option<&Path>,
     mut tell: impl FnMut(News<'_>),
 ) -> Result<()> {
-    let job = Job { target, base, files: &files, programs: &programs };
+    let job = Job { target, base, files: &files, programs: &programs, kept };
     let machine = Machine::find(target)?;
     let done = job.run_on(&machine, &mut tell);
     let Some(machine) = done.as_ref().err().and_then(|error| machine.instead(error)) else { return done };
@@ -78,6 +84,7 @@ struct Job<'a> {
     base: &'a Base,
     files: &'a Files,
     programs: &'a [Program],
+    kept: Option<&'a Path>,
 }
 
 impl Job<'_> {
@@ -102,13 +109,13 @@ impl Job<'_> {
         console: &Path,
         mut tell: impl FnMut(News<'_>),
     ) -> Result<()> {
-        let Job { target, base, files, programs } = *self;
+        let Job { target, base, files, programs, kept } = *self;
         for file in files.values() {
             base.accepts(file, target)?;
         }
         let files = image::closure(base, files.clone())?;
         std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-        let plan = Plan {
+        let mut plan = Plan {
             nonce: draw_nonce()?,
             scratch: scratch(&files)?.to_owned(),
             env: environment(machine.kvm, std::env::var("EXTRAM_SCALE").ok()),
@@ -118,6 +125,7 @@ impl Job<'_> {
             // Not among the output of a program.
             eprintln!("in the guest {name}={value}; what {name} is here, if it is set, holds there");
         }
+        plan.env.push((KEPT.to_owned(), kept.unwrap_or(Path::new("")).display().to_string()));
         let root = image::root(dir, &files, &plan)?;
         let disk = image::boot_disk(dir, base, target, &root)?;
         let memory = MEMORY_MIB + 2 * (std::fs::metadata(&root)?.len() >> 20);
@@ -173,6 +181,8 @@ fn limit_after(news: &News<'_>, plan: &Plan) -> Option<Duration> {
     match news {
         News::Output(..) | News::Anew => None,
         News::Hello(_) | News::Ended(_) => Some(STEP_LIMIT),
+        // They come when the program has ended.
+        News::Arriving | News::File(..) | News::Left(_) => Some(STEP_LIMIT),
         News::Started(index) => {
             let program = plan.programs.get(*index as usize);
             Some(STEP_LIMIT + Duration::from_secs(program.map_or(0, |program| program.limit_s.into())))
@@ -223,7 +233,7 @@ mod tests {
 
     #[test]
     fn each_step_of_a_run_has_its_time() {
-        let program = |limit_s| Program { limit_s, args: vec![] };
+        let program = |limit_s| Program { limit_s, args: vec![], files: false };
         let plan = Plan {
             nonce: [0; 16],
             scratch: "/tmp".into(),
@@ -235,6 +245,7 @@ mod tests {
         assert_eq!(seconds(News::Started(0)), Some(3));
         assert_eq!(seconds(News::Output(freebsd_init::frame::Stream::Out, b"alive")), None);
         assert_eq!(seconds(News::Started(1)), Some(300));
+        assert_eq!(seconds(News::Arriving), Some(0));
         assert_eq!(seconds(News::Ended(freebsd_init::frame::Ending::Exited(0))), Some(0));
     }
 
@@ -283,10 +294,10 @@ mod tests {
     fn what_fails_before_the_boot_names_no_log_of_a_console() {
         let dir = tempfile::tempdir().unwrap();
         let (base, program) = (dir.path().to_owned(), dir.path().join("pool"));
-        let base = Base { dir: base, version: 1_302_001 };
+        let base = Base::of_tests(&base, 1_302_001);
         std::fs::write(&program, crate::elf::fake::elf(&[], Some(1_400_097))).unwrap();
         let files = Files::from([("programs/pool".into(), program)]);
-        let Err(error) = boot("x86_64-unknown-freebsd", &base, files, vec![], |_| ()) else {
+        let Err(error) = boot("x86_64-unknown-freebsd", &base, files, vec![], None, |_| ()) else {
             panic!("a program for a newer release was run")
         };
         let error = format!("{error:#}");

@@ -4,15 +4,13 @@
 //! needs a symbol of that release. With a base that has `usr/lib/Scrt1.o`, clang and lld link
 //! against the base itself, so the program runs on that release. On FreeBSD everything is native.
 
+use super::scripts::{Script, fingerprint};
 use super::zig;
-use toolchain::command::{Command, Ended, Stream, which};
-use toolchain::workspace;
-
 use anyhow::{Context as _, Result, bail};
-use sha2::{Digest as _, Sha256};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toolchain::command::{Command, Ended, Stream, which};
+use toolchain::workspace;
 
 /// What of the standard library has to be built where no toolchain has the target.
 pub(super) const STD: &str = "std,panic_unwind";
@@ -32,10 +30,6 @@ const PACKAGES: &[&str] = &[
     "extram-posix",
     "extram-soak",
 ];
-
-/// Libraries that the `libc` crate asks the linker for and that nothing here calls. Zig does not
-/// have them.
-const UNUSED_LIBRARIES: &[&str] = &["kvm", "memstat", "procstat", "devstat"];
 
 /// How long one cargo may take before it is taken for hung.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -167,30 +161,36 @@ pub(crate) fn serves_as_sysroot(base: &Path) -> bool {
     base.join("usr/lib/Scrt1.o").is_file()
 }
 
+/// Whether C can be compiled with the base's own headers.
+pub(crate) fn has_headers(base: &Path) -> bool {
+    base.join("usr/include/stdio.h").is_file()
+}
+
 impl Tools {
     fn find(target: &str, base: Option<&Path>) -> Result<Self> {
         if cfg!(target_os = "freebsd") && target.starts_with(std::env::consts::ARCH) {
             return Ok(Tools::Native);
         }
         let zig = zig::find();
-        let zig_cc = zig.as_deref().map(|zig| zig::cc(zig, target).to_string());
+        let zig_cc = zig.as_deref().map(|zig| Script::of(&zig::cc(zig, target)));
         let sysroot = base.filter(|base| serves_as_sysroot(base));
+        let clang =
+            |base| Ok::<_, anyhow::Error>(Script::of(&clang(target, base)?).with(base, fingerprint(base)?));
         let linker = match (sysroot, &zig_cc) {
-            (Some(base), _) => clang(target, base)?,
+            (Some(base), _) => clang(base)?,
             (None, Some(zig_cc)) => zig_cc.clone(),
             (None, None) => bail!("no zig to link with; run cargo xtask setup --target {target}"),
         };
-        let headers = |base: &&Path| base.join("usr/include/stdio.h").is_file();
-        let compiler = match (sysroot.filter(headers), zig_cc) {
-            (Some(base), _) => clang(target, base)?,
+        let compiler = match (sysroot.filter(|base| has_headers(base)), zig_cc) {
+            (Some(base), _) => clang(base)?,
             (None, Some(zig_cc)) => zig_cc,
             (None, None) => bail!("no headers in the base and no zig to compile C with"),
         };
         let scripts = workspace().join("target/freebsd/scripts");
         let name = if sysroot.is_some() { "base" } else { "zig" };
         Ok(Tools::Scripts {
-            compiler: write_script(&scripts, &format!("{name}-cc-{target}"), &compiler)?,
-            linker: write_script(&scripts, &format!("{name}-ld-{target}"), &linker)?,
+            compiler: compiler.write(&scripts, &format!("{name}-cc-{target}"))?,
+            linker: linker.write(&scripts, &format!("{name}-ld-{target}"))?,
         })
     }
 
@@ -208,66 +208,18 @@ impl Tools {
 
 /// clang and lld with a base as their system. The number is the oldest release that is supported;
 /// it only chooses clang's defaults, the symbols are those of the base.
-fn clang(target: &str, base: &Path) -> Result<String> {
+pub(crate) fn clang(target: &str, base: &Path) -> Result<Command> {
     let clang = which("clang").context("no clang to link against the base with")?;
     let base = base.canonicalize().with_context(|| base.display().to_string())?;
     Ok(Command::new(clang)
         .arg(format!("--target={target}13.0"))
         .arg(format!("--sysroot={}", base.display()))
-        .args(["-fuse-ld=lld", "-Wno-unused-command-line-argument"])
-        .to_string())
-}
-
-/// A script that runs `command` with its own arguments, less the libraries that nothing needs and
-/// the cc crate's name for the target, which zig does not know and `command` has in its own way.
-fn script(command: &str) -> String {
-    let unused: Vec<String> = UNUSED_LIBRARIES.iter().map(|library| format!("-l{library}")).collect();
-    format!(
-        "#!/bin/sh\n\
-         n=$#\n\
-         while [ $n -gt 0 ]; do\n    \
-             case $1 in\n        \
-                 {}|--target=*) ;;\n        \
-                 *) set -- \"$@\" \"$1\" ;;\n    \
-             esac\n    \
-             shift; n=$((n - 1))\n\
-         done\n\
-         exec {command} \"$@\"\n",
-        unused.join("|")
-    )
-}
-
-/// Writes the script for `command`. Its name ends with a digest of what it does: cargo sees that a
-/// linker or a compiler is another one only by its path.
-fn write_script(dir: &Path, name: &str, command: &str) -> Result<PathBuf> {
-    let text = script(command);
-    let digest: String = Sha256::digest(&text).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let path = dir.join(format!("{name}-{digest}"));
-    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
-        return Ok(path);
-    }
-    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    std::fs::write(&path, text).with_context(|| path.display().to_string())?;
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
-    Ok(path)
+        .args(["-fuse-ld=lld", "-Wno-unused-command-line-argument"]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_linkers_script_drops_the_unused_libraries_and_keeps_every_other_word() {
-        let dir = std::env::temp_dir().join(format!("extram-script-{}", std::process::id()));
-        let script = write_script(&dir, "echo", "printf '%s\\n'").unwrap();
-        assert_eq!(script, write_script(&dir, "echo", "printf '%s\\n'").unwrap());
-        assert_ne!(script, write_script(&dir, "echo", "printf '%s\\r'").unwrap(), "another command");
-        let words =
-            ["-lc", "--target=t", "-lkvm", "a b", "-ldevstat", "", "-lprocstat", "-lmemstat", "-lkvmx", "$x"];
-        let said = Command::new(&script).args(words).read().unwrap();
-        std::fs::remove_dir_all(&dir).unwrap();
-        assert_eq!(said, "-lc\na b\n\n-lkvmx\n$x\n");
-    }
 
     #[test]
     fn programs_are_found_among_cargos_messages() {

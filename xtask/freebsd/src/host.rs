@@ -1,6 +1,7 @@
 //! Runs the test programs on a FreeBSD that is there already: this machine, or one that is reached
 //! by ssh. For people; continuous integration boots one in QEMU.
 
+use super::boot::KEPT;
 use super::build::{Tests, name};
 use super::tally::Tally;
 use anyhow::{Context as _, Result, anyhow};
@@ -71,10 +72,16 @@ impl Host {
         Ok(())
     }
 
-    /// Runs one program of ours with its output on the terminal.
-    pub(crate) fn run(&self, program: &Path, args: &[String], limit: Duration) -> Result<Ending> {
+    /// Runs one program of ours with its output on the terminal; on this machine in `dir`, if given.
+    pub(crate) fn run(
+        &self,
+        program: &Path,
+        args: &[String],
+        limit: Duration,
+        dir: Option<&Path>,
+    ) -> Result<Ending> {
         self.copy(&[&program.to_owned()])?;
-        self.follow(program, args, limit, |stream, chunk| {
+        self.follow(program, args, limit, dir, |stream, chunk| {
             // A closed pipe or terminal is no reason to leave the program behind.
             let _ = match stream {
                 Stream::Out => std::io::stdout().write_all(chunk).and_then(|()| std::io::stdout().flush()),
@@ -85,7 +92,7 @@ impl Host {
 
     fn one(&self, program: &Path) -> Result<Summary> {
         let mut tally = Tally::default();
-        let ending = self.follow(program, &[], LIMIT, |stream, chunk| {
+        let ending = self.follow(program, &[], LIMIT, None, |stream, chunk| {
             // Printed, so that a test of this keeps it to itself.
             print!("{}", String::from_utf8_lossy(chunk));
             if stream == Stream::Out {
@@ -106,13 +113,20 @@ impl Host {
         program: &Path,
         args: &[String],
         limit: Duration,
+        dir: Option<&Path>,
         sink: impl FnMut(Stream, &[u8]),
     ) -> Result<Ending> {
         let there = Command::new(program).args(args);
         let command = match self {
-            Host::Here => there,
+            Host::Here => match dir {
+                Some(dir) => there.dir(dir),
+                None => there,
+            },
             // One word, as the shell there is to read it.
-            Host::Ssh { host, ssh, .. } => Command::new(ssh).arg(host).arg(there.to_string()),
+            Host::Ssh { host, ssh, .. } => {
+                // What it writes there stays there.
+                Command::new(ssh).arg(host).arg(there.env(KEPT, "").to_string())
+            }
         };
         Ok(match command.stream(limit, sink)? {
             Ended::TimedOut(limit) => Ending::TimedOut(limit.as_secs() as u32),
@@ -172,7 +186,7 @@ mod tests {
         };
         for host in [Host::Here, by_ssh] {
             let args = ["--plain".to_owned(), "two words".into(), "it's; exit 0".into()];
-            let ending = host.run(&program, &args, Duration::from_secs(60)).unwrap();
+            let ending = host.run(&program, &args, Duration::from_secs(60), None).unwrap();
             assert_eq!(ending, Ending::Exited(7), "{host:?}");
             assert_eq!(std::fs::read_to_string(&said).unwrap(), "--plain\ntwo words\nit's; exit 0\n");
             std::fs::remove_file(&said).unwrap();

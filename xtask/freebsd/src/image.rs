@@ -252,7 +252,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, fake::elf(needed, None)).unwrap();
         }
-        Base { dir: at.to_owned(), version: 1_302_001 }
+        Base::of_tests(at, 1_302_001)
     }
 
     fn program(at: &Path, needed: &[&str]) -> Files {
@@ -320,7 +320,7 @@ mod tests {
             nonce: [1; 16],
             scratch: "/scratch".into(),
             env: vec![],
-            programs: vec![Program { limit_s: 1, args: vec![] }],
+            programs: vec![Program { limit_s: 1, args: vec![], files: false }],
         };
         let files = closure(&base, program(dir.path(), &["libc.so.7"])).unwrap();
         let image = root(dir.path(), &files, &plan).unwrap();

@@ -11,11 +11,14 @@ pub mod fetch;
 mod grub;
 pub mod host;
 mod image;
+mod incoming;
 pub mod machine;
 #[cfg(test)]
 mod mirror;
 mod protocol;
+mod release;
 pub mod run;
+mod scripts;
 mod sums;
 mod symbols;
 mod tally;
@@ -47,7 +50,7 @@ pub fn setup(target: Option<&str>) -> Result<()> {
         }
         match base::find(target) {
             Ok(Some(base)) => {
-                println!("{target} runs on FreeBSD {} in {}", base.release(), base.dir.display())
+                println!("{target} runs on {} in {}", base.identity, base.dir.display())
             }
             Ok(None) => println!(
                 "missing: a FreeBSD to run {target} on; cargo xtask freebsd fetch --target {target} brings \
@@ -73,8 +76,7 @@ fn lane(target: &str) -> Result<Summary> {
     let tests = build::build_tests(target, base.as_ref().map(|base| base.dir.as_path()))?;
     println!("{} test programs, {} beside them", tests.programs.len(), tests.companions.len());
     summary += Summary::of("every test program builds and links", Ok(()));
-    let against_base = base.as_ref().is_some_and(|base| build::serves_as_sysroot(&base.dir));
-    summary += abi::check(target, &tests.programs, against_base)?;
+    summary += abi::check(target, &tests.programs, base.as_ref())?;
     summary += match (host, &base) {
         (Some(host), _) => host.tests(&tests),
         (None, Some(base)) => run::tests(target, base, &tests),

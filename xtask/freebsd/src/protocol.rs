@@ -5,8 +5,10 @@
 //! and nothing was amiss before it. Everything else is a [`Fault`], each kind with its own words.
 
 use super::fault::{Fault, Moment};
+use super::incoming::Incoming;
 use freebsd_init::frame::{Ending, Event, Item, Reader, Stream, Trouble};
 use freebsd_init::plan::Nonce;
+use std::path::PathBuf;
 
 /// What has come of one boot.
 pub(crate) struct Transcript {
@@ -21,6 +23,8 @@ pub(crate) struct Transcript {
     /// Whether the first frame has come.
     greeted: bool,
     running: Option<u32>,
+    /// What the running program has written, as it comes.
+    files: Incoming,
     ended: u32,
     closed: bool,
     fault: Option<Fault>,
@@ -35,9 +39,19 @@ pub(crate) enum News<'a> {
     Hello(&'a str),
     Started(u32),
     Output(Stream, &'a [u8]),
+    /// A part of a file has come.
+    Arriving,
+    /// A file that the program has written, whole: its path below wherever it is put.
+    File(PathBuf, Vec<u8>),
+    /// What the program has written and stays in the guest, and why.
+    Left(&'a str),
     Ended(Ending),
     /// The plan is run from its beginning, on another machine: what was told before does not count.
     Anew,
+}
+
+fn whole(file: Option<(PathBuf, Vec<u8>)>) -> News<'static> {
+    file.map_or(News::Arriving, |(path, contents)| News::File(path, contents))
 }
 
 impl Transcript {
@@ -50,6 +64,7 @@ impl Transcript {
             foreign: 0,
             greeted: false,
             running: None,
+            files: Incoming::default(),
             ended: 0,
             closed: false,
             fault: None,
@@ -97,14 +112,20 @@ impl Transcript {
                 self.running = Some(*index);
                 News::Started(*index)
             }
+            (Event::Piece(bytes), Some(_)) if self.files.open() => whole(self.files.piece(bytes)?),
+            // Between the parts of a file comes nothing else but trouble.
+            (Event::Trouble(Trouble::DiskFull, text), _) => return Err(Fault::DiskFull(text.clone())),
+            (Event::Trouble(Trouble::System, text), _) => return Err(Fault::Init(text.clone())),
+            _ if self.files.open() => return out_of_turn(),
             (Event::Output(stream, bytes), Some(_)) => News::Output(*stream, bytes),
+            (Event::File(size, path), Some(_)) => whole(self.files.begin(*size, path)?),
+            (Event::Left(text), Some(_)) => News::Left(text),
             (Event::Ended(ending), Some(_)) => {
                 self.running = None;
+                self.files = Incoming::default();
                 self.ended += 1;
                 News::Ended(*ending)
             }
-            (Event::Trouble(Trouble::DiskFull, text), _) => return Err(Fault::DiskFull(text.clone())),
-            (Event::Trouble(Trouble::System, text), _) => return Err(Fault::Init(text.clone())),
             (Event::Closed(count), None) if *count == self.ended && *count == self.programs => {
                 self.closed = true;
                 return Ok(None);
@@ -183,216 +204,4 @@ impl Transcript {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use freebsd_init::frame::Writer;
-    use std::time::Duration;
-
-    const NONCE: Nonce = [3; 16];
-
-    fn good() -> Vec<Event> {
-        vec![
-            Event::Hello("FreeBSD".into()),
-            Event::Started(0),
-            Event::Output(Stream::Out, b"test result: ok. 1 passed; ".to_vec()),
-            Event::Output(Stream::Out, b"0 failed\n".to_vec()),
-            Event::Ended(Ending::Exited(0)),
-            Event::Started(1),
-            Event::Ended(Ending::Signalled(6)),
-            Event::Closed(2),
-        ]
-    }
-
-    fn frames(nonce: Nonce, events: &[Event]) -> Vec<Vec<u8>> {
-        let mut writer = Writer::new(nonce);
-        events.iter().map(|event| writer.frame(event)).collect()
-    }
-
-    /// The verdict on a console with these bytes, and the news that came.
-    fn read(console: &[u8]) -> (Result<(), Fault>, Vec<String>, Transcript) {
-        let mut transcript = Transcript::new(NONCE, 2);
-        let mut news = Vec::new();
-        transcript.feed(console, |item| news.push(format!("{item:?}")));
-        (transcript.finish(None), news, transcript)
-    }
-
-    fn verdict(console: &[u8]) -> Result<(), Fault> {
-        read(console).0
-    }
-
-    const KERNEL: &[u8] = b"pid 71 (pool), jid 0, uid 65534: exited on signal 6\r\n";
-
-    #[test]
-    fn a_whole_run_is_good() {
-        let (verdict, news, _) = read(&frames(NONCE, &good()).concat());
-        assert_eq!(verdict, Ok(()));
-        assert_eq!(news.len(), good().len() - 1);
-        assert_eq!(news.last().map(String::as_str), Some("Ended(Signalled(6))"));
-    }
-
-    #[test]
-    fn every_truncation_is_noticed() {
-        let console = frames(NONCE, &good()).concat();
-        for length in 0..console.len() {
-            let fault = verdict(&console[..length]).expect_err("a truncated console is good");
-            assert!(matches!(fault, Fault::NoInit | Fault::CutOff { .. }), "{length}: {fault:?}");
-        }
-    }
-
-    #[test]
-    fn kernel_messages_between_any_two_bytes_do_no_harm() {
-        let console = frames(NONCE, &good()).concat();
-        let clean = read(&console).1;
-        for at in 0..=console.len() {
-            let mixed = [&console[..at], KERNEL, &console[at..]].concat();
-            let (verdict, news, transcript) = read(&mixed);
-            assert_eq!((verdict, news), (Ok(()), clean.clone()), "at {at}");
-            assert!(transcript.text().contains("exited on signal 6"));
-        }
-    }
-
-    #[test]
-    fn a_lost_frame_is_noticed() {
-        let frames = frames(NONCE, &good());
-        for lost in 0..frames.len() - 1 {
-            let rest = [&frames[..lost], &frames[lost + 1..]].concat().concat();
-            let fault = verdict(&rest).expect_err("a run with a lost frame is good");
-            assert_eq!(fault, Fault::Lost { expected: lost as u32, got: lost as u32 + 1 });
-        }
-    }
-
-    #[test]
-    fn a_damaged_frame_is_a_lost_frame() {
-        let mut frames = frames(NONCE, &good());
-        frames[2][20] ^= 1;
-        assert_eq!(verdict(&frames.concat()), Err(Fault::Lost { expected: 2, got: 3 }));
-    }
-
-    #[test]
-    fn a_program_that_prints_the_closing_frame_has_only_printed_it() {
-        // Even with the right nonce and number: what a program prints is in the body of a frame.
-        let forged = frames(NONCE, &good()).concat();
-        let mut writer = Writer::new(NONCE);
-        let console: Vec<u8> = [
-            Event::Hello("FreeBSD".into()),
-            Event::Started(0),
-            Event::Output(Stream::Out, forged.clone()),
-            Event::Output(Stream::Err, forged),
-        ]
-        .iter()
-        .flat_map(|event| writer.frame(event))
-        .collect();
-        assert_eq!(verdict(&console), Err(Fault::CutOff { during: Some(0) }));
-    }
-
-    #[test]
-    fn frames_of_another_boot_are_stale() {
-        let stale = frames([4; 16], &good()).concat();
-        assert_eq!(verdict(&stale), Err(Fault::Stale(8)));
-        // Before the right ones they are only passed over.
-        let (verdict, news, _) = read(&[stale, frames(NONCE, &good()).concat()].concat());
-        assert_eq!((verdict, news.len()), (Ok(()), 7));
-    }
-
-    #[test]
-    fn frames_out_of_turn_are_refused() {
-        let swapped = |a: usize, b: usize| {
-            let mut events = good();
-            events.swap(a, b);
-            events
-        };
-        let without = |at: usize| {
-            let mut events = good();
-            events.remove(at);
-            events
-        };
-        let closing = |count| {
-            let mut events = good();
-            *events.last_mut().unwrap() = Event::Closed(count);
-            events
-        };
-        for events in [
-            swapped(0, 1),             // something before the greeting
-            swapped(1, 2),             // output of nobody
-            without(4),                // a start while another one runs
-            without(1),                // an end of nobody
-            swapped(5, 7),             // closed early
-            closing(1),                // too few
-            closing(3),                // too many
-            [good(), good()].concat(), // something after the end
-        ] {
-            let fault = verdict(&frames(NONCE, &events).concat()).unwrap_err();
-            assert!(matches!(fault, Fault::OutOfTurn(_)), "{events:?}: {fault:?}");
-        }
-    }
-
-    #[test]
-    fn a_panic_is_told_with_its_words() {
-        let console = [
-            &frames(NONCE, &good()[..3]).concat()[..],
-            b"\r\n\r\nFatal trap 12: page fault\r\npanic: page fault\r\ncpuid = 1\r\n",
-        ]
-        .concat();
-        let (verdict, _, transcript) = read(&console);
-        assert_eq!(verdict, Err(Fault::Panic("panic: page fault".into())));
-        assert!(transcript.tail(2).contains("cpuid = 1"), "{}", transcript.tail(2));
-    }
-
-    #[test]
-    fn a_loader_at_its_prompt_is_noticed() {
-        let (verdict, _, transcript) = read(b"can't find '/boot/root.img'\r\n\x1b[2J\x1b[01;01HOK \r\nOK ");
-        assert!(transcript.loader_waits());
-        assert_eq!(verdict, Err(Fault::Loader));
-        assert!(!read(b"Loading kernel...\r\n").2.loader_waits());
-    }
-
-    #[test]
-    fn trouble_of_process_1_is_told() {
-        let mut events = good()[..5].to_vec();
-        events.push(Event::Trouble(Trouble::DiskFull, "/tmp has no room left".into()));
-        events.push(Event::Closed(1));
-        assert_eq!(
-            verdict(&frames(NONCE, &events).concat()),
-            Err(Fault::DiskFull("/tmp has no room left".into()))
-        );
-        events[5] = Event::Trouble(Trouble::System, "tmpfs".into());
-        assert_eq!(verdict(&frames(NONCE, &events).concat()), Err(Fault::Init("tmpfs".into())));
-    }
-
-    #[test]
-    fn how_the_emulator_ended_counts_after_the_closing_frame_too() {
-        let mut transcript = Transcript::new(NONCE, 2);
-        transcript.feed(&frames(NONCE, &good()).concat(), |_| {});
-        let fault = Fault::ExitStatus("1".into());
-        assert_eq!(transcript.finish(Some(fault.clone())), Err(fault.clone()));
-        let silent = Transcript::new(NONCE, 2);
-        assert_eq!(silent.finish(Some(fault)), Err(Fault::NoInit));
-        let late = Fault::TimedOut(Duration::from_secs(9), Moment::Boot);
-        assert_eq!(silent.finish(Some(late.clone())), Err(late));
-    }
-
-    #[test]
-    fn a_time_out_tells_how_far_it_was() {
-        let frames = frames(NONCE, &good());
-        let after = |count: usize| read(&frames[..count].concat()).2.moment();
-        let (program, between) = (Moment::Program, Moment::Between);
-        let due = [
-            Moment::Boot,
-            between(0),
-            program(0),
-            program(0),
-            program(0),
-            between(1),
-            program(1),
-            between(2),
-            Moment::Closed,
-        ];
-        let moments: Vec<_> = (0..=frames.len()).map(after).collect();
-        assert_eq!(moments, due);
-        let words = |moment| Fault::TimedOut(Duration::from_secs(9), moment).to_string();
-        let mut all: Vec<_> = [Moment::Boot, program(0), between(0), Moment::Closed].map(words).to_vec();
-        assert!(all.iter().all(|words| words.starts_with("time-out: ") && words.contains("9 s")), "{all:?}");
-        all.dedup();
-        assert_eq!(all.len(), 4);
-    }
-}
+mod tests;

@@ -3,11 +3,12 @@
 use super::base::{self, Base};
 use super::build::{self, name};
 use super::image::Files;
+use super::incoming::keep;
 use super::machine::{self, Accel};
 use super::protocol::News;
 use super::tally::{Tally, words};
 use super::{boot, host};
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use freebsd_init::frame::{Ending, Stream};
 use freebsd_init::plan::Program;
 use judge::Summary;
@@ -39,6 +40,7 @@ const MISBEHAVIOUR: &[(&str, u32, Ending)] = &[
     ("hangs", 3, Ending::TimedOut(3)),
     ("forges", 60, Ending::Exited(3)),
     ("orphans", 60, Ending::Exited(0)),
+    ("writes", 60, Ending::Exited(0)),
     ("starts nothing", 60, Ending::NotStarted(2)),
 ];
 
@@ -64,7 +66,8 @@ fn many(target: &str, base: &Base, built: &build::Tests) -> Result<Summary> {
     for (way, limit_s, ending) in MISBEHAVIOUR {
         let there = !matches!(ending, Ending::NotStarted(_));
         let path = if there { "/programs/misbehaves" } else { "/programs/nothing" };
-        programs.push(program(Path::new(path), &[(*way).to_owned()], *limit_s));
+        let program = program(Path::new(path), &[(*way).to_owned()], *limit_s);
+        programs.push(Program { files: *way == "writes", ..program });
         roles.push(Role::Misbehaves(way, *ending));
     }
     for path in &built.programs {
@@ -79,47 +82,55 @@ fn many(target: &str, base: &Base, built: &build::Tests) -> Result<Summary> {
         roles.push(Role::Test(format!("{bin} {}", args.join(" "))));
     }
     let count = programs.len();
-    println!("running {count} programs on FreeBSD {} from {}", base.release(), base.dir.display());
+    println!("running {count} programs, {}", base.releases()?);
     let mut total = Summary::default();
     let mut ended = 0;
     let mut tally = Tally::default();
+    let mut written = Written::default();
     let begin = Instant::now();
-    let boot = boot::boot(target, base, files, programs, |news| match (news, &roles[ended.min(count - 1)]) {
-        (News::Hello(system), _) => {
-            println!("process 1 runs after {} s: {system}", begin.elapsed().as_secs());
-        }
-        (News::Anew, _) => (total, ended, tally) = Default::default(),
-        (News::Started(_), Role::Misbehaves(..)) => {}
-        (News::Started(_), Role::Test(name)) => {
-            tally = Tally::default();
-            println!("\n     Running {name} after {} s", begin.elapsed().as_secs());
-        }
-        // What a misbehaving program prints would only confuse.
-        (News::Output(..), Role::Misbehaves(..)) => {}
-        (News::Output(stream, bytes), Role::Test(_)) => {
-            let _ = std::io::stdout().write_all(bytes);
-            if stream == Stream::Out {
-                tally.take(bytes);
+    let boot =
+        boot::boot(target, base, files, programs, None, |news| match (news, &roles[ended.min(count - 1)]) {
+            (News::Hello(system), _) => {
+                println!("process 1 runs after {} s: {system}", begin.elapsed().as_secs());
             }
-        }
-        (News::Ended(ending), role) => {
-            ended += 1;
-            match role {
-                Role::Misbehaves(way, due) => {
-                    let told =
-                        if ending == *due { Ok(()) } else { Err(anyhow!("told as: it {}", words(ending))) };
-                    total += Summary::of(&format!("a program that {way} {}", words(*due)), told);
+            (News::Anew, _) => (total, ended, tally, written) = Default::default(),
+            (News::File(path, contents), _) => written.files.push((path, contents)),
+            (News::Left(what), _) => written.left.push(what.to_owned()),
+            (News::Arriving, _) => {}
+            (News::Started(_), Role::Misbehaves(..)) => {}
+            (News::Started(_), Role::Test(name)) => {
+                tally = Tally::default();
+                println!("\n     Running {name} after {} s", begin.elapsed().as_secs());
+            }
+            // What a misbehaving program prints would only confuse.
+            (News::Output(..), Role::Misbehaves(..)) => {}
+            (News::Output(stream, bytes), Role::Test(_)) => {
+                let _ = std::io::stdout().write_all(bytes);
+                if stream == Stream::Out {
+                    tally.take(bytes);
                 }
-                Role::Test(name) => {
-                    let (summary, complaint) = tally.end(ending);
-                    if let Some(complaint) = complaint {
-                        println!("FAILED: {name}: {complaint}");
+            }
+            (News::Ended(ending), role) => {
+                ended += 1;
+                match role {
+                    Role::Misbehaves(way, due) => {
+                        let told = match ending == *due {
+                            true if *way == "writes" => written.check(),
+                            true => Ok(()),
+                            false => Err(anyhow!("told as: it {}", words(ending))),
+                        };
+                        total += Summary::of(&format!("a program that {way} {}", words(*due)), told);
                     }
-                    total += summary;
+                    Role::Test(name) => {
+                        let (summary, complaint) = tally.end(ending);
+                        if let Some(complaint) = complaint {
+                            println!("FAILED: {name}: {complaint}");
+                        }
+                        total += summary;
+                    }
                 }
             }
-        }
-    });
+        });
     if let Err(error) = boot {
         total += Summary::of("FreeBSD in QEMU", Err(error));
         println!("{ended} of {count} programs have run to their end");
@@ -127,23 +138,44 @@ fn many(target: &str, base: &Base, built: &build::Tests) -> Result<Summary> {
     Ok(total)
 }
 
-/// Runs one program of ours with its output on the terminal.
+/// What came back of what a program has written.
+#[derive(Default)]
+struct Written {
+    files: Vec<(PathBuf, Vec<u8>)>,
+    left: Vec<String>,
+}
+
+impl Written {
+    /// Whether it is what `misbehaves writes` has to bring: a file, and the names of two that stay.
+    fn check(&self) -> Result<()> {
+        let one = [(PathBuf::from("report/one.txt"), b"one\n".to_vec())];
+        let named = |name: &str| self.left.iter().any(|left| left.starts_with(&format!("{name:?}: ")));
+        ensure!(self.files == one, "other files came back: {:?}", self.files);
+        ensure!(self.left.len() == 2 && named("large") && named("plan"), "left were {:?}", self.left);
+        Ok(())
+    }
+}
+
+/// Runs one program of ours with its output on the terminal. What it writes below its working directory
+/// is put into `kept`.
 pub(crate) fn one(
     target: &str,
     base: &Base,
     path: &Path,
     args: &[String],
     companions: &[PathBuf],
+    kept: Option<&Path>,
 ) -> Result<Ending> {
     let init = init(target, base)?;
     let mut result = None;
     // In a place of its own: where it lies here may be hidden there, as `/dev` is.
     let inside = Path::new("/programs").join(path.file_name().context("a program has a name")?);
-    let programs = vec![program(&inside, args, RUN_LIMIT_S)];
+    let programs = vec![Program { files: kept.is_some(), ..program(&inside, args, RUN_LIMIT_S) }];
+    let mut lost = None;
     let mut files = with_init(init, companions.iter());
     files.insert(inside.strip_prefix("/")?.to_owned(), path.to_owned());
-    boot::boot(target, base, files, programs, |news| match news {
-        News::Hello(_) | News::Started(_) => {}
+    boot::boot(target, base, files, programs, kept, |news| match news {
+        News::Hello(_) | News::Started(_) | News::Arriving => {}
         News::Anew => result = None,
         // A closed pipe or terminal is no reason to leave the guest behind.
         News::Output(Stream::Out, bytes) => {
@@ -153,8 +185,17 @@ pub(crate) fn one(
         News::Output(Stream::Err, bytes) => {
             let _ = std::io::stderr().write_all(bytes);
         }
+        News::File(path, contents) => {
+            if let Some(Err(error)) = kept.map(|kept| keep(kept, &path, &contents)) {
+                lost = Some(anyhow!(error).context(format!("{} is lost", path.display())));
+            }
+        }
+        News::Left(what) => eprintln!("left in the guest: {what}"),
         News::Ended(ending) => result = Some(ending),
     })?;
+    if let Some(lost) = lost {
+        return Err(lost);
+    }
     result.with_context(|| format!("{} was not run", path.display()))
 }
 
@@ -174,7 +215,8 @@ fn with_init<'a>(init: PathBuf, files: impl Iterator<Item = &'a PathBuf>) -> Fil
 
 fn program(path: &Path, args: &[String], limit_s: u32) -> Program {
     let args = args.iter().map(|arg| arg.clone().into_bytes());
-    Program { limit_s, args: std::iter::once(path.as_os_str().as_bytes().to_vec()).chain(args).collect() }
+    let args = std::iter::once(path.as_os_str().as_bytes().to_vec()).chain(args).collect();
+    Program { limit_s, args, files: false }
 }
 
 /// What `cargo xtask run` can run, and the package that has it.
@@ -196,6 +238,10 @@ pub struct Args {
     /// Who runs the processors in QEMU.
     #[arg(long, value_enum, default_value_t)]
     accel: Accel,
+    /// Bring back what the program writes below its working directory, and put it there: up to 16 MiB a
+    /// file, 64 MiB and 1000 files in all.
+    #[arg(long, value_name = "DIR", conflicts_with = "ssh")]
+    files: Option<PathBuf>,
     /// herd, callback-gc, soak, or the path of a program built for the target.
     #[arg(value_name = "PROGRAM")]
     program: String,
@@ -226,6 +272,7 @@ pub fn run(args: &Args) -> Result<()> {
     if host.is_none() {
         boot::check_place(workspace())?;
     }
+    let kept = args.files.as_deref().map(folder).transpose()?;
     let sysroot = base.as_ref().map(|base| base.dir.as_path());
     let path = match PROGRAMS.iter().find(|(program, _)| *program == args.program) {
         Some((program, package)) => build::build_program(target, sysroot, package, program)?,
@@ -233,8 +280,8 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let limit = Duration::from_secs(RUN_LIMIT_S.into());
     let ending = match (host, base) {
-        (Some(host), _) => host.run(&path, &args.args, limit)?,
-        (None, Some(base)) => one(target, &base, &path, &args.args, &[])?,
+        (Some(host), _) => host.run(&path, &args.args, limit, kept.as_deref())?,
+        (None, Some(base)) => one(target, &base, &path, &args.args, &[], kept.as_deref())?,
         (None, None) => unreachable!("looked at above"),
     };
     match ending {
@@ -243,9 +290,40 @@ pub fn run(args: &Args) -> Result<()> {
     }
 }
 
+/// The folder for files, made before anything is built: it has to be one that can be written to.
+fn folder(dir: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(dir).with_context(|| format!("--files {}", dir.display()))?;
+    dir.canonicalize().with_context(|| format!("--files {}", dir.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_come_are_put_below_the_folder_that_was_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = folder(&dir.path().join("a/b")).unwrap();
+        keep(&out, Path::new("report/one.html"), b"<html>").unwrap();
+        assert_eq!(std::fs::read(dir.path().join("a/b/report/one.html")).unwrap(), b"<html>");
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let error = format!("{:#}", folder(&dir.path().join("file")).unwrap_err());
+        assert!(error.contains("--files"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_writes_has_to_bring_one_file_and_two_names() {
+        let good = || Written {
+            files: vec![("report/one.txt".into(), b"one\n".to_vec())],
+            left: vec!["\"large\": 16777217 bytes".into(), "\"plan\": no plain file".into()],
+        };
+        good().check().unwrap();
+        assert!(Written { files: vec![], ..good() }.check().is_err());
+        assert!(Written { left: vec![], ..good() }.check().is_err());
+        let mut secret = good();
+        secret.files.push(("plan".into(), b"nonce".to_vec()));
+        assert!(secret.check().is_err());
+    }
 
     #[test]
     fn files_are_where_the_programs_look_for_them() {

@@ -39,7 +39,7 @@ pub fn install() -> Result<()> {
 }
 
 /// The oldest release that zig's own start-up code works on.
-const RELEASE: &str = "14.0";
+pub(crate) const RELEASE: &str = "14.0";
 
 /// `zig cc` for a target of Rust's.
 pub(crate) fn cc(zig: &Path, target: &str) -> Command {

@@ -26,6 +26,9 @@ const LINUX_ONLY: &[&str] = &[
     "hosted::priorities::",
 ];
 
+/// Tests of those folders about what only FreeBSD has: stacks that it maps as they are used.
+const FREEBSD_ONLY: &[&str] = &["hosted::growing_stacks::"];
+
 const BEGIN: &str = "<!-- scenarios: cargo xtask test --list-scenarios --write -->\n";
 const END: &str = "<!-- end of scenarios -->\n";
 
@@ -65,7 +68,8 @@ fn table(root: &Path) -> Result<String> {
         let shown = tests.iter().filter(|test| test.scenario == scenario.number);
         for test in shown {
             let of_the_suite = test.function.file.starts_with("crates/conformance/src");
-            let linux_only = LINUX_ONLY.iter().any(|name| test.function.path().starts_with(name));
+            let among = |names: &[&str]| names.iter().any(|name| test.function.path().starts_with(name));
+            let (linux_only, freebsd_only) = (among(LINUX_ONLY), among(FREEBSD_ONLY));
             let hosted =
                 HOSTED_FOLDERS.iter().any(|folder| test.function.file.starts_with(folder)) && !linux_only;
             // A port's own tests run where it does; those of bare metal on this machine.
@@ -75,6 +79,7 @@ fn table(root: &Path) -> Result<String> {
                 .find(|port| port.name != "bare-metal" && test.function.file.starts_with(folder(port)));
             let runs = |port: &&Port| match (own, scenario.runs) {
                 (Some(own), _) => own.name == port.name,
+                _ if freebsd_only => port.name == "freebsd",
                 _ if hosted => HOSTED.contains(&&*port.name),
                 _ if !of_the_suite => port.name == "linux",
                 (None, Runs::Core) => true,

@@ -16,7 +16,7 @@ use extram_herd::{Destination, Progress, Round, Row, json, table};
 use round::{COMPARED, Drawn, Plan, Played, play};
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -104,7 +104,28 @@ fn print(args: &Args, rows: &[Row], report: &Path) -> io::Result<()> {
         args.rounds,
     )?;
     out.write_all(table(rows, Algorithm::OneAtATime.name()).as_bytes())?;
-    writeln!(out, "picture: file://{}", report.display())
+    let kept = std::env::var_os(KEPT).map(PathBuf::from);
+    writeln!(out, "picture: {}", where_it_is(&args.report, report, kept.as_deref()))
+}
+
+/// Set where this runs on another machine than that of whoever reads the output, as in a guest: the folder
+/// on that one into which files come back from the working directory, or nothing if none do.
+const KEPT: &str = "EXTRAM_FILES_KEPT_IN";
+
+/// Where the report will be found: what was `asked` for and has become `written` here.
+fn where_it_is(asked: &Path, written: &Path, kept: Option<&Path>) -> String {
+    let below = asked.components().all(|part| matches!(part, Component::Normal(_)));
+    match kept {
+        None => format!("file://{}", written.display()),
+        Some(folder) if below && !folder.as_os_str().is_empty() => {
+            format!("file://{}", folder.join(asked).display())
+        }
+        Some(_) => format!(
+            "{} on the machine that it ran on, which keeps nothing; with cargo xtask run --files DIR it comes \
+             back, if it is below the working directory",
+            written.display()
+        ),
+    }
 }
 
 /// The rows, and where the report is.
@@ -167,5 +188,24 @@ impl Series {
         let off = |drawn: &Drawn| (drawn.span() - row.wall_us_median).abs();
         let drawn = self.candidates.into_iter().min_by(|a, b| off(a).total_cmp(&off(b)))?;
         Some(report::Result { algorithm, row, drawn, waits: self.waits })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_to_where_the_report_will_be() {
+        let told = |asked: &str, kept: Option<&str>| {
+            where_it_is(Path::new(asked), Path::new("/there/report.html"), kept.map(Path::new))
+        };
+        assert_eq!(told("report.html", None), "file:///there/report.html");
+        assert_eq!(told("report.html", Some("/home/me/out")), "file:///home/me/out/report.html");
+        for (asked, kept) in [("report.html", ""), ("/there/report.html", "/out"), ("../report.html", "/out")]
+        {
+            let told = told(asked, Some(kept));
+            assert!(!told.contains("file://") && told.contains("--files"), "{told}");
+        }
     }
 }

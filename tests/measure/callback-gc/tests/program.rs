@@ -121,6 +121,16 @@ fn the_report_has_a_lane_for_every_thread_and_replaces_what_was_there() {
 }
 
 #[test]
+fn on_another_machine_no_link_to_its_files_is_printed() {
+    let path = fresh("elsewhere.html");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_callback-gc"));
+    program.args(["--threads", "5", "--rounds", "1", "--report"]).arg(&path);
+    let output = run(program.env("EXTRAM_FILES_KEPT_IN", ""));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && !said.contains("file://") && said.contains("--files"), "{said}");
+}
+
+#[test]
 fn a_report_that_cannot_be_written_is_refused_before_the_run() {
     // Not by permissions: root has them all.
     let folder = env!("CARGO_TARGET_TMPDIR");

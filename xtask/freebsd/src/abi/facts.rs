@@ -125,18 +125,20 @@ fn integer(text: &str) -> Result<i64> {
     };
     read.with_context(|| format!("{text} is no number"))
 }
+
 /// Whatever the port takes from the `libc` crate is named in the facts.
 pub(super) fn named() -> Result<()> {
     let root = workspace();
     let facts = std::fs::read_to_string(root.join(FACTS)).context(FACTS)?;
     let mut missing = BTreeSet::new();
     for dir in SOURCES {
-        let library =
-            std::fs::read_to_string(root.join(dir).join("lib.rs")).with_context(|| (*dir).to_owned())?;
+        let lib = root.join(dir).join("lib.rs");
+        let lib = std::fs::read_to_string(&lib).with_context(|| lib.display().to_string())?;
+        let elsewhere = elsewhere(&lib);
         for file in root.join(dir).read_dir().with_context(|| (*dir).to_owned())? {
             let path = file?.path();
-            let module = path.file_stem().unwrap_or_default().to_string_lossy();
-            if path != root.join(FACTS) && !path.ends_with("tests.rs") && !elsewhere(&library, &module) {
+            let other = elsewhere.iter().any(|module| path.ends_with(format!("{module}.rs")));
+            if path != root.join(FACTS) && !path.ends_with("tests.rs") && !other {
                 let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
                 missing.extend(unnamed(&text, &facts));
             }
@@ -148,17 +150,25 @@ pub(super) fn named() -> Result<()> {
     Ok(())
 }
 
-/// Whether `library` has the module on systems alone of which FreeBSD is none.
-fn elsewhere(library: &str, module: &str) -> bool {
-    let ends = [format!("\nmod {module};"), format!("\npub mod {module};")];
-    let Some(end) = ends.iter().find_map(|end| library.find(end.as_str())) else { return false };
-    let above = &library[..end];
-    // The attribute right above it, if it is one.
-    let attribute = above.ends_with(']').then(|| above.rfind("\n#[cfg(")).flatten();
-    attribute.is_some_and(|from| {
-        let systems = &above[from..];
-        !systems.contains(';') && systems.contains("target_os = ") && !systems.contains("\"freebsd\"")
-    })
+/// The modules that a crate has on other systems only, by its `lib.rs`.
+fn elsewhere(lib: &str) -> Vec<String> {
+    let mut modules = Vec::new();
+    let mut systems = String::new();
+    for line in lib.lines() {
+        if line.starts_with("#[cfg(") {
+            systems.clear();
+        }
+        systems += line;
+        let module = line.trim_start_matches("pub ").strip_prefix("mod ");
+        if let Some(module) = module.and_then(|module| module.strip_suffix(';')) {
+            let named = systems.contains("target_os") && !systems.contains("not(");
+            if named && !systems.contains("\"freebsd\"") {
+                modules.push(module.to_owned());
+            }
+            systems.clear();
+        }
+    }
+    modules
 }
 
 /// What `source` takes from the `libc` crate on FreeBSD and `facts` does not name.
@@ -233,12 +243,10 @@ declared!(Membarrier = membarrier: fn(c_int, c_uint) -> c_int);
     }
 
     #[test]
-    fn what_other_systems_alone_have_is_none_of_freebsds() {
-        let library = "\nmod fork;\n#[cfg(any(\n    target_os = \"linux\",\n    target_os = \"netbsd\",\n))]\n\
-            pub mod attributes;\nmod end;\n#[cfg(any(target_os = \"linux\", target_os = \"freebsd\"))]\n\
-            mod both;\n";
-        let found = ["attributes", "fork", "end", "both", "none"].map(|module| elsewhere(library, module));
-        assert_eq!(found, [true, false, false, false, false]);
+    fn a_module_that_freebsd_has_not_is_none_of_its_sources() {
+        let lib = "#[cfg(any(\n    target_os = \"hurd\",\n))]\npub mod attributes;\nmod end;\n\
+                   #[cfg(target_os = \"freebsd\")]\nmod here;\n#[cfg(not(target_os = \"hurd\"))]\nmod most;\n";
+        assert_eq!(elsewhere(lib), ["attributes"]);
     }
 
     #[test]

@@ -13,6 +13,14 @@ use std::process::Command;
 /// A system call, by its number.
 pub(crate) type Call = usize;
 
+/// How often a program is run at most: on a busy machine libthr makes calls of its own in some runs.
+pub(crate) const RUNS: u32 = 8;
+
+/// A call for a test of the counts.
+pub(crate) fn named(number: usize) -> Call {
+    number
+}
+
 pub(crate) fn can_trace() -> Result<(), String> {
     let traced = super::calls(super::OTHER);
     traced.map(|_| ()).map_err(|failed| format!("ktrace: {}", failed.message().unwrap_or("failed")))

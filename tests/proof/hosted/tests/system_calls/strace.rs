@@ -8,6 +8,14 @@ use std::process::Command;
 /// A system call, by its name.
 pub(crate) type Call = String;
 
+/// How often a program is run at most: each run is like the other.
+pub(crate) const RUNS: u32 = 1;
+
+/// A call for a test of the counts.
+pub(crate) fn named(number: usize) -> Call {
+    number.to_string()
+}
+
 pub(crate) fn can_trace() -> Result<(), String> {
     match Command::new("strace").args(["-c", "-f", "-o", "/dev/null", "true"]).output() {
         Ok(output) if output.status.success() => Ok(()),
