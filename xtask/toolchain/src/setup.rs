@@ -32,6 +32,12 @@ const NEEDS: &[Need] = &[
             "libc6-dev",
             "make",
             "cmake",
+            "meson",
+            "ninja-build",
+            "mandoc",
+            "debhelper",
+            "dpkg-dev",
+            "fakeroot",
             "pkg-config",
             "strace",
             "spin",
@@ -40,7 +46,16 @@ const NEEDS: &[Need] = &[
     },
     Need {
         lane: Lane::BareMetal,
-        packages: &["rustc-web", "cargo-web", "rust-web-src", "lld", "qemu-system-arm", "qemu-system-misc"],
+        packages: &[
+            "rustc-web",
+            "cargo-web",
+            "rust-web-src",
+            "lld",
+            // llvm-objcopy and llvm-ar, which take every processor.
+            "llvm",
+            "qemu-system-arm",
+            "qemu-system-misc",
+        ],
     },
     Need {
         lane: Lane::FreeBsd,
