@@ -13,7 +13,7 @@ use toolchain::workspace;
 mod found;
 mod targets;
 mod watched;
-mod whole;
+pub(crate) mod whole;
 
 /// The lane.
 pub fn lane() -> Result<Summary> {

@@ -13,6 +13,7 @@ impl Installed {
     pub(super) fn whole(&self) -> Result<Summary> {
         let mut summary = Summary::default();
         summary += Summary::of("an installation is whole", whole(&self.prefix, "so"));
+        summary += Summary::of("cargo cinstall is told the same names", self.cinstall());
         summary += Summary::of("libextram.a beside another Rust's archive", self.two_rusts());
         summary += match which("mandoc").or_else(|| which("man")) {
             Some(reader) => Summary::of("extram(3) is read without a warning", self.man_page(&reader)),
@@ -22,6 +23,28 @@ impl Installed {
         summary += Summary::of("uninstall removes what install put there", self.uninstalled());
         summary += Summary::of("install says what it cannot do", self.refused());
         Ok(summary)
+    }
+
+    /// What `crates/capi/Cargo.toml` says to it, beside what is installed.
+    fn cinstall(&self) -> Result<()> {
+        let text = std::fs::read_to_string(crate::header::directory().join("Cargo.toml"))?;
+        let manifest: toml_edit::DocumentMut = text.parse()?;
+        let told = &manifest["package"]["metadata"]["capi"];
+        let said = |part: &str, key: &str| told[part][key].as_str().unwrap_or_default().to_owned();
+        let pc = std::fs::read_to_string(self.prefix.join("lib/pkgconfig/extram.pc"))?;
+        for (key, field) in [("name", "Name"), ("description", "Description")] {
+            let line = format!("\n{field}: {}\n", said("pkg_config", key));
+            ensure!(pc.contains(&line), "extram.pc does not say {line:?}");
+        }
+        ensure!(pc.contains(&format!("-l{}\n", said("library", "name"))), "it links another library");
+        ensure!(said("pkg_config", "filename") == "extram" && said("header", "name") == "extram", "{told}");
+        for (folder, file) in [("include", "include/extram.h"), ("data", "extram.supp")] {
+            ensure!(
+                told["install"][folder].to_string().contains(&format!("\"{file}\"")),
+                "no {file}: {told}"
+            );
+        }
+        Ok(())
     }
 
     fn two_rusts(&self) -> Result<()> {
