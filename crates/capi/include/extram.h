@@ -524,7 +524,7 @@ int extram_leave(extram_pool *pool, extram_m *m);
  * EXTRAM_OK also if none is deeper.
  *
  * EXTRAM_INVALID as extram_leave, and where a deeper call is not to be left now (while extram_prewarm
- * runs in it): then none is.
+ * runs in it, in admit and in retire): then none is.
  */
 int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
 
