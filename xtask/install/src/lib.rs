@@ -3,7 +3,7 @@
 //! | file | for |
 //! |---|---|
 //! | `include/extram.h` | C and C++ |
-//! | `lib/libextram.a` | one object, whose only global names are those of the header ([`local`]) |
+//! | `lib/libextram.a` | one object, whose only global names are those of the header |
 //! | `lib/libextram.so.X.Y.Z` and its links | linked from that object, with versions of symbols |
 //! | `lib/pkgconfig/extram.pc`, `lib/cmake/extram/` | make, meson, CMake |
 //! | `share/man/man3/extram.3`, one for each function | people |

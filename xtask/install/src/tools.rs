@@ -62,7 +62,10 @@ impl Tools {
         let Some(named) = usual else { bail!("CC has to name a C compiler that links for {target}") };
         let compiler: Vec<String> = named.split_whitespace().map(str::to_owned).collect();
         if !is_there(&compiler[0]) {
-            bail!("there is no {} to link for {target} with (cargo xtask setup, or CC)", compiler[0]);
+            bail!(
+                "there is no {} to link for {target} with: install it, or let CC name another",
+                compiler[0]
+            );
         }
         let linker = is_for(target, &compiler)?;
         let tool = |name: &str| match std::env::var_os(name.to_uppercase()) {

@@ -42,6 +42,7 @@ const NEEDS: &[Need] = &[
             "strace",
             "spin",
             "libmicrohttpd-dev",
+            "musl-tools",
         ],
     },
     Need {

@@ -28,7 +28,7 @@ impl Other {
         }
         let mut tools = self.emulator.first().into_iter().chain([&self.compiler]);
         let lacking = tools.find(|tool| which(tool).is_none())?;
-        Some(format!("no {lacking} (apt-get install {})", self.packages))
+        Some(format!("no {lacking} (cargo xtask setup --all, or apt-get install {})", self.packages))
     }
 }
 
