@@ -62,8 +62,8 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "install",
-        about: "Install extram.h, libextram and extram.pc",
-        at: Beside("xtask-packages"),
+        about: "Install extram.h, libextram and what finds and describes them",
+        at: Beside("xtask-install"),
     },
     Verb {
         name: "interrupts",
@@ -114,6 +114,7 @@ pub(super) const VERBS: &[Verb] = &[
         about: "List every target: what is proved for it, and how it is built and run on this machine",
         at: Beside("xtask-systems"),
     },
+    Verb { name: "uninstall", about: "Remove what install put there", at: Beside("xtask-install") },
     Verb {
         name: "vendor",
         about: "Write a copy that builds without a network",

@@ -24,7 +24,7 @@ fn a_verb_of_another_crate_gets_its_words_as_they_are() {
     assert!(output.status.success());
     assert_eq!(printed, "[run][--package][xtask-lanes][--][test][--model][--][a b][][--help]");
     let (_, printed) = run("exit 0", &["help", "install"]);
-    assert_eq!(printed, "[run][--package][xtask-packages][--][install][--help]");
+    assert_eq!(printed, "[run][--package][xtask-install][--][install][--help]");
 }
 
 #[test]

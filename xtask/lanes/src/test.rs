@@ -141,7 +141,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         lane("miri", sanitizers.miri, |args| interpreters::miri(args.miri_seeds, args.sanitizers.miri)),
         lane("fuzz", sanitizers.fuzz, |_| fuzz::lane()),
         lane("freebsd", target == Some("x86_64-unknown-freebsd"), |_| freebsd::x86_64()),
-        lane("windows", target == Some(packages::dll::X86_64), |_| windows::lane()),
+        lane("windows", target == Some(install::WINDOWS_64), |_| windows::lane()),
         lane("freebsd-arm", target == Some("aarch64-unknown-freebsd"), |_| freebsd::aarch64()),
     ];
     for system in systems::systems() {

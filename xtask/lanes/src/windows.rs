@@ -3,9 +3,8 @@
 //! Everything that the lane makes lies in `target/windows`, Wine's own folder (its "prefix") too.
 
 use anyhow::{Context as _, Result, bail};
+use install::{Options, WINDOWS_32 as I686, WINDOWS_64 as TRIPLE, WINDOWS_CC as CC};
 use judge::{Summary, cargo_test};
-use packages::dll::{CC, I686, X86_64 as TRIPLE};
-use packages::install;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toolchain::command::{Command, Ended, which};
@@ -115,7 +114,7 @@ impl There {
     /// Installs the C face and runs a program on it, with threads of winpthreads.
     fn c_program(&self, linked: Linked) -> Result<()> {
         let prefix = self.folder.join("installed");
-        let args = install::Args::below(&prefix).target(TRIPLE);
+        let args = Options::below(&prefix).target(TRIPLE);
         install::install(&args)?;
         let (program, library, rest): (_, _, &[&str]) = match linked {
             Linked::Dll => ("with_dll.exe", "libextram.dll.a", &["-Wl,-Bstatic"]),

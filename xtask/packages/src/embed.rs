@@ -1,8 +1,8 @@
 //! The lane `--embed`: C and C++ programs take the C face as an installed library.
 
 use crate::header;
-use crate::install::{self, Args};
 use anyhow::{Context as _, Result, bail};
+use install::Options;
 use judge::Summary;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget};
 use std::collections::BTreeSet;
@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use toolchain::command::{Command, which};
 use toolchain::workspace;
 
+mod found;
+mod targets;
 mod watched;
+pub(crate) mod whole;
 
 /// The lane.
 pub fn lane() -> Result<Summary> {
@@ -41,12 +44,9 @@ pub fn lane() -> Result<Summary> {
             Err(missing) => Summary::skipped(&what, &missing.to_string()),
         };
     }
-    summary += Summary::of("c-runtime, by make", there.c_runtime_by_make());
-    if which("cmake").is_some() {
-        summary += Summary::of("c-runtime, by CMake", there.c_runtime_by_cmake());
-    } else {
-        summary += Summary::skipped("c-runtime, by CMake", "no cmake (cargo xtask setup)");
-    }
+    summary += there.found();
+    summary += there.whole()?;
+    summary += there.targets();
     Ok(summary)
 }
 
@@ -65,7 +65,7 @@ impl Installed {
         }
         let there = Installed { prefix: base.join("usr"), out: base.join("programs") };
         std::fs::create_dir_all(&there.out)?;
-        install::install(&Args::below(&there.prefix))?;
+        install::install(&Options::below(&there.prefix))?;
         Ok(there)
     }
 
@@ -204,7 +204,7 @@ impl Installed {
     /// The same for a processor without an operating system, installed.
     fn bare(&self, target: &str) -> Result<()> {
         let prefix = self.out.join(target);
-        install::install(&Args::below(&prefix).target(target))?;
+        install::install(&Options::below(&prefix).target(target))?;
         let header = std::fs::read_to_string(prefix.join("include/extram_port.h"))?;
         let supplied = |name: &String| name.starts_with("extram_port_");
         let wanted: BTreeSet<String> = declared(&header).into_iter().filter(supplied).collect();
@@ -220,33 +220,6 @@ impl Installed {
         Ok(())
     }
 
-    fn c_runtime_by_make(&self) -> Result<()> {
-        let out = self.empty("make")?;
-        let makefile = c_runtime().join("Makefile");
-        let make = Command::new("make").arg("-C").arg(&out).arg("-f").arg(makefile).arg("forth");
-        make.env("PKG_CONFIG_LIBDIR", self.prefix.join("lib/pkgconfig")).run()?;
-        self.c_runtime(&out.join("forth"))
-    }
-
-    fn c_runtime_by_cmake(&self) -> Result<()> {
-        let out = self.empty("cmake")?;
-        let cmake = Command::new("cmake").arg("-S").arg(c_runtime()).arg("-B").arg(&out);
-        cmake.env("PKG_CONFIG_LIBDIR", self.prefix.join("lib/pkgconfig")).run()?;
-        Command::new("cmake").arg("--build").arg(&out).run()?;
-        self.c_runtime(&out.join("forth"))
-    }
-
-    fn c_runtime(&self, program: &Path) -> Result<()> {
-        let run = Command::new(program).arg(c_runtime().join("program.fth"));
-        let run = run.env("LD_LIBRARY_PATH", self.prefix.join("lib"));
-        run.echo();
-        let (printed, expected) = (run.read()?, std::fs::read_to_string(c_runtime().join("expected.txt"))?);
-        if printed != expected {
-            bail!("{run}: printed\n{printed}not\n{expected}");
-        }
-        Ok(())
-    }
-
     fn empty(&self, name: &str) -> Result<PathBuf> {
         let folder = self.out.join(name);
         std::fs::create_dir_all(&folder)?;
@@ -255,7 +228,7 @@ impl Installed {
 
     fn staged(&self) -> Result<()> {
         let stage = self.out.join("stage");
-        install::install(&Args::below(Path::new("/opt/extram")).destdir(&stage))?;
+        install::install(&Options::below(Path::new("/opt/extram")).destdir(&stage))?;
         for file in ["include/extram.h", "lib/libextram.a", "lib/libextram.so"] {
             // Follows the links.
             std::fs::metadata(stage.join("opt/extram").join(file)).with_context(|| file.to_owned())?;
@@ -266,10 +239,6 @@ impl Installed {
         }
         Ok(())
     }
-}
-
-fn c_runtime() -> PathBuf {
-    workspace().join("tests/examples/c-runtime")
 }
 
 /// A program of the guide, which has its text.

@@ -1,7 +1,7 @@
-//! The verbs about what others take: `cargo xtask api`, `header`, `install` and `vendor`.
+//! The verbs about what others take: `cargo xtask api`, `header` and `vendor`.
 
 use clap::Parser;
-use packages::{api, header, install, vendor};
+use packages::{api, header, vendor};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -11,8 +11,6 @@ enum Verb {
     Api(api::Args),
     /// Compare extram.h with the code, or write it.
     Header(header::Args),
-    /// Install extram.h, libextram and extram.pc.
-    Install(install::Args),
     /// Write a copy that builds without a network.
     Vendor(vendor::Args),
 }
@@ -21,7 +19,6 @@ fn main() -> ExitCode {
     judge::exit_code(&match Verb::parse() {
         Verb::Api(args) => api::api(&args),
         Verb::Header(args) => header::header(&args),
-        Verb::Install(args) => install::install(&args),
         Verb::Vendor(args) => vendor::vendor(&args),
     })
 }

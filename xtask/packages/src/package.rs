@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use toolchain::command::{Command, which};
 use toolchain::workspace;
 
+mod as_written;
+mod recipes;
+
 /// The lane.
 pub fn lane() -> Result<Summary> {
     let mut summary = Summary::default();
@@ -17,19 +20,24 @@ pub fn lane() -> Result<Summary> {
     summary += Summary::of("cargo package", package(&crates));
     summary += Summary::of("the public items are as listed", api::api(&api::Args::compare()));
     let folder = tempfile::tempdir()?;
-    let offline = match Refused::find() {
-        Some(refused) => {
-            Summary::of("a vendored copy builds without a network", vendored(folder.path(), &refused))
-        }
-        None => {
-            let unaided = vendored(folder.path(), &Refused(Vec::new()));
-            summary += Summary::of("a vendored copy builds", unaided);
-            let reason = "unshare(1) may not make a network namespace here; CARGO_NET_OFFLINE alone";
-            Summary::skipped("the network refused to the vendored build", reason)
-        }
-    };
-    summary += offline;
-    summary += c_program(which("cc"), folder.path());
+    let copy = folder.path().join("project/third_party/extram");
+    let refused = Refused::find().unwrap_or_else(|| {
+        let reason = "unshare(1) may not make a network namespace here; CARGO_NET_OFFLINE alone";
+        summary += Summary::skipped("the network refused to the vendored build", reason);
+        Refused(Vec::new())
+    });
+    let compilers: Vec<_> = ["cc", "pkg-config"].into_iter().filter(|tool| which(tool).is_none()).collect();
+    let what = "a vendored copy is used as VENDORED.md says, without a network";
+    summary += Summary::of("vendored copies are complete", vendored(folder.path(), &copy, &refused));
+    if compilers.is_empty() {
+        let project = folder.path().join("project");
+        summary += Summary::of(what, as_written::follow(&project, &copy, &refused));
+        summary += c_program(which("cc"), folder.path(), &copy);
+        summary += recipes::recipes(folder.path(), &copy, &refused);
+    } else {
+        let reason = format!("not here: {} (cargo xtask setup)", compilers.join(", "));
+        summary += Summary::skipped(what, &reason);
+    }
     Ok(summary)
 }
 
@@ -40,6 +48,7 @@ struct Package {
     publish: Option<Vec<String>>,
     description: Option<String>,
     license: Option<String>,
+    documentation: Option<String>,
     readme: Option<PathBuf>,
     rust_version: Option<String>,
     keywords: Vec<String>,
@@ -64,9 +73,11 @@ fn complete(crates: &[Package]) -> Result<()> {
     for package in crates {
         let folder = package.manifest_path.parent().context("a manifest in a folder")?;
         let readme = package.readme.as_ref().is_some_and(|readme| folder.join(readme).is_file());
+        let docs = format!("https://docs.rs/{}", package.name);
         let has = [
             ("a description", package.description.as_ref().is_some_and(|text| text.len() > 20)),
             ("a licence", package.license.as_deref() == Some("MIT OR Apache-2.0")),
+            ("its page on docs.rs", package.documentation.as_ref() == Some(&docs)),
             ("a readme that exists", readme),
             ("a rust-version", package.rust_version.is_some()),
             ("keywords", (1..=5).contains(&package.keywords.len())),
@@ -112,43 +123,37 @@ impl Refused {
     }
 }
 
-fn vendored(folder: &Path, refused: &Refused) -> Result<()> {
-    let copy = folder.join("copy");
-    vendor::vendor(&vendor::Args::new(&copy, "linux"))?;
+fn vendored(folder: &Path, copy: &Path, refused: &Refused) -> Result<()> {
+    vendor::vendor(&vendor::Args::new(copy, "linux"))?;
     for file in ["VENDORED.md", "LICENSE-MIT", "LICENSE-APACHE", "vendor/cfg-if/Cargo.toml"] {
         if !copy.join(file).is_file() {
             bail!("no {file}");
         }
     }
-    // An empty CARGO_HOME: nothing that was downloaded before helps.
-    let cargo = |program: &str| {
-        let command = refused.command(program).dir(&copy).env("CARGO_HOME", folder.join("home"));
-        command.env_remove("CARGO_TARGET_DIR").env("CARGO_NET_OFFLINE", "true")
-    };
-    cargo("cargo").args(["build", "--offline"]).run()?;
-    // That of another port is as complete.
+    // That of another port is as complete. An empty CARGO_HOME: nothing that was downloaded before helps.
     let other = folder.join("other");
     vendor::vendor(&vendor::Args::new(&other, "bare-metal"))?;
-    cargo("cargo").dir(&other).args(["build", "--offline"]).run()
+    let cargo = refused.command("cargo").dir(&other).env("CARGO_HOME", folder.join("home"));
+    let cargo = cargo.env_remove("CARGO_TARGET_DIR").env("CARGO_NET_OFFLINE", "true");
+    cargo.args(["build", "--release", "--offline"]).run()
 }
 
-/// A C program with the library that the copy has built.
-fn c_program(compiler: Option<PathBuf>, folder: &Path) -> Summary {
+/// A C program with the archive that the copy has installed.
+fn c_program(compiler: Option<PathBuf>, folder: &Path, copy: &Path) -> Summary {
     let what = "a C program with the vendored copy";
     match compiler {
-        Some(compiler) => Summary::of(what, calls(&compiler, folder)),
+        Some(compiler) => Summary::of(what, calls(&compiler, folder, copy)),
         None => Summary::skipped(what, "no cc (cargo xtask setup)"),
     }
 }
 
-fn calls(compiler: &Path, folder: &Path) -> Result<()> {
-    let copy = folder.join("copy");
-    let library = copy.join("target/debug/libextram_capi.a");
+fn calls(compiler: &Path, folder: &Path, copy: &Path) -> Result<()> {
+    let installed = copy.join("installed");
     let program = folder.join("program");
     Command::new(compiler)
         .arg(crate::header::directory().join("tests/c/threads.c"))
-        .arg(format!("-I{}", copy.join("crates/capi/include").display()))
-        .args([Path::new("-o"), &program, &library])
+        .arg(format!("-I{}", installed.join("include").display()))
+        .args([Path::new("-o"), &program, &installed.join("lib/libextram.a")])
         .args(["-pthread", "-ldl", "-lm"])
         .run()?;
     let printed = Command::new(&program).read()?;
@@ -165,7 +170,9 @@ mod tests {
     #[test]
     fn a_c_program_without_a_compiler_is_skipped_and_one_that_does_not_build_has_failed() {
         let nothing = tempfile::tempdir().unwrap();
-        let of = |compiler: Option<&str>| c_program(compiler.map(PathBuf::from), nothing.path()).to_string();
+        let of = |compiler: Option<&str>| {
+            c_program(compiler.map(PathBuf::from), nothing.path(), nothing.path()).to_string()
+        };
         assert_eq!(of(None), "0 passed, 0 failed, 1 skipped");
         assert_eq!(of(Some("false")), "0 passed, 1 failed, 0 skipped");
     }

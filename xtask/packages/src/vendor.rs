@@ -1,7 +1,9 @@
 //! `cargo xtask vendor DIR`: extram as a project takes it that keeps all it needs in its own tree.
 //!
 //! The copy has the core, the facade, the C face and one port with what they depend on, no tests
-//! and no development dependencies, and builds with `cargo build --offline` and nothing else.
+//! and no development dependencies, and builds with `cargo build --offline` and nothing else. That of
+//! an operating system also has the program that installs (`xtask-install`), under the name that it has
+//! here: `cargo xtask install`. `VENDORED.md` says how to use it (`note`).
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, value};
 use toolchain::command::Command;
 use toolchain::workspace;
+
+mod note;
 
 /// The options.
 #[derive(ClapArgs)]
@@ -45,13 +49,14 @@ pub fn vendor(args: &Args) -> Result<()> {
     for file in ["Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT", "README.md"] {
         std::fs::copy(workspace().join(file), dir.join(file)).with_context(|| file.to_owned())?;
     }
-    std::fs::write(dir.join("VENDORED.md"), note(&members, &args.port)?)?;
+    std::fs::write(dir.join("VENDORED.md"), note::text(&members, &args.port)?)?;
     // Takes what is superfluous out of Cargo.lock, too; versions stay.
     let listing = Command::new("cargo").args(["vendor", "--quiet", "vendor"]).dir(&dir);
     listing.echo();
     listing.read()?;
     std::fs::create_dir_all(dir.join(".cargo"))?;
-    std::fs::write(dir.join(".cargo/config.toml"), CONFIG)?;
+    let alias = if args.port == "bare-metal" { "" } else { INSTALLER };
+    std::fs::write(dir.join(".cargo/config.toml"), format!("{CONFIG}{alias}"))?;
     println!("{} crates of extram's in {}", members.len(), dir.display());
     Ok(())
 }
@@ -69,6 +74,11 @@ replace-with = \"vendored\"
 directory = \"vendor\"
 ";
 
+const INSTALLER: &str = "
+[alias]
+xtask = \"run --quiet --package xtask-install --\"
+";
+
 /// The crates of ours that go along, by name, with their folders.
 fn members(root: &DocumentMut, port: &str) -> Result<BTreeMap<String, String>> {
     let ours = ours(root);
@@ -81,7 +91,7 @@ fn members(root: &DocumentMut, port: &str) -> Result<BTreeMap<String, String>> {
     let mut todo = vec![port.clone()];
     // The facade picks the port of an operating system.
     let facade = port != BARE_METAL;
-    todo.extend(facade.then(|| "extram".to_owned()));
+    todo.extend(["extram", "install"].into_iter().filter(|_| facade).map(str::to_owned));
     // Not a dependency of anything, so perhaps not in the list.
     members.insert("extram-capi".to_owned(), "crates/capi".to_owned());
     todo.extend(dependencies(&workspace().join("crates/capi"))?);
@@ -181,8 +191,13 @@ fn member(text: &str, name: &str, members: &BTreeMap<String, String>, port: &str
 
 fn workspace_manifest(mut root: DocumentMut, members: &BTreeMap<String, String>) -> String {
     root["workspace"]["members"] = value(Array::from_iter(members.values()));
+    // What `cargo build` makes: not the program that installs.
+    let ours = members.values().filter(|path| !path.starts_with("xtask/"));
+    root["workspace"]["default-members"] = value(Array::from_iter(ours));
     let workspace = root["workspace"].as_table_like_mut().expect("a table");
-    retain(workspace, |key| ["resolver", "members", "package", "dependencies", "lints"].contains(&key));
+    retain(workspace, |key| {
+        ["resolver", "members", "default-members", "package", "dependencies", "lints"].contains(&key)
+    });
     let dependencies = workspace.get_mut("dependencies").and_then(Item::as_table_like_mut);
     if let Some(dependencies) = dependencies {
         let ours: Vec<String> = dependencies
@@ -204,30 +219,6 @@ fn retain(table: &mut dyn TableLike, keep: impl Fn(&str) -> bool) {
     for key in gone {
         table.remove(&key);
     }
-}
-
-fn note(members: &BTreeMap<String, String>, port: &str) -> Result<String> {
-    let version = env!("CARGO_PKG_VERSION");
-    let git = |args: &[&str]| Command::new("git").args(args).dir(workspace()).read();
-    let commit = git(&["rev-parse", "HEAD"])?;
-    let changed = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
-    let paths: Vec<String> = members.iter().map(|(name, path)| format!("- {name}: {path}\n")).collect();
-    let c = match port {
-        "bare-metal" => {
-            "`cargo rustc -p extram-capi --crate-type staticlib --features panic-handler --target T`\n\
-             makes `libextram_capi.a`; the headers are in crates/capi/include."
-        }
-        _ => "C programs link `target/*/libextram_capi.a`; the header is in crates/capi/include.",
-    };
-    Ok(format!(
-        "# extram {version}, vendored\n\n\
-         Port: {port}. Commit {}{}. Made by `cargo xtask vendor`; do not change it here.\n\n{}\n\
-         `cargo build --offline` builds it; `vendor/` has the crates of others that it needs. {c}\n\
-         Licences: LICENSE-MIT or LICENSE-APACHE, at your choice; those of others in `vendor/*/`.\n",
-        commit.trim(),
-        if changed { ", with changes" } else { "" },
-        paths.concat(),
-    ))
 }
 
 #[cfg(test)]
@@ -272,10 +263,12 @@ name = "b"
     fn one_port_goes_along_and_what_it_needs() {
         let root = std::fs::read_to_string(workspace().join("Cargo.toml")).unwrap().parse().unwrap();
         let linux = members(&root, "linux").unwrap();
-        for name in ["extram", "extram-capi", "extram-core", "extram-port-linux", "extram-elf-tls"] {
+        for name in ["extram", "extram-capi", "extram-core", "extram-port-linux", "extram-elf-tls", "install"]
+        {
             assert!(linux.contains_key(name), "{name} is not in {linux:?}");
         }
         assert!(!linux.contains_key("extram-port-freebsd") && !linux.contains_key("extram-conformance"));
+        assert!(!members(&root, "bare-metal").unwrap().contains_key("install"));
         let error = members(&root, "plan9").unwrap_err().to_string();
         assert!(error.contains("plan9") && error.contains("linux"), "{error}");
     }

@@ -106,6 +106,11 @@ impl Toolchain {
         command
     }
 
+    /// Its compiler.
+    pub fn rustc(&self) -> PathBuf {
+        self.bin.join("rustc")
+    }
+
     /// What the size of a program depends on: the compiler's version, and who built `core`.
     pub fn compiler(&self) -> String {
         let version: Vec<&str> = self.version.split(' ').take(2).collect();
@@ -273,9 +278,14 @@ fn look(bin: &Path, target: &str) -> Option<Candidate> {
     Some(Candidate { bin: bin.to_owned(), sysroot, version, has_target, has_source, has_rust_lld })
 }
 
-/// The system's lld, under its plain name or with a version in its name (newest first).
 fn lld() -> Option<PathBuf> {
-    which("ld.lld").or_else(|| (14..40).rev().find_map(|n| which(&format!("ld.lld-{n}"))))
+    llvm("ld.lld")
+}
+
+/// A tool of LLVM's that the system has, under its plain name or with a version in its name (newest
+/// first).
+pub fn llvm(tool: &str) -> Option<PathBuf> {
+    which(tool).or_else(|| (14..40).rev().find_map(|n| which(&format!("{tool}-{n}"))))
 }
 
 #[cfg(test)]

@@ -1,0 +1,81 @@
+//! The verbs about the C face on a system: `cargo xtask install` and `uninstall`.
+
+use anyhow::{Result, bail};
+use install::Options;
+use std::process::ExitCode;
+
+enum Verb {
+    /// Install extram.h, libextram and what finds and describes them.
+    Install(Options),
+    /// Remove what install put there.
+    Uninstall(Options),
+}
+
+impl Verb {
+    /// Without a verb it is `install`, so that `cargo run -p xtask-install` is of use.
+    fn parse(mut words: Vec<String>) -> Result<Option<Self>> {
+        let verb = match words.first() {
+            Some(word) if !word.starts_with('-') => words.remove(0),
+            _ => "install".to_owned(),
+        };
+        let options = Options::parse(words)?;
+        match (&*verb, options) {
+            ("install" | "uninstall", None) => Ok(None),
+            ("install", Some(options)) => Ok(Some(Verb::Install(options))),
+            ("uninstall", Some(options)) => Ok(Some(Verb::Uninstall(options))),
+            _ => bail!("there is install and uninstall here, and no {verb}"),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let verb = match Verb::parse(std::env::args().skip(1).collect()) {
+        Ok(Some(verb)) => verb,
+        Ok(None) => {
+            println!("{}", install::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("xtask: {error:#} (--help lists what there is)");
+            return ExitCode::from(2);
+        }
+    };
+    let done = match verb {
+        Verb::Install(options) => install::install(&options),
+        Verb::Uninstall(options) => install::uninstall(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(words: &[&str]) -> String {
+        let parsed = Verb::parse(words.iter().map(|word| (*word).to_owned()).collect());
+        parsed.err().expect("it is wrong").to_string()
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_in_one_sentence() {
+        assert_eq!(said(&["instal"]), "there is install and uninstall here, and no instal");
+        assert_eq!(said(&["install", "--prefx=/usr"]), "there is no option --prefx");
+        assert_eq!(said(&["install", "--prefix"]), "--prefix wants a value");
+        assert_eq!(said(&["install", "/usr"]), "/usr is no option; did you mean --prefix /usr?");
+        assert_eq!(said(&["uninstall", "--prefix="]), "--prefix wants a value");
+    }
+
+    #[test]
+    fn a_verb_may_be_left_out_and_help_is_no_error() {
+        let of = |words: &[&str]| Verb::parse(words.iter().map(|word| (*word).to_owned()).collect()).unwrap();
+        assert!(matches!(of(&["--prefix", "/usr"]), Some(Verb::Install(_))));
+        assert!(matches!(of(&["uninstall"]), Some(Verb::Uninstall(_))));
+        assert!(of(&["install", "--help"]).is_none());
+    }
+}

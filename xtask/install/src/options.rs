@@ -1,0 +1,108 @@
+//! The options of `install` and `uninstall`. Read by hand: a vendored copy has this program in it, and
+//! would have a parser's twenty crates in it, too.
+
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+Installs extram.h, libextram.a, libextram.so and what finds and describes them; uninstall removes
+exactly that.
+
+Usage: cargo xtask install [OPTIONS]
+       cargo xtask uninstall [--prefix DIR] [--destdir DIR]
+
+      --prefix DIR      Where it will be used from [default: /usr/local]
+      --libdir DIR      Libraries [default: PREFIX/lib]
+      --includedir DIR  Headers [default: PREFIX/include]
+      --destdir DIR     A folder to put in front of every path, for packagers [default: $DESTDIR]
+      --target TRIPLE   For another target than this machine
+  -h, --help            This
+
+Variables: CC, a compiler that links for the target; LDFLAGS for the shared library; OBJCOPY and AR.";
+
+/// Where to, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub(crate) prefix: PathBuf,
+    pub(crate) libdir: Option<PathBuf>,
+    pub(crate) includedir: Option<PathBuf>,
+    pub(crate) destdir: Option<PathBuf>,
+    pub(crate) target: Option<String>,
+}
+
+impl Options {
+    /// This machine's, with everything below one folder.
+    pub fn below(prefix: &Path) -> Self {
+        Options { prefix: prefix.to_owned(), libdir: None, includedir: None, destdir: None, target: None }
+    }
+
+    /// For that target.
+    pub fn target(self, target: &str) -> Self {
+        Options { target: Some(target.to_owned()), ..self }
+    }
+
+    /// With that folder in front of every path.
+    pub fn destdir(self, destdir: &Path) -> Self {
+        Options { destdir: Some(destdir.to_owned()), ..self }
+    }
+
+    /// From the words of a command line; `None` if they ask for help.
+    pub fn parse(words: Vec<String>) -> Result<Option<Self>> {
+        let mut options = Options::below(Path::new("/usr/local"));
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (word, None),
+            };
+            if !name.starts_with('-') {
+                bail!("{name} is no option; did you mean --prefix {name}?");
+            }
+            if ["-h", "--help"].contains(&&*name) {
+                return Ok(None);
+            }
+            if !["--prefix", "--libdir", "--includedir", "--destdir", "--target"].contains(&&*name) {
+                bail!("there is no option {name}");
+            }
+            let Some(value) = value.or_else(|| words.next()).filter(|value| !value.is_empty()) else {
+                bail!("{name} wants a value");
+            };
+            match &*name {
+                "--prefix" => options.prefix = value.into(),
+                "--libdir" => options.libdir = Some(value.into()),
+                "--includedir" => options.includedir = Some(value.into()),
+                "--destdir" => options.destdir = Some(value.into()),
+                _ => options.target = Some(value),
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Options {
+        Options::parse(words.iter().map(|word| (*word).to_owned()).collect()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_value_follows_its_option_or_an_equals_sign() {
+        let wanted = Options {
+            libdir: Some("/usr/lib64".into()),
+            ..Options::below(Path::new("/usr")).destdir(Path::new("/tmp/stage")).target("x")
+        };
+        let words = ["--prefix", "/usr", "--libdir=/usr/lib64", "--destdir", "/tmp/stage", "--target=x"];
+        assert_eq!(parse(&words), wanted);
+        assert_eq!(parse(&[]).prefix, Path::new("/usr/local"));
+    }
+
+    #[test]
+    fn every_option_is_in_the_help() {
+        for name in ["--prefix", "--libdir", "--includedir", "--destdir", "--target", "--help"] {
+            assert!(HELP.contains(&format!(" {name} ")) || HELP.contains(&format!(", {name} ")), "{name}");
+        }
+    }
+}

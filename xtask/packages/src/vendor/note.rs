@@ -1,0 +1,112 @@
+//! `VENDORED.md`: what the copy is of, and how to use it. The lane `--package` follows it to the letter.
+
+use anyhow::Result;
+use std::collections::BTreeMap;
+use toolchain::command::Command;
+use toolchain::workspace;
+
+/// The note for a copy with these crates.
+pub(super) fn text(members: &BTreeMap<String, String>, port: &str) -> Result<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let git = |args: &[&str]| Command::new("git").args(args).dir(workspace()).read();
+    let commit = git(&["rev-parse", "HEAD"])?;
+    let changed = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    let paths: Vec<String> = members.values().map(|path| format!("- {path}\n")).collect();
+    Ok(format!(
+        "# extram {version}, vendored\n\n\
+         Port: {port}. Commit {}{}. Made by `cargo xtask vendor`; do not change it here. Crates of extram's,\n\
+         beside those of others in `vendor`:\n\n{}{}{LICENCES}",
+        commit.trim(),
+        if changed { ", with changes" } else { "" },
+        paths.concat(),
+        if port == "bare-metal" { BARE_METAL } else { HOSTED },
+    ))
+}
+
+const HOSTED: &str = "
+## Build it here
+
+Nothing is fetched: `.cargo/config.toml` puts `vendor` in the place of crates.io.
+
+```sh
+cargo build --release --offline
+```
+
+## Use it from C
+
+As from extram's own sources, `cargo xtask install` puts the header, the libraries, the manual page and what
+pkg-config and CMake read below a prefix, and `cargo xtask uninstall` removes them; `--help` has more.
+
+```sh
+cargo xtask install --prefix \"$PWD/installed\"
+export PKG_CONFIG_PATH=\"$PWD/installed/lib/pkgconfig\"
+cc prog.c $(pkg-config --cflags --libs extram) -Wl,-rpath,\"$PWD/installed/lib\"
+```
+
+`crates/capi/packaging` has recipes for Debian, FreeBSD, Nix and vcpkg that build from this copy.
+
+## Use it from Rust
+
+With this copy in the folder `third_party/extram` of a project, two files of that project. In `Cargo.toml`:
+
+```toml
+[dependencies]
+extram = { path = \"third_party/extram/crates/extram\" }
+```
+
+In `.cargo/config.toml`, so that the crates which extram needs come from here:
+
+```toml
+[source.crates-io]
+replace-with = \"vendored-extram\"
+
+[source.vendored-extram]
+directory = \"third_party/extram/vendor\"
+```
+
+Then, in the project:
+
+```sh
+cargo build --release --offline
+```
+
+A project that takes other crates from crates.io, too, leaves the second file out, or runs `cargo vendor`
+for all of them: that takes along what extram needs.
+";
+
+const BARE_METAL: &str = "
+## Build it here
+
+Nothing is fetched: `.cargo/config.toml` puts `vendor` in the place of crates.io.
+
+```sh
+cargo build --release --offline
+```
+
+## Use it from C
+
+```text
+cargo rustc --release --offline -p extram-capi --crate-type staticlib --features panic-handler --target TRIPLE
+```
+
+makes `target/TRIPLE/release/libextram_capi.a`; the headers are in `crates/capi/include`.
+
+## Use it from Rust
+
+A project depends on `crates/core` and `ports/bare-metal` by their paths, with this in its own
+`.cargo/config.toml` where the copy is in its folder `third_party/extram`:
+
+```toml
+[source.crates-io]
+replace-with = \"vendored-extram\"
+
+[source.vendored-extram]
+directory = \"third_party/extram/vendor\"
+```
+";
+
+const LICENCES: &str = "
+## Licences
+
+LICENSE-MIT or LICENSE-APACHE, at your choice; those of others are in `vendor/*/`.
+";
