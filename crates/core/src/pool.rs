@@ -151,14 +151,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// At most `max` Ms stay spare, and one always may: whoever gives one back drops the contexts of those
-    /// above that. Without this all are kept. Ms that are bound to a thread are not spare, and a handler
+    /// above that. Without this, or with `u32::MAX`, all are kept. Ms that are bound to a thread are not spare, and a handler
     /// drops none. What [`prewarm`](Pool::prewarm) makes beyond goes when it is done. A number below the
     /// height of a wave of calls makes and drops contexts with every wave, and one below 2 with every call
     /// that is given back: as long as a thread is inside another M is kept ready. See also
     /// [`trim`](Pool::trim).
     pub const fn spare_max(mut self, max: u32) -> Self {
         self.spare_max = max;
-        self.give_within = Some(Self::give_within);
+        // Without a bound nothing is to be done on the way home, which is shorter then.
+        self.give_within = if max == u32::MAX { None } else { Some(Self::give_within) };
         self
     }
 

@@ -77,10 +77,7 @@ impl<const BARRIER: bool> Case<BARRIER> {
         let forked = interrupt(0, || ()) == 0;
         assert!(*began.get_mut());
         if forked {
-            assert_works(shared, step, self.limit);
-            // What this thread had in its hands, it has still.
-            let lost = shared.table.iter().filter(|m| m.stage() == Stage::Lost).count();
-            assert_eq!(lost, vanished.len(), "step {step}: lost");
+            assert_works(shared, step, self.limit, vanished.len());
             for m in vanished {
                 assert_eq!(shared.table.get(m).stage(), Stage::Lost, "step {step}: {m} has been used again");
             }
@@ -103,9 +100,20 @@ impl<const BARRIER: bool> Case<BARRIER> {
     }
 }
 
-/// A child's pool, with one thread.
-fn assert_works<const BARRIER: bool>(pool: &'static Forking<BARRIER>, step: u32, limit: u32) {
-    let other = || spawn(move || pool.callback(work)).join().unwrap();
+/// A child's pool, with one thread; so many have vanished inside.
+fn assert_works<const BARRIER: bool>(
+    pool: &'static Forking<BARRIER>,
+    step: u32,
+    limit: u32,
+    vanished: usize,
+) {
+    let lent = move || -> Result<(), EnterError> {
+        let inside = pool.enter()?;
+        work(&inside);
+        assert_eq!(inside.stage(), Stage::Made, "step {step}: what is written off is not lent");
+        Ok(())
+    };
+    let other = || spawn(lent).join().unwrap();
     match pool.life.phase() {
         crate::life::Phase::Draining => pool.reopen().unwrap(),
         crate::life::Phase::Idle => pool.start().unwrap(),
@@ -126,6 +134,9 @@ fn assert_works<const BARRIER: bool>(pool: &'static Forking<BARRIER>, step: u32,
     let stats = pool.stats();
     assert_eq!((stats.waiting, stats.creating, stats.in_use), (0, 0, 0), "step {step}: {stats:?}");
     assert_eq!(stats.created, stats.spare + stats.bound_idle, "step {step}: {stats:?}");
+    // What this thread had in its hands, it has still.
+    let lost = pool.table.iter().filter(|m| m.stage() == Stage::Lost).count();
+    assert_eq!(lost, vanished, "step {step}: lost");
     assert_eq!(pool.close(), Ok(()), "step {step}: {stats:?}");
 }
 
