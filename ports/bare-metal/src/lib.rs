@@ -37,6 +37,7 @@ pub use block::{Block, LOCALS};
 pub use local::Local;
 pub use observe::observe;
 pub use system::{Starts, System};
+pub use time::Widened;
 
 /// The port to the system `S`.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,10 @@ unsafe impl<S: System> Port for BareMetal<S> {
     const LOCAL: Local = Local::new();
 
     fn tls_open(local: &'static Local, pool: *mut (), hooks: &'static Hooks) -> Result<(), Refused> {
+        // A wait would divide by it.
+        if S::frequency() == 0 {
+            return Err(Refused);
+        }
         local.open(pool, hooks)
     }
 

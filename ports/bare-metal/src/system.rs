@@ -36,10 +36,11 @@ pub unsafe trait System: Send + Sync + Sized + 'static {
     /// The calling thread's block.
     fn block() -> &'static Block;
 
-    /// Ticks per second.
+    /// Ticks per second. While it is 0 no pool starts.
     fn frequency() -> u32;
 
-    /// A counter that never goes back, not even from one core to another.
+    /// A counter that never goes back, not even from one core to another. One of 32 bits or fewer wraps:
+    /// [`Widened`](crate::Widened).
     fn ticks() -> u64;
 
     /// Lets another thread run. If there is none, the core may rest until an event comes: an
@@ -91,8 +92,8 @@ pub unsafe trait System: Send + Sync + Sized + 'static {
         false
     }
 
-    /// Runs a handful of instructions that nothing may interrupt. Called only where 64 bits cannot be
-    /// exchanged at once; other cores may run meanwhile. The default masks interrupts on Cortex-M, and
+    /// Runs a handful of instructions that nothing may interrupt. Called where 64 bits cannot be
+    /// exchanged at once, and where a counter is [`Widened`](crate::Widened); other cores may run meanwhile. The default masks interrupts on Cortex-M, and
     /// just runs `f` elsewhere.
     #[inline(always)]
     fn brief<T>(f: impl FnOnce() -> T) -> T {

@@ -1,7 +1,8 @@
-//! Sleeping and the clock, from the system's ticks.
+//! Sleeping and the clock, from the system's ticks; and counters that are too narrow for those.
 
 use crate::System;
 use core::time::Duration;
+use extram_core::sync::{AtomicU32, Ordering};
 
 const NANOS: u64 = 1_000_000_000;
 
@@ -31,9 +32,67 @@ fn duration(ticks: u64, frequency: u32) -> Duration {
     Duration::new(ticks / frequency, (ticks % frequency * NANOS / frequency) as u32)
 }
 
+/// A counter of 32 bits or fewer that wraps, made one that does not: what
+/// [`System::ticks`] is to return. It counts on when it finds that the counter has gone back, so it is to be
+/// asked at least once in each period: by the handler of the counter's own interrupt, say.
+///
+/// For one core, whose handlers may ask for it wherever they come.
+#[derive(Debug)]
+pub struct Widened {
+    /// What the counter said last, and how often it has wrapped.
+    last: AtomicU32,
+    wraps: AtomicU32,
+}
+
+impl Widened {
+    /// At 0, as the counter.
+    pub const fn new() -> Self {
+        Widened { last: AtomicU32::new(0), wraps: AtomicU32::new(0) }
+    }
+
+    /// Ticks since the counter was at 0 first. It counts up from 0 to `period` - 1; `read` reads it.
+    ///
+    /// Within [`System::brief`]: a handler that asked between the look at the counter and the note of it
+    /// would leave a later note, and the counter would seem to have gone back. Where handlers ask, `brief`
+    /// keeps them off, on processors of 64 bits, too.
+    pub fn ticks<S: System>(&self, period: u64, read: impl FnOnce() -> u32) -> u64 {
+        S::brief(|| self.count_on(period, read()))
+    }
+
+    /// Nothing that asks, too, interrupts this, nor comes between it and the look at the counter.
+    pub(crate) fn count_on(&self, period: u64, now: u32) -> u64 {
+        // Relaxed, all: of one core.
+        let mut wraps = self.wraps.load(Ordering::Relaxed);
+        if now < self.last.load(Ordering::Relaxed) {
+            wraps = wraps.wrapping_add(1);
+            self.wraps.store(wraps, Ordering::Relaxed);
+        }
+        self.last.store(now, Ordering::Relaxed);
+        u64::from(wraps) * period + u64::from(now)
+    }
+}
+
+impl Default for Widened {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_counter_that_wraps_is_made_one_that_does_not() {
+        for period in [1000_u64, 1 << 24, 1 << 32] {
+            let (widened, mut real) = (Widened::new(), 0_u64);
+            // Steps of up to one tick less than the period, over many wraps.
+            for step in [0, 1, period / 2, period - 1, 7].into_iter().cycle().take(500) {
+                real += step;
+                assert_eq!(widened.count_on(period, (real % period) as u32), real);
+            }
+        }
+    }
 
     #[test]
     fn a_microsecond_is_at_least_a_tick_and_a_second_is_the_frequency() {

@@ -1,8 +1,9 @@
 //! Cortex-M: a word per core in place of a thread pointer, WFE and SEV, SysTick.
 
 use crate::Block;
+use crate::Widened;
 use core::arch::asm;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// The word that takes the place of a thread pointer, which these processors lack. One per core, in
 /// a `static`.
@@ -74,21 +75,18 @@ pub fn masked<T>(f: impl FnOnce() -> T) -> T {
 #[derive(Debug)]
 pub struct SysTickClock {
     reload: u32,
-    wraps: AtomicU32,
+    widened: Widened,
 }
 
 const SYST_CSR: *mut u32 = 0xe000_e010 as *mut u32;
 const SYST_RVR: *mut u32 = 0xe000_e014 as *mut u32;
 const SYST_CVR: *mut u32 = 0xe000_e018 as *mut u32;
-const ICSR: *mut u32 = 0xe000_ed04 as *mut u32;
-/// In `ICSR`: SysTick is pending.
-const PENDSTSET: u32 = 1 << 26;
 
 impl SysTickClock {
     /// A clock with an interrupt every `period` ticks of the processor's clock, 2^24 at most.
     pub const fn new(period: u32) -> Self {
         assert!(period >= 2 && period <= 1 << 24);
-        SysTickClock { reload: period - 1, wraps: AtomicU32::new(0) }
+        SysTickClock { reload: period - 1, widened: Widened::new() }
     }
 
     /// Starts it, with its interrupt.
@@ -103,31 +101,21 @@ impl SysTickClock {
         }
     }
 
-    /// For the handler of the system timer's interrupt.
+    /// For the handler of the system timer's interrupt, so that no wrap goes unseen.
     pub fn on_interrupt(&self) {
-        // Not an addition in one: only this handler stores it.
-        let wraps = self.wraps.load(Ordering::Relaxed);
-        self.wraps.store(wraps.wrapping_add(1), Ordering::Relaxed);
+        let _ = self.ticks();
     }
 
     /// Ticks since the start. The count of wraps has 32 bits: with a period of 2^24 at 100 MHz it
     /// lasts 22 years.
+    ///
+    /// From handlers of every priority, too, but not from one that `PRIMASK` does not keep off.
     pub fn ticks(&self) -> u64 {
-        loop {
-            let wraps = self.wraps.load(Ordering::Relaxed);
-            // SAFETY: reading them changes nothing but a flag that nobody uses.
-            let (mut left, pending) = unsafe { (SYST_CVR.read_volatile(), ICSR.read_volatile() & PENDSTSET) };
-            let mut full = u64::from(wraps);
-            if pending != 0 {
-                // It has wrapped and the handler has not come yet (it may be masked): what was read
-                // may be from before the wrap.
-                // SAFETY: as above.
-                left = unsafe { SYST_CVR.read_volatile() };
-                full += 1;
-            }
-            if wraps == self.wraps.load(Ordering::Relaxed) {
-                return full * (u64::from(self.reload) + 1) + u64::from(self.reload - left.min(self.reload));
-            }
-        }
+        masked(|| {
+            // SAFETY: reading it changes nothing but a flag that nobody uses.
+            let left = unsafe { SYST_CVR.read_volatile() };
+            // It counts down.
+            self.widened.count_on(u64::from(self.reload) + 1, self.reload - left.min(self.reload))
+        })
     }
 }
