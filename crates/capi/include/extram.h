@@ -27,12 +27,18 @@
 
 /** Bytes of storage that are enough for extram_pool_init and max_ms Ms, as a constant. */
 #define EXTRAM_POOL_BYTES(max_ms) \
-    (sizeof(void *) * EXTRAM_POOL_WORDS + sizeof(void *) * EXTRAM_M_WORDS * (max_ms))
+    (sizeof(void *) * ((sizeof(void *) == 4 ? EXTRAM_POOL_WORDS_32 : EXTRAM_POOL_WORDS) \
+                       + EXTRAM_M_WORDS * (max_ms)))
 
 /**
  * Used by EXTRAM_POOL_BYTES.
  */
 #define EXTRAM_POOL_WORDS 128
+
+/**
+ * Used by EXTRAM_POOL_BYTES, on 32-bit processors.
+ */
+#define EXTRAM_POOL_WORDS_32 72
 
 /**
  * Used by EXTRAM_POOL_BYTES.

@@ -11,16 +11,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define EXTRAM_ALIGNED(bytes) __declspec(align(bytes))
+#else
+#define EXTRAM_ALIGNED(bytes) __attribute__((aligned(bytes)))
+#endif
+
 /**
  * The size of an extram_block.
  */
 #define EXTRAM_BLOCK_WORDS 12
 
 /**
- * What extram keeps for each thread of the kernel: a core, a task. Aligned to 16 bytes; part of the
- * task's own structure, for instance.
+ * What extram keeps for each thread of the kernel: a core, a task. Part of the task's own structure, for
+ * instance.
  */
-typedef struct {
+typedef struct EXTRAM_ALIGNED(16) {
     size_t words[EXTRAM_BLOCK_WORDS];
 } extram_block;
 

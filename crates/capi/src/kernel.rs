@@ -5,9 +5,9 @@ use crate::code::extram_code::{EXTRAM_INVALID, EXTRAM_OK};
 use core::ffi::{c_int, c_void};
 use extram_port_bare_metal::{Block, System};
 
-/// What extram keeps for each thread of the kernel: a core, a task. Aligned to 16 bytes; part of the
-/// task's own structure, for instance.
-#[repr(C)]
+/// What extram keeps for each thread of the kernel: a core, a task. Part of the task's own structure, for
+/// instance.
+#[repr(C, align(16))]
 #[derive(Debug)]
 pub struct extram_block {
     words: [usize; EXTRAM_BLOCK_WORDS],
@@ -17,7 +17,7 @@ pub struct extram_block {
 pub const EXTRAM_BLOCK_WORDS: usize = 12;
 
 const _: () = assert!(size_of::<Block>() <= size_of::<extram_block>());
-const _: () = assert!(align_of::<Block>() == 16);
+const _: () = assert!(align_of::<Block>() == align_of::<extram_block>());
 
 unsafe extern "C" {
     /// Supplied by the kernel. The block of the thread that calls; in an interrupt handler, that of

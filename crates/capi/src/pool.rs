@@ -114,6 +114,8 @@ pub extern "C" fn extram_pool_size(max_ms: u32) -> usize {
 
 /// Used by EXTRAM_POOL_BYTES.
 pub const EXTRAM_POOL_WORDS: usize = 128;
+/// Used by EXTRAM_POOL_BYTES, on 32-bit processors.
+pub const EXTRAM_POOL_WORDS_32: usize = 72;
 /// Used by EXTRAM_POOL_BYTES.
 pub const EXTRAM_M_WORDS: usize = 24;
 
@@ -124,7 +126,8 @@ const ALIGN: usize =
 
 // Where `registry.rs` puts its mark.
 const _: () = assert!(align_of::<Pool>() > 1);
-const _: () = assert!(HEAD <= EXTRAM_POOL_WORDS * size_of::<usize>());
+const WORDS: usize = if size_of::<usize>() == 4 { EXTRAM_POOL_WORDS_32 } else { EXTRAM_POOL_WORDS };
+const _: () = assert!(HEAD <= WORDS * size_of::<usize>());
 const _: () = assert!(size_of::<M<Foreign>>() <= EXTRAM_M_WORDS * size_of::<usize>());
 
 /// The caller's memory, divided among a pool and its Ms.

@@ -63,7 +63,8 @@ fn port() -> Result<String> {
     let mut config = config()?;
     config.include_guard = Some("EXTRAM_PORT_H".to_owned());
     config.header = Some(PORT.to_owned());
-    config.after_includes = None;
+    config.after_includes = Some(ALIGNED.to_owned());
+    config.layout.aligned_n = Some("EXTRAM_ALIGNED".to_owned());
     config.export.include.clear();
     generate(config, &["kernel"])
 }
@@ -75,6 +76,14 @@ const PORT: &str = "\
  *
  * Written by cbindgen from crates/capi: `cargo xtask header --bless`.
  */";
+
+const ALIGNED: &str = "
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define EXTRAM_ALIGNED(bytes) __declspec(align(bytes))
+#else
+#define EXTRAM_ALIGNED(bytes) __attribute__((aligned(bytes)))
+#endif";
 
 fn config() -> Result<cbindgen::Config> {
     cbindgen::Config::from_file(directory().join("cbindgen.toml")).map_err(anyhow::Error::msg)

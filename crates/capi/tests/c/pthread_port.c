@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-_Thread_local _Alignas(16) extram_block this_task;
+_Thread_local extram_block this_task;
 
 extram_block *extram_port_block(void) {
     return &this_task;
