@@ -142,6 +142,7 @@ impl Said {
     fn count(count: &'static AtomicUsize) -> Said {
         // First: a handler that forks in between finds one more, which is not counted yet.
         own::more(count);
+        compiler_fence(Ordering::SeqCst);
         count.fetch_add(1, Ordering::Relaxed);
         // Partner of the fence in `evict`: it sees the count, or we see the mark.
         fence(Ordering::SeqCst);
@@ -154,54 +155,55 @@ impl Said {
         let less = |count: usize| count.checked_sub(1);
         // Release: as in `drop`.
         let _ = count.fetch_update(Ordering::Release, Ordering::Relaxed, less);
-        own::less();
+        compiler_fence(Ordering::SeqCst);
+        own::less(count);
     }
 }
 
 /// What the calling thread has counted, for a child that it may fork meanwhile: there the count is its
-/// own alone.
+/// own alone. In a word of the thread's block, where there is one ([`seat`]); elsewhere a child forgets its
+/// own calls, too.
+///
+/// Sixteen numbers of four bits, each for a sixteenth of all counts. One word, so that a handler finds and
+/// leaves it whole; and a number that has reached the end of its bits stays there.
 mod own {
     use super::AtomicUsize;
+    use crate::seat;
 
-    #[cfg(feature = "std")]
-    mod words {
-        use core::cell::Cell;
+    const BITS: u32 = 4;
+    const MOST: usize = (1 << BITS) - 1;
 
-        std::thread_local! {
-            /// How many of its calls are counted, and of which counts: a bit for some of them each.
-            pub(super) static OWN: (Cell<usize>, Cell<u64>) = const { (Cell::new(0), Cell::new(0)) };
-        }
+    fn place(count: &AtomicUsize) -> u32 {
+        let slot = core::ptr::from_ref(count).addr() / size_of::<crate::registry::Slot<()>>();
+        (slot % (usize::BITS / BITS) as usize) as u32 * BITS
     }
 
-    #[cfg(feature = "std")]
-    fn bit(count: &AtomicUsize) -> u64 {
-        1 << (core::ptr::from_ref(count).addr() / size_of::<crate::registry::Slot<()>>() % 64)
+    fn number(word: usize, count: &AtomicUsize) -> usize {
+        word >> place(count) & MOST
     }
 
     pub(super) fn more(count: &AtomicUsize) {
-        #[cfg(feature = "std")]
-        words::OWN.with(|(counted, whose)| {
-            whose.set(whose.get() | bit(count));
-            counted.set(counted.get() + 1);
-        });
-        let _ = count;
-    }
-
-    pub(super) fn less() {
-        #[cfg(feature = "std")]
-        words::OWN.with(|(counted, whose)| {
-            counted.set(counted.get() - 1);
-            if counted.get() == 0 {
-                whose.set(0);
+        seat::with(|words, _| {
+            let word = words.counted();
+            if number(word, count) < MOST {
+                words.set_counted(word + (1 << place(count)));
             }
         });
     }
 
-    /// At least as many of this count as are the calling thread's, and none if none is, but for one
-    /// count in 64.
+    pub(super) fn less(count: &AtomicUsize) {
+        seat::with(|words, _| {
+            let word = words.counted();
+            if !matches!(number(word, count), 0 | MOST) {
+                words.set_counted(word - (1 << place(count)));
+            }
+        });
+    }
+
+    /// How many of this count are the calling thread's, or more.
     #[cfg(all(feature = "std", any(unix, test)))]
     pub(super) fn at_most(count: &AtomicUsize) -> usize {
-        words::OWN.with(|(counted, whose)| if whose.get() & bit(count) == 0 { 0 } else { counted.get() })
+        seat::with(|words, _| number(words.counted(), count)).unwrap_or(0)
     }
 }
 

@@ -1,5 +1,5 @@
 //! What is kept for each thread, in the words of the block that `extram-elf-tls` declares for a face: its
-//! note ([`crate::note`]), so that it is looked for once; its *seat*, the M that it is inside; and the M
+//! note ([`crate::note`]), so that it is looked for once; what it has counted; its *seat*, the M that it is inside; and the M
 //! that it has bound, with the pool of that.
 //!
 //! A call that is handed the M of the thread's seat needs neither a look at the registry nor at the
@@ -43,7 +43,7 @@ pub(crate) struct Words {
     pool: Cell<*mut extram_pool>,
     bound: Cell<*const M<Foreign>>,
     slot: Cell<*const Slot>,
-    _room: Cell<*const ()>,
+    counted: Cell<usize>,
 }
 
 #[cfg(feature = "std")]
@@ -55,7 +55,7 @@ pub(crate) fn with<T>(f: impl FnOnce(&Words, usize) -> T) -> Option<T> {
     #[cfg(feature = "std")]
     if extram_elf_tls::AVAILABLE {
         return Some(extram_elf_tls::with(|block| {
-            // SAFETY: cells of pointers, all null at first, which nobody but this file uses.
+            // SAFETY: cells of pointers and a number, all null or 0 at first, which nobody but this file uses.
             let words = unsafe { &*(&raw const block.face).cast::<Words>() };
             f(words, core::ptr::from_ref(block).addr())
         }));
@@ -65,6 +65,15 @@ pub(crate) fn with<T>(f: impl FnOnce(&Words, usize) -> T) -> Option<T> {
 }
 
 impl Words {
+    /// What the thread has counted ([`crate::note`]).
+    pub(crate) fn counted(&self) -> usize {
+        self.counted.get()
+    }
+
+    pub(crate) fn set_counted(&self, counted: usize) {
+        self.counted.set(counted);
+    }
+
     /// The thread's note, if it has been looked for.
     #[inline(always)]
     pub(crate) fn note(&self) -> Option<&'static Note> {

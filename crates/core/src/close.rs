@@ -4,6 +4,7 @@ use crate::life::Switch;
 use crate::m::Stage;
 use crate::port::Port;
 use crate::{Busy, Pool, Runtime, StartError};
+use core::mem::ManuallyDrop;
 
 impl<R: Runtime, P: Port> Pool<R, P> {
     /// Turns newcomers (threads that are not inside) away with
@@ -38,8 +39,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             closing.stay_draining();
             return Err(Busy);
         }
-        self.end(closing);
-        Ok(())
+        self.end(closing)
     }
 
     /// Takes back a [`close`](Pool::close) that said [`Busy`]: newcomers are let in again, and threads
@@ -70,8 +70,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.list.open();
         switch.open();
         // Once more: a creator that had the last slot, and failed before that, has dropped its duty, too.
+        // If that panics, too.
+        let bereft = Bereft(self);
         let _ = self.make_for_orphans();
-        self.bereave();
+        drop(bereft);
         Ok(())
     }
 
@@ -110,20 +112,37 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// Drops every context. Nobody but the caller has anything of the pool's.
-    pub(crate) fn end(&'static self, closing: Switch<'static>) {
-        let _ended = Ended { pool: self, _closing: closing };
-        self.drop_contexts();
+    ///
+    /// In a child that a drop forks, whoever starts or closes the pool next goes on with that, from within the
+    /// drop perhaps; the caller touches nothing of the pool any more, and says so.
+    pub(crate) fn end(&'static self, closing: Switch<'static>) -> Result<(), Busy> {
+        let here = Here::now::<P>();
+        let ended = Ended { pool: self, here, closing: ManuallyDrop::new(closing) };
+        self.drop_contexts(here);
+        drop(ended);
+        if here.is::<P>() { Ok(()) } else { Err(Busy) }
     }
 
     /// One after the other, each when its M is out of use. If a drop panics, the rest are dropped while
     /// unwinding, as those of a `Vec` are.
-    fn drop_contexts(&'static self) {
-        let rest = Rest(self);
-        while let Some(id) = self.list.drain::<P, _>(&self.table) {
+    fn drop_contexts(&'static self, here: Here) {
+        let rest = Rest(self, here);
+        while here.is::<P>()
+            && let Some(id) = self.list.drain::<P, _>(&self.table)
+        {
             // SAFETY: taken off the list, so it is ours alone (One place), with a context.
             drop(unsafe { self.table.take_apart::<P>(self.table.get(id)) });
         }
-        for m in self.table.iter().filter(|m| m.stage() == Stage::Made) {
+        // (Nobody adds one meanwhile.)
+        let numbers = if here.is::<P>() { self.table.numbers() } else { 1..=0 };
+        for id in numbers {
+            if !here.is::<P>() {
+                break;
+            }
+            let m = self.table.get(id);
+            if m.stage() != Stage::Made {
+                continue;
+            }
             self.table.part::<P>(m);
             // SAFETY: revoked, with nobody inside, so it is ours alone (Hold), with a context.
             let context = unsafe { m.take_context() };
@@ -138,27 +157,57 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 }
 
+/// A process, by how many forks it is away from the first one.
+#[derive(Clone, Copy)]
+struct Here(usize);
+
+impl Here {
+    fn now<P: Port>() -> Self {
+        Here(if P::FORKS { P::forks() } else { 0 })
+    }
+
+    /// Whether this is it, and no child.
+    fn is<P: Port>(self) -> bool {
+        Self::now::<P>().0 == self.0
+    }
+}
+
 /// What is left to drop.
-struct Rest<R: Runtime, P: Port>(&'static Pool<R, P>);
+struct Rest<R: Runtime, P: Port>(&'static Pool<R, P>, Here);
 
 impl<R: Runtime, P: Port> Drop for Rest<R, P> {
     fn drop(&mut self) {
-        self.0.drop_contexts();
+        self.0.drop_contexts(self.1);
+    }
+}
+
+/// If making an M fails, the next newcomer makes it.
+struct Bereft<R: Runtime, P: Port>(&'static Pool<R, P>);
+
+impl<R: Runtime, P: Port> Drop for Bereft<R, P> {
+    fn drop(&mut self) {
+        self.0.bereave();
     }
 }
 
 /// The last steps of a close.
 struct Ended<R: Runtime, P: Port> {
     pool: &'static Pool<R, P>,
-    _closing: Switch<'static>,
+    here: Here,
+    closing: ManuallyDrop<Switch<'static>>,
 }
 
 impl<R: Runtime, P: Port> Drop for Ended<R, P> {
     fn drop(&mut self) {
+        if !self.here.is::<P>() {
+            return;
+        }
         if self.pool.mode.lists_idle::<P>() {
             self.pool.idle.forget();
             self.pool.table.iter().for_each(|m| m.hold().unlist());
         }
         self.pool.table.return_slots();
+        // SAFETY: dropped here alone, and not used after it.
+        unsafe { ManuallyDrop::drop(&mut self.closing) };
     }
 }

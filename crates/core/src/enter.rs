@@ -272,8 +272,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         manner: &Manner<'_, R, P>,
         sp: usize,
     ) -> Result<&'static M<R>, EnterError> {
-        // Refused: the slow way finds out.
-        let _ = self.set_own(Own::Taking);
+        // Refused: then nothing would tell a handler that forks now what this thread is about.
+        if !self.set_own(Own::Taking) && P::FORKS {
+            return self.enter_otherwise(manner, sp);
+        }
         let Some((m, last)) = self.list.take_spare::<P, Table<R>>(&self.table) else {
             let _ = self.set_own(Own::Nothing);
             return self.enter_otherwise(manner, sp);
@@ -305,6 +307,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !matches!(manner.wait, Wait::Never) {
             self.runtime.admit(m);
         } else if !self.runtime.try_admit(m) {
+            core::mem::forget(leaving);
+            self.leave_otherwise(m);
             return Err(EnterError::WouldBlock);
         }
         m.call().admit();
@@ -323,7 +327,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 }
 
-/// Leaves a call whose admission ends early.
+/// Leaves a call whose admission unwinds.
 pub(crate) struct Leaving<R: Runtime, P: Port> {
     pub(crate) pool: &'static Pool<R, P>,
     pub(crate) m: &'static M<R>,
@@ -331,7 +335,7 @@ pub(crate) struct Leaving<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for Leaving<R, P> {
     fn drop(&mut self) {
-        self.pool.leave_otherwise(self.m);
+        self.pool.leave_unwinding(self.m);
     }
 }
 

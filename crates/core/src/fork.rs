@@ -102,7 +102,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 self.table.get(id).set_stage(Stage::Found);
             }
             self.table.reset_after_fork(|m| kept(m, &Own::Nothing, token), token);
-            self.end(switch);
+            let _ = self.end(switch);
         } else {
             // Nothing had been set up but the slots.
             self.table.return_slots();

@@ -35,7 +35,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.runtime.observe(Event::Returned { m: m.id() });
         core::mem::forget(giving);
         if !m.call().still_leaves_shortly() {
-            return self.hand_over(m);
+            return self.hand_over(m, Self::part);
         }
         // While the call is inside (`give_spare`).
         let word = self.list.glance();
@@ -55,6 +55,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.retire(m);
         }
         self.let_go(m, Self::part);
+    }
+
+    /// The same while this unwinds out of a function of the runtime.
+    #[cold]
+    pub(crate) fn leave_unwinding(&'static self, m: &'static M<R>) {
+        if m.depth() == 1 && m.call().is_admitted() {
+            self.retire(m);
+        }
+        self.let_go(m, Self::part_unwinding);
     }
 
     /// Lets the runtime retire the last call. If it panics, the call is over all the same.
@@ -83,7 +92,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         // One that is bound and owes: the duty could not be done (admission was refused, or making failed).
         // It must not sit idle with this thread while others wait: it goes on with the M (Duty).
         if !m.call().is_bound::<P>() || m.owes() != 0 || !self.go_idle(m) {
-            self.come_home(m);
+            self.come_home_parting(m, part);
         }
     }
 
@@ -138,8 +147,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// The last call of an M is over, which does not stay with its thread.
     #[inline(never)]
     pub(crate) fn come_home(&'static self, m: &'static M<R>) {
+        self.come_home_parting(m, Self::part);
+    }
+
+    fn come_home_parting(&'static self, m: &'static M<R>, part: fn(&'static Self, &'static M<R>)) {
         self.unbind_held(m);
-        self.give_back(m);
+        self.give_back_parting(m, part);
     }
 
     /// An M in whose last call the thread is does not stay with it.
@@ -154,18 +167,23 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Gives back an M whose last call is over, and counts still: what `observe` enters is nested in it,
     /// and does not wait for the very M that is about to come back.
     pub(crate) fn give_back(&'static self, m: &'static M<R>) {
+        self.give_back_parting(m, Self::part);
+    }
+
+    fn give_back_parting(&'static self, m: &'static M<R>, part: fn(&'static Self, &'static M<R>)) {
         let giving = GivingBack { pool: self, m };
         self.runtime.observe(Event::Returned { m: m.id() });
-        drop(giving);
+        core::mem::forget(giving);
+        self.hand_over(m, part);
     }
 
     /// The M goes to whoever waits, or onto the list; unless `observe` has entered and kept a guard.
-    fn hand_over(&'static self, m: &'static M<R>) {
+    fn hand_over(&'static self, m: &'static M<R>, part: fn(&'static Self, &'static M<R>)) {
         if m.depth() > 1 {
             return m.call().less();
         }
         if m.is_broken() {
-            return self.part(m);
+            return part(self, m);
         }
         if let Some(give) = self.give_within
             && m.call().is_own()
@@ -219,6 +237,6 @@ struct GivingBack<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for GivingBack<R, P> {
     fn drop(&mut self) {
-        self.pool.hand_over(self.m);
+        self.pool.hand_over(self.m, Pool::part_unwinding);
     }
 }

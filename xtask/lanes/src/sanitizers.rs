@@ -90,6 +90,11 @@ const ADDRESS: Sanitizer = Sanitizer {
             reason: "it leaks guards, and a pool with a leaked guard can never be freed",
         },
         Apart {
+            name: "edges_discard",
+            options: LEAKS_ON_PURPOSE,
+            reason: "it leaks guards in threads that end, whose words are not given back then",
+        },
+        Apart {
             name: "signals",
             options: FRAMES_ON_THE_STACK,
             reason: "an entry whose frame is not on the stack asks for the stack's bounds, each time",

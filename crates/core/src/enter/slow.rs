@@ -142,6 +142,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn obtain(&'static self, manner: &Manner<'_, R, P>) -> Result<Obtained<R>, EnterError> {
         let mut lines_up = false;
         let mut told = false;
+        // When this thread has found nothing to adopt.
+        let mut asked = None;
         loop {
             let era = self.list.era::<P>();
             let taken = self.list.take_or::<P, _>(&self.table, lines_up);
@@ -156,7 +158,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                     }
                     return Ok(Obtained { m, returned: 0, granted: false });
                 }
-                Taken::Waiting { era } => match self.wait(era, manner)? {
+                Taken::Waiting { era } => match self.wait(era, asked == Some(era), manner)? {
                     Some(obtained) => return Ok(obtained),
                     None => continue,
                 },
@@ -189,12 +191,19 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 told = true;
             }
             lines_up = true;
+            asked = Some(era);
         }
     }
 
     /// Waits as one of the counted threads; `None` if the thread is not counted any more and has to
-    /// begin anew.
-    fn wait(&'static self, era: Era, manner: &Manner<'_, R, P>) -> Result<Option<Obtained<R>>, EnterError> {
+    /// begin anew. So has one that was forked on its way here: it has not `asked` in this era whether the M
+    /// that others owed is its to make (Invariant Duty).
+    fn wait(
+        &'static self,
+        era: Era,
+        asked: bool,
+        manner: &Manner<'_, R, P>,
+    ) -> Result<Option<Obtained<R>>, EnterError> {
         let mut returned = 0;
         // It may have gone idle after we looked, and before we were counted.
         if let Some(m) = self.take_idle_back() {
@@ -203,16 +212,20 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.list.give::<P, _>(&self.table, m, returned);
         }
         let waited = match manner.wait {
+            _ if P::FORKS && !asked => self.list.wait::<P, _>(&self.table, era, || Some(Duration::ZERO)),
             Wait::For(timed) => timed(self, era),
             _ => self.list.wait::<P, _>(&self.table, era, || None),
         };
         let error = match waited {
             Waited::M(id) => {
                 let m = self.table.get(id);
-                self.hold(m);
+                if !self.hold_taken(m, era) {
+                    return Ok(None);
+                }
                 return Ok(Some(Obtained { m, returned, granted: true }));
             }
             Waited::Forgotten => return Ok(None),
+            Waited::TimedOut if P::FORKS && !asked => None,
             Waited::TimedOut => Some(EnterError::TimedOut),
             Waited::Failed => Some(EnterError::CreationFailed),
             // If it has been opened again since, that was meant for one who waited before.

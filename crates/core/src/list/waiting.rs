@@ -56,9 +56,14 @@ impl<P: Port> Guest<'_, P> {
 impl List {
     /// Comes as a guest. What the pool's word says afterwards holds for `close`, too.
     pub(crate) fn guest<P: Port>(&self) -> Guest<'_, P> {
-        let era = self.guests.come();
-        // After the count: that belongs to the same process, or to one before (`Count::go`).
-        let forks = if P::FORKS { P::forks() } else { 0 };
+        let (era, forks) = loop {
+            let era = self.guests.come();
+            // After the count: that belongs to the same process, or to one before, where it was forgotten.
+            let forks = if P::FORKS { P::forks() } else { 0 };
+            if !P::FORKS || self.guests.era::<P>() == era {
+                break (era, forks);
+            }
+        };
         // Invariant Guest.
         fence(Ordering::SeqCst);
         Guest { list: self, era, forks, _port: PhantomData }
