@@ -273,10 +273,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         sp: usize,
     ) -> Result<&'static M<R>, EnterError> {
         // Refused: then nothing would tell a handler that forks now what this thread is about.
-        if !self.set_own(Own::Taking) && P::FORKS {
-            return self.enter_otherwise(manner, sp);
-        }
-        let Some((m, last)) = self.list.take_spare::<P, Table<R>>(&self.table) else {
+        let told = self.set_own(Own::Taking) || !P::FORKS;
+        let spare = told.then(|| self.list.take_spare::<P, Table<R>>(&self.table)).flatten();
+        let Some((m, last)) = spare else {
             let _ = self.set_own(Own::Nothing);
             return self.enter_otherwise(manner, sp);
         };
