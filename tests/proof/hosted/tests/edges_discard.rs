@@ -302,6 +302,7 @@ fn functions_of_the_runtime_call_in_while_a_context_goes() {
 
 /// Edge: discard x guards.
 #[test]
+#[cfg_attr(extram_tsan, ignore = "ThreadSanitizer has forgotten the thread by then")]
 fn a_guard_that_is_kept_while_a_context_goes_goes_on_with_it() {
     all(&[Deed::KeepsAGuard, Deed::LeaksAGuard]);
 }
