@@ -134,8 +134,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             drop(unsafe { self.table.take_apart::<P>(self.table.get(id)) });
         }
         // (Nobody adds one meanwhile.)
-        let numbers = if here.is::<P>() { self.table.numbers() } else { 1..=0 };
-        for id in numbers {
+        let numbers = here.is::<P>().then(|| self.table.numbers());
+        for id in numbers.into_iter().flatten() {
             if !here.is::<P>() {
                 break;
             }
