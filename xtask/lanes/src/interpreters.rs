@@ -200,8 +200,8 @@ mod tests {
         let under = |flag, all| INTERPRETED.iter().map(move |what| seeds_of(what, flag, 4, all));
         let [first, second] = [BORROWS[0].1, BORROWS[1].1];
         assert!(under(first, true).chain(under(second, true)).all(|seeds| seeds == Some(4)));
-        assert_eq!(under(first, false).collect::<Vec<_>>(), [Some(4), Some(1), Some(1)]);
-        assert_eq!(under(second, false).collect::<Vec<_>>(), [Some(4), None, None]);
+        assert_eq!(under(first, false).collect::<Vec<_>>(), [Some(4), Some(1), Some(1), Some(1)]);
+        assert_eq!(under(second, false).collect::<Vec<_>>(), [Some(4), None, None, None]);
     }
 
     #[test]
