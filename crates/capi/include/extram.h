@@ -514,7 +514,8 @@ int extram_enter_timeout(extram_pool *pool, uint64_t nanoseconds, extram_m **m);
 int extram_enter_from_signal(extram_pool *pool, extram_m **m);
 
 /**
- * Leaves a call. From the thread that entered. Nested calls have one M, so they may be left in any
+ * Leaves a call. From the thread that entered; in a signal handler what that handler entered with
+ * extram_enter_from_signal. Nested calls have one M, so they may be left in any
  * order: the last one to be left is the outermost.
  *
  * EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool

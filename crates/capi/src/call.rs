@@ -131,7 +131,8 @@ pub unsafe extern "C" fn extram_enter_from_signal(pool: *mut extram_pool, m: *mu
     unsafe { enter(pool, m, |pool| raw::enter_from_signal(pool)) }
 }
 
-/// Leaves a call. From the thread that entered. Nested calls have one M, so they may be left in any
+/// Leaves a call. From the thread that entered; in a signal handler what that handler entered with
+/// extram_enter_from_signal. Nested calls have one M, so they may be left in any
 /// order: the last one to be left is the outermost.
 ///
 /// EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool
