@@ -1,5 +1,6 @@
 //! Closing a pool, and taking that back.
 
+use crate::count::Here;
 use crate::life::Switch;
 use crate::m::Stage;
 use crate::port::Port;
@@ -70,7 +71,6 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.list.open();
         switch.open();
         // Once more: a creator that had the last slot, and failed before that, has dropped its duty, too.
-        // If that panics, too.
         let bereft = Bereft(self);
         let _ = self.make_for_orphans();
         drop(bereft);
@@ -133,16 +133,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             // SAFETY: taken off the list, so it is ours alone (One place), with a context.
             drop(unsafe { self.table.take_apart::<P>(self.table.get(id)) });
         }
-        // (Nobody adds one meanwhile.)
-        let numbers = here.is::<P>().then(|| self.table.numbers());
-        for id in numbers.into_iter().flatten() {
-            if !here.is::<P>() {
-                break;
-            }
-            let m = self.table.get(id);
-            if m.stage() != Stage::Made {
-                continue;
-            }
+        let numbers = here.is::<P>().then(|| self.table.numbers()).into_iter().flatten();
+        let ms = numbers.take_while(|_| here.is::<P>()).map(|id| self.table.get(id));
+        for m in ms.filter(|m| m.stage() == Stage::Made) {
             self.table.part::<P>(m);
             // SAFETY: revoked, with nobody inside, so it is ours alone (Hold), with a context.
             let context = unsafe { m.take_context() };
@@ -157,21 +150,6 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 }
 
-/// A process, by how many forks it is away from the first one.
-#[derive(Clone, Copy)]
-struct Here(usize);
-
-impl Here {
-    fn now<P: Port>() -> Self {
-        Here(if P::FORKS { P::forks() } else { 0 })
-    }
-
-    /// Whether this is it, and no child.
-    fn is<P: Port>(self) -> bool {
-        Self::now::<P>().0 == self.0
-    }
-}
-
 /// What is left to drop.
 struct Rest<R: Runtime, P: Port>(&'static Pool<R, P>, Here);
 
@@ -181,7 +159,7 @@ impl<R: Runtime, P: Port> Drop for Rest<R, P> {
     }
 }
 
-/// If making an M fails, the next newcomer makes it.
+/// If making an M fails, or unwinds, the next newcomer makes it.
 struct Bereft<R: Runtime, P: Port>(&'static Pool<R, P>);
 
 impl<R: Runtime, P: Port> Drop for Bereft<R, P> {

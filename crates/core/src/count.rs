@@ -19,6 +19,21 @@ static_assertions::const_assert!(MAX_VALUE < COUNT / 2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Era(u32);
 
+/// A process, by how many forks it is away from the first one.
+#[derive(Clone, Copy)]
+pub(crate) struct Here(usize);
+
+impl Here {
+    pub(crate) fn now<P: Port>() -> Self {
+        Here(if P::FORKS { P::forks() } else { 0 })
+    }
+
+    /// Whether this is it, and no child. Touches nothing of any pool's.
+    pub(crate) fn is<P: Port>(self) -> bool {
+        Self::now::<P>().0 == self.0
+    }
+}
+
 /// A number, and its era. A word of 32 bits because that is what systems let threads sleep on.
 pub(crate) struct Count(AtomicU32);
 

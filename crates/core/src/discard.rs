@@ -26,8 +26,7 @@ impl<R: Runtime, P: Port> Entered<R, P> {
     /// Another one is made when it is needed: at once, on this thread, if no M is spare then. For that
     /// the runtime admits and retires the thread once more. If it cannot be made, that is as after any
     /// other failure: those who wait are told, and who enters first when no M is left tries again. In an
-    /// interrupt handler none is made, nor while a panic of [`retire`](Runtime::retire) unwinds. Not for signal
-    /// handlers.
+    /// interrupt handler none is made, nor while a panic of the runtime unwinds. Not for signal handlers.
     pub fn discard(self) {
         self.pool().may_part();
         self.mark_broken();
@@ -48,20 +47,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         unsafe { self.parting.load(Ordering::Acquire).as_ref() }
     }
 
-    /// The last call of an M is over whose context is broken.
+    /// The last call of an M is over whose context is broken. While a function of the runtime unwinds none
+    /// is made in its place: for that the thread is admitted and retired again, and if that panics, too, the
+    /// process ends.
     #[cold]
-    pub(crate) fn part(&'static self, m: &'static M<R>) {
+    pub(crate) fn part<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
         if let Some(parting) = self.parting() {
-            (parting.part)(self, m, true);
-        }
-    }
-
-    /// The same while this unwinds out of `retire` or what hears of that. To make another context is to be
-    /// admitted and retired again: if that panics, too, the process ends.
-    #[cold]
-    pub(crate) fn part_unwinding(&'static self, m: &'static M<R>) {
-        if let Some(parting) = self.parting() {
-            (parting.part)(self, m, false);
+            (parting.part)(self, m, !UNWINDING);
         }
     }
 

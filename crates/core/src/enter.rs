@@ -307,7 +307,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.runtime.admit(m);
         } else if !self.runtime.try_admit(m) {
             core::mem::forget(leaving);
-            self.leave_otherwise(m);
+            self.leave_otherwise::<false>(m);
             return Err(EnterError::WouldBlock);
         }
         m.call().admit();
@@ -334,7 +334,7 @@ pub(crate) struct Leaving<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for Leaving<R, P> {
     fn drop(&mut self) {
-        self.pool.leave_unwinding(self.m);
+        self.pool.leave_otherwise::<true>(self.m);
     }
 }
 

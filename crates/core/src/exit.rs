@@ -21,20 +21,20 @@ pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(pool: *mut (), valu
     let Own::M { m, plain } = Own::<R>::from_value::<P>(value) else { return };
     match pool.come_again(m, plain) {
         // As after a call.
-        Resumed::Outermost => pool.come_home(m),
+        Resumed::Outermost => pool.come_home::<false>(m),
         Resumed::Inside => {
             // The M does not stay with a thread that ends. A guard may still be dropped by what runs after
             // this hook, and then gives it back; or is leaked, and keeps it.
             m.hold().unbind(P::thread_token());
             m.call().unbind();
             if m.call().drop_raw() {
-                pool.leave_otherwise(m);
+                pool.leave_otherwise::<false>(m);
             }
         }
         Resumed::TakenBack if plain && m.hold().unbind_or_acknowledge(P::thread_token()) => {
             // Revoked, and given back by a `reopen` since.
             m.call().begin(false, false);
-            pool.give_back(m);
+            pool.give_back::<false>(m);
         }
         // Another's, or `close`'s.
         Resumed::TakenBack => _ = pool.set_own(Own::Nothing),

@@ -13,11 +13,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[inline(always)]
     pub(crate) fn leave_call(&'static self, m: &'static M<R>) {
         if !m.call().leaves_shortly() || self.asks_stacks() {
-            return self.leave_otherwise(m);
+            return self.leave_otherwise::<false>(m);
         }
         self.retire(m);
         if !m.call().still_leaves_shortly() {
-            return self.leave_otherwise(m);
+            return self.leave_otherwise::<false>(m);
         }
         if self.mode.is_unshared::<P>() {
             // The last access to the pool.
@@ -35,7 +35,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.runtime.observe(Event::Returned { m: m.id() });
         core::mem::forget(giving);
         if !m.call().still_leaves_shortly() {
-            return self.hand_over_otherwise(m);
+            return self.hand_over::<false>(m);
         }
         // While the call is inside (`give_spare`).
         let word = self.list.glance();
@@ -49,22 +49,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
     }
 
+    /// `UNWINDING`, here and below: a function of the runtime has panicked (see [`part`](Pool::part)).
     #[inline(never)]
-    pub(crate) fn leave_otherwise(&'static self, m: &'static M<R>) {
+    pub(crate) fn leave_otherwise<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
         if m.depth() == 1 && m.call().is_admitted() {
             self.retire(m);
         }
-        self.let_go::<false>(m);
-    }
-
-    /// The same while this unwinds out of a function of the runtime.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn leave_unwinding(&'static self, m: &'static M<R>) {
-        if m.depth() == 1 && m.call().is_admitted() {
-            self.retire(m);
-        }
-        self.let_go_unwinding(m);
+        self.let_go::<UNWINDING>(m);
     }
 
     /// Lets the runtime retire the last call. If it panics, the call is over all the same.
@@ -79,9 +70,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// A call is over. If it was the last, the M stays with its thread, idle, or goes back. Another one
-    /// may be inside that `retire` has entered and kept. `UNWINDING`: out of a function of
-    /// the runtime.
-    #[inline(always)]
+    /// may be inside that `retire` has entered and kept.
+    #[inline]
     fn let_go<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
         if self.asks_stacks() {
             m.bounds().left(crate::enter::stack_pointer(), m.depth() - 1);
@@ -90,12 +80,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return m.call().less();
         }
         if m.is_broken() {
-            return self.part_as::<UNWINDING>(m);
+            return self.part::<UNWINDING>(m);
         }
         // One that is bound and owes: the duty could not be done (admission was refused, or making failed).
         // It must not sit idle with this thread while others wait: it goes on with the M (Duty).
         if !m.call().is_bound::<P>() || m.owes() != 0 || !self.go_idle(m) {
-            self.come_home_as::<UNWINDING>(m);
+            self.come_home::<UNWINDING>(m);
         }
     }
 
@@ -148,14 +138,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// The last call of an M is over, which does not stay with its thread.
-    pub(crate) fn come_home(&'static self, m: &'static M<R>) {
-        self.come_home_as::<false>(m);
-    }
-
     #[inline(never)]
-    fn come_home_as<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
+    pub(crate) fn come_home<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
         self.unbind_held(m);
-        self.give_back_as::<UNWINDING>(m);
+        self.give_back::<UNWINDING>(m);
     }
 
     /// An M in whose last call the thread is does not stay with it.
@@ -169,47 +155,21 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Gives back an M whose last call is over, and counts still: what `observe` enters is nested in it,
     /// and does not wait for the very M that is about to come back.
-    pub(crate) fn give_back(&'static self, m: &'static M<R>) {
-        self.give_back_as::<false>(m);
-    }
-
-    fn give_back_as<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
+    pub(crate) fn give_back<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
         let giving = GivingBack { pool: self, m };
         self.runtime.observe(Event::Returned { m: m.id() });
         core::mem::forget(giving);
         self.hand_over::<UNWINDING>(m);
     }
 
-    #[cold]
-    #[inline(never)]
-    fn let_go_unwinding(&'static self, m: &'static M<R>) {
-        self.let_go::<true>(m);
-    }
-
-    /// [`part`](Pool::part), or [`part_unwinding`](Pool::part_unwinding).
-    fn part_as<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
-        if UNWINDING { self.part_unwinding(m) } else { self.part(m) }
-    }
-
-    #[inline(never)]
-    fn hand_over_otherwise(&'static self, m: &'static M<R>) {
-        self.hand_over::<false>(m);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn hand_over_unwinding(&'static self, m: &'static M<R>) {
-        self.hand_over::<true>(m);
-    }
-
     /// The M goes to whoever waits, or onto the list; unless `observe` has entered and kept a guard.
-    #[inline]
+    #[inline(never)]
     fn hand_over<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
         if m.depth() > 1 {
             return m.call().less();
         }
         if m.is_broken() {
-            return self.part_as::<UNWINDING>(m);
+            return self.part::<UNWINDING>(m);
         }
         if let Some(give) = self.give_within
             && m.call().is_own()
@@ -238,7 +198,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !pool.mode.binds::<P>() || P::in_handler() || pool.come_again(m, plain) != Resumed::Outermost {
             return false;
         }
-        pool.come_home(m);
+        pool.come_home::<false>(m);
         true
     }
 }
@@ -251,7 +211,7 @@ struct LettingGo<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for LettingGo<R, P> {
     fn drop(&mut self) {
-        self.pool.let_go_unwinding(self.m);
+        self.pool.let_go::<true>(self.m);
     }
 }
 
@@ -263,6 +223,6 @@ struct GivingBack<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Drop for GivingBack<R, P> {
     fn drop(&mut self) {
-        self.pool.hand_over_unwinding(self.m);
+        self.pool.hand_over::<true>(self.m);
     }
 }

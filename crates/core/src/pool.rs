@@ -151,9 +151,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// At most `max` Ms stay spare, and one always may: whoever gives one back drops the contexts of those
-    /// above that. Without this, or with `u32::MAX`, all are kept. Ms that are bound to a thread are not spare, and a handler
-    /// drops none. What [`prewarm`](Pool::prewarm) makes beyond goes when it is done. A number below the
-    /// height of a wave of calls makes and drops contexts with every wave, and one below 2 with every call
+    /// above that. Without this, or with `u32::MAX`, all are kept. Ms that are bound to a thread are not
+    /// spare, and a handler drops none. What [`prewarm`](Pool::prewarm) makes beyond goes when it is done. A
+    /// number below the height of a wave of calls makes and drops contexts with every wave, and one below 2 with every call
     /// that is given back: as long as a thread is inside another M is kept ready. See also
     /// [`trim`](Pool::trim).
     pub const fn spare_max(mut self, max: u32) -> Self {

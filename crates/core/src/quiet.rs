@@ -98,5 +98,5 @@ pub unsafe fn leave<R: Runtime>(m: &'static M<R>, retired: impl FnOnce()) -> Lef
 ///
 /// `m` is that M, of that pool.
 pub unsafe fn leave_on<R: Runtime, P: Port>(pool: &'static Pool<R, P>, m: &'static M<R>) {
-    pool.leave_otherwise(m);
+    pool.leave_otherwise::<false>(m);
 }

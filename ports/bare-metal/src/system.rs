@@ -93,8 +93,8 @@ pub unsafe trait System: Send + Sync + Sized + 'static {
     }
 
     /// Runs a handful of instructions that nothing may interrupt. Called where 64 bits cannot be
-    /// exchanged at once, and where a counter is [`Widened`](crate::Widened); other cores may run meanwhile. The default masks interrupts on Cortex-M, and
-    /// just runs `f` elsewhere.
+    /// exchanged at once, and where a counter is [`Widened`](crate::Widened); other cores may run meanwhile.
+    /// The default masks interrupts on Cortex-M, and just runs `f` elsewhere.
     #[inline(always)]
     fn brief<T>(f: impl FnOnce() -> T) -> T {
         #[cfg(cortex_m)]

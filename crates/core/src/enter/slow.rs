@@ -158,7 +158,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                     }
                     return Ok(Obtained { m, returned: 0, granted: false });
                 }
-                Taken::Waiting { era } => match self.wait(era, asked == Some(era), manner)? {
+                Taken::Waiting { era } => match self.wait(era, !P::FORKS || asked == Some(era), manner)? {
                     Some(obtained) => return Ok(obtained),
                     None => continue,
                 },
@@ -212,7 +212,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.list.give::<P, _>(&self.table, m, returned);
         }
         let waited = match manner.wait {
-            _ if P::FORKS && !asked => self.list.wait::<P, _>(&self.table, era, || Some(Duration::ZERO)),
+            _ if !asked => self.list.wait::<P, _>(&self.table, era, || Some(Duration::ZERO)),
             Wait::For(timed) => timed(self, era),
             _ => self.list.wait::<P, _>(&self.table, era, || None),
         };
@@ -225,7 +225,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 return Ok(Some(Obtained { m, returned, granted: true }));
             }
             Waited::Forgotten => return Ok(None),
-            Waited::TimedOut if P::FORKS && !asked => None,
+            Waited::TimedOut if !asked => None,
             Waited::TimedOut => Some(EnterError::TimedOut),
             Waited::Failed => Some(EnterError::CreationFailed),
             // If it has been opened again since, that was meant for one who waited before.

@@ -2,7 +2,7 @@
 //! [`crate::list`].
 
 use super::{Links, List};
-use crate::count::{Changed, Count, Era};
+use crate::count::{Changed, Count, Era, Here};
 use crate::port::Port;
 use crate::sync::{Ordering, fence};
 use crate::word::Word;
@@ -31,7 +31,7 @@ pub(crate) enum Waited {
 pub(crate) struct Guest<'a, P: Port> {
     list: &'a List,
     era: Era,
-    forks: usize,
+    here: Here,
     _port: PhantomData<P>,
 }
 
@@ -49,24 +49,23 @@ impl<P: Port> Guest<'_, P> {
     /// Whether the process is the one in which the guest came: else nobody counts it. Touches nothing of
     /// the pool's.
     pub(crate) fn is_here(&self) -> bool {
-        !P::FORKS || P::forks() == self.forks
+        self.here.is::<P>()
     }
 }
 
 impl List {
     /// Comes as a guest. What the pool's word says afterwards holds for `close`, too.
     pub(crate) fn guest<P: Port>(&self) -> Guest<'_, P> {
-        let (era, forks) = loop {
-            let era = self.guests.come();
-            // After the count: that belongs to the same process, or to one before, where it was forgotten.
-            let forks = if P::FORKS { P::forks() } else { 0 };
+        let (era, here) = loop {
+            let (era, here) = (self.guests.come(), Here::now::<P>());
+            // Else a handler forked between the two, and there the count is forgotten.
             if !P::FORKS || self.guests.era::<P>() == era {
-                break (era, forks);
+                break (era, here);
             }
         };
         // Invariant Guest.
         fence(Ordering::SeqCst);
-        Guest { list: self, era, forks, _port: PhantomData }
+        Guest { list: self, era, here, _port: PhantomData }
     }
 
     /// Counts the calling thread as waiting, if `word` is what the word says still.
