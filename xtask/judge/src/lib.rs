@@ -7,7 +7,7 @@
 mod programs;
 mod run;
 
-pub use programs::{Programs, announced};
+pub use programs::{Programs, announced, failed_test};
 pub use run::{LIMIT, cargo_test};
 
 use anyhow::{Result, bail};

@@ -10,7 +10,7 @@ impl Summary {
         let line = line.trim();
         let Some(counts) = line.strip_prefix("test result: ") else {
             self.left_out.extend(ignored(line));
-            self.broken.extend(failed(line));
+            self.broken.extend(failed_test(line).map(str::to_owned));
             return None;
         };
         let counts = counts.split_once(". ").map_or(counts, |(_, counts)| counts);
@@ -45,9 +45,9 @@ fn ignored(line: &str) -> Option<String> {
     }
 }
 
-/// `test a::b ... FAILED`, as an entry of what is broken.
-fn failed(line: &str) -> Option<String> {
-    Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.trim_end().to_owned())
+/// The name in `test a::b ... FAILED`.
+pub fn failed_test(line: &str) -> Option<&str> {
+    Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.trim_end())
 }
 
 /// The number in `running 3 tests`, with which a test program begins.

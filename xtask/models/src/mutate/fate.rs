@@ -133,10 +133,7 @@ fn judge(ended: &Ended, built: bool, out: &str, named: Option<&str>) -> Result<F
 }
 
 fn failed_test(out: &str) -> Option<String> {
-    out.lines()
-        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
-        .map(str::to_owned)
-        .next()
+    out.lines().find_map(judge::failed_test).map(str::to_owned)
 }
 
 #[cfg(test)]
