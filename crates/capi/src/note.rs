@@ -161,8 +161,7 @@ impl Said {
 }
 
 /// What the calling thread has counted, for a child that it may fork meanwhile: there the count is its
-/// own alone. In a word of the thread's block, where there is one ([`seat`]); elsewhere a child forgets its
-/// own calls, too.
+/// own alone. In a word of the thread's block, where there is one ([`seat`]), else in one of the language's.
 ///
 /// Sixteen numbers of four bits, each for a sixteenth of all counts. One word, so that a handler finds and
 /// leaves it whole; and a number that has reached the end of its bits stays there.
@@ -183,19 +182,17 @@ mod own {
     }
 
     pub(super) fn more(count: &AtomicUsize) {
-        seat::with(|words, _| {
-            let word = words.counted();
-            if number(word, count) < MOST {
-                words.set_counted(word + (1 << place(count)));
+        seat::with_counted(|word| {
+            if number(word.get(), count) < MOST {
+                word.set(word.get() + (1 << place(count)));
             }
         });
     }
 
     pub(super) fn less(count: &AtomicUsize) {
-        seat::with(|words, _| {
-            let word = words.counted();
-            if !matches!(number(word, count), 0 | MOST) {
-                words.set_counted(word - (1 << place(count)));
+        seat::with_counted(|word| {
+            if !matches!(number(word.get(), count), 0 | MOST) {
+                word.set(word.get() - (1 << place(count)));
             }
         });
     }
@@ -203,7 +200,7 @@ mod own {
     /// How many of this count are the calling thread's, or more.
     #[cfg(all(feature = "std", any(unix, test)))]
     pub(super) fn at_most(count: &AtomicUsize) -> usize {
-        seat::with(|words, _| number(words.counted(), count)).unwrap_or(0)
+        seat::with_counted(|word| number(word.get(), count)).unwrap_or(MOST)
     }
 }
 

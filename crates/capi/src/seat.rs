@@ -1,6 +1,6 @@
 //! What is kept for each thread, in the words of the block that `extram-elf-tls` declares for a face: its
-//! note ([`crate::note`]), so that it is looked for once; what it has counted; its *seat*, the M that it is inside; and the M
-//! that it has bound, with the pool of that.
+//! note ([`crate::note`]), so that it is looked for once; what it has counted; its *seat*, the M that it is
+//! inside; and the M that it has bound, with the pool of that.
 //!
 //! A call that is handed the M of the thread's seat needs neither a look at the registry nor at the
 //! pool: the thread is inside, so the pool is there.
@@ -64,16 +64,24 @@ pub(crate) fn with<T>(f: impl FnOnce(&Words, usize) -> T) -> Option<T> {
     None
 }
 
+#[cfg(feature = "std")]
+std::thread_local! {
+    /// What the thread has counted ([`crate::note`]), where there is no block.
+    static COUNTED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Runs `f` with the word for what the calling thread has counted; `None` where a thread has none (there is
+/// no fork, or its storage is gone).
+pub(crate) fn with_counted<T>(f: impl Fn(&Cell<usize>) -> T) -> Option<T> {
+    let in_block = with(|words, _| f(&words.counted));
+    #[cfg(feature = "std")]
+    if !extram_elf_tls::AVAILABLE {
+        return COUNTED.try_with(f).ok();
+    }
+    in_block
+}
+
 impl Words {
-    /// What the thread has counted ([`crate::note`]).
-    pub(crate) fn counted(&self) -> usize {
-        self.counted.get()
-    }
-
-    pub(crate) fn set_counted(&self, counted: usize) {
-        self.counted.set(counted);
-    }
-
     /// The thread's note, if it has been looked for.
     #[inline(always)]
     pub(crate) fn note(&self) -> Option<&'static Note> {
