@@ -273,7 +273,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         sp: usize,
     ) -> Result<&'static M<R>, EnterError> {
         // Refused: then nothing would tell a handler that forks now what this thread is about.
-        let told = self.set_own(Own::Taking) || !P::FORKS;
+        let told = self.set_own(Own::Taking(core::ptr::null())) || !P::FORKS;
         let spare = told.then(|| self.list.take_spare::<P, Table<R>>(&self.table)).flatten();
         let Some((m, last)) = spare else {
             let _ = self.set_own(Own::Nothing);

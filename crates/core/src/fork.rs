@@ -5,7 +5,8 @@
 //! What the forking thread itself has in transit stays its own: it is told by the thread's token in
 //! `hold`, and by its thread-local value ([`Own::Taking`]) while the token cannot tell. A handler may fork
 //! between any two of its steps: what it counts then, claims or gives names the era in which it began
-//! ([`crate::count`]), and it looks again if that is over. Two things are not told apart, and then an M is
+//! ([`crate::count`]), and it looks again if that is over. If it waits, or is about to, or is refused, it is a
+//! guest of the child's, too ([`Guest::come_along`]). Two things are not told apart, and then an M is
 //! kept that nobody will bring back (`close` in that child says Busy): the thread forks in `observe`, or in
 //! a handler while it takes an M, at the very moment at which another thread is between the list and
 //! `hold`.
@@ -14,6 +15,7 @@
 //! may be with the thread that forked.
 
 use crate::life::{Phase, Switcher};
+use crate::list::Guest;
 use crate::m::{M, Stage};
 use crate::own::Own;
 use crate::port::Port;
@@ -56,6 +58,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.table.get(id).set_stage(Stage::Found);
         }
         let own = self.own();
+        if let Own::Taking(guest) = own {
+            // SAFETY: Invariant Own.
+            if let Some(guest) = unsafe { guest.cast::<Guest<'_, P>>().as_ref() } {
+                guest.come_along();
+            }
+        }
         self.table.reset_after_fork(|m| kept(m, &own, token), token);
         self.idle.forget();
         for m in self.table.iter().filter(|m| m.hold().token() == token && m.depth() > 0) {
@@ -193,7 +201,7 @@ fn kept<R: Runtime>(m: &M<R>, own: &Own<R>, token: usize) -> Kept {
         Stage::Made if m.depth() > m.call().raw() => Kept::Lost,
         // Another's by what `hold` says, which this thread may be about to overwrite.
         Stage::Made => match own {
-            Own::Taking if m.depth() == 0 && !m.hold().is_bound() => Kept::Live,
+            Own::Taking(_) if m.depth() == 0 && !m.hold().is_bound() => Kept::Live,
             _ => Kept::Bare,
         },
     }

@@ -1,9 +1,11 @@
 //! What a thread's thread-local value of a pool says.
 //!
-//! - **Own.** The value is null; or [`TAKING`]; or the address of an M whose memory is valid (Stable),
-//!   with [`PLAINLY`] added if the thread has bound it the plain way. The M is the thread's own if
+//! - **Own.** The value is null; or [`TAKING`], with the address of a [`Guest`] of this thread added if that
+//!   has come as one, which stays in its place meanwhile; or the address of an M whose memory is valid
+//!   (Stable), with [`PLAINLY`] added if the thread has bound it the plain way. The M is the thread's own if
 //!   `hold` carries its token, and it is idle, or a call is inside that is not detached.
 
+use crate::list::Guest;
 use crate::port::Port;
 use crate::{M, Pool, Runtime};
 
@@ -18,8 +20,9 @@ const PLAINLY: usize = 2;
 pub(crate) enum Own<R: Runtime> {
     /// The thread has no M of this pool.
     Nothing,
-    /// The thread is on its way to one: what is in transit may be its own, should a handler fork.
-    Taking,
+    /// The thread is on its way to one: what is in transit may be its own, should a handler fork. The
+    /// address of the guest as which it came, or null.
+    Taking(*const ()),
     /// This one.
     M { m: &'static M<R>, plain: bool },
 }
@@ -28,7 +31,7 @@ impl<R: Runtime> Own<R> {
     pub(crate) fn from_value<P: Port>(value: *mut ()) -> Self {
         match value.addr() {
             0 => Own::Nothing,
-            TAKING => Own::Taking,
+            address if address & TAKING != 0 => Own::Taking(value.map_addr(|a| a - TAKING)),
             address => Own::M {
                 // SAFETY: Invariant Own.
                 m: unsafe { &*value.map_addr(|a| a & !PLAINLY).cast() },
@@ -40,7 +43,7 @@ impl<R: Runtime> Own<R> {
     fn value(&self) -> *mut () {
         match *self {
             Own::Nothing => core::ptr::null_mut(),
-            Own::Taking => core::ptr::without_provenance_mut(TAKING),
+            Own::Taking(guest) => guest.map_addr(|a| a | TAKING).cast_mut(),
             Own::M { m, plain } => {
                 let value = core::ptr::from_ref(m).cast_mut();
                 value.map_addr(|a| if plain { a | PLAINLY } else { a }).cast()
@@ -49,9 +52,9 @@ impl<R: Runtime> Own<R> {
     }
 }
 
-/// Whether a value is [`Own::Taking`].
-pub(crate) fn is_taking(value: *mut ()) -> bool {
-    value.addr() == TAKING
+/// Whether a value is [`Own::Taking`], of this guest.
+pub(crate) fn is_taking<P: Port>(value: *mut (), guest: &Guest<'_, P>) -> bool {
+    value.addr() == core::ptr::from_ref(guest).addr() | TAKING
 }
 
 /// The M of a value if that is bound the plain way: the part of [`Own::from_value`] for the fast path.

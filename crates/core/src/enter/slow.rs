@@ -3,7 +3,7 @@
 use super::{Leaving, Manner, Wait};
 use crate::count::Era;
 use crate::hold::{Popped, Resumed};
-use crate::list::{Taken, Waited};
+use crate::list::{Guest, Taken, Waited};
 use crate::m::{LAST, Stage};
 use crate::own::{self, Own};
 use crate::port::Port;
@@ -39,7 +39,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         manner: &Manner<'_, R, P>,
         sp: usize,
     ) -> Result<&'static M<R>, EnterError> {
-        let taking = Taking::begin(self, manner);
+        let guest = self.list.guest::<P>();
+        let taking = Taking::begin(self, manner, &guest);
         if !manner.handler {
             self.retired_of_mine();
         }
@@ -55,6 +56,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         self.install(m, manner, &taking);
         drop(taking);
+        // Last, so that it goes when nothing else is left to do.
+        drop(guest);
         self.tell(&obtained);
         self.let_in(m, manner, sp)?;
         Ok(m)
@@ -322,7 +325,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Begins the outermost call of an M in this thread's hands, and makes it the thread's own unless
     /// that has one.
-    fn install(&'static self, m: &'static M<R>, manner: &Manner<'_, R, P>, taking: &Taking<R, P>) {
+    fn install(&'static self, m: &'static M<R>, manner: &Manner<'_, R, P>, taking: &Taking<'_, R, P>) {
         Self::note_thread(m);
         // With the hook, an M comes home when its thread exits.
         let bound = taking.own && manner.bind && self.mode.binds::<P>() && P::exit_hook(&self.local);
@@ -360,26 +363,31 @@ struct Obtained<R: Runtime> {
     granted: bool,
 }
 
-/// On the way to an M: a guest, with a thread-local value that says so, unless the thread has another M
-/// of its own.
-struct Taking<R: Runtime, P: Port> {
+/// On the way to an M, with a thread-local value that says so, unless the thread has another M of its own.
+struct Taking<'a, R: Runtime, P: Port> {
     pool: &'static Pool<R, P>,
+    guest: &'a Guest<'static, P>,
     own: bool,
-    /// Last, so that it goes when nothing else is left to do.
-    _guest: crate::list::Guest<'static, P>,
 }
 
-impl<R: Runtime, P: Port> Taking<R, P> {
-    fn begin(pool: &'static Pool<R, P>, manner: &Manner<'_, R, P>) -> Self {
-        let guest = pool.list.guest::<P>();
-        let own = !manner.handler && P::tls_get(&pool.local).is_null() && pool.set_own(Own::Taking);
-        Taking { pool, own, _guest: guest }
+impl<'a, R: Runtime, P: Port> Taking<'a, R, P> {
+    fn begin(pool: &'static Pool<R, P>, manner: &Manner<'_, R, P>, guest: &'a Guest<'static, P>) -> Self {
+        let value = Own::Taking(core::ptr::from_ref(guest).cast());
+        let mut own = !manner.handler && P::tls_get(&pool.local).is_null() && pool.set_own(value);
+        // A handler may have forked when the guest had come, and the value did not say so.
+        while own && !guest.is_counted() {
+            let _ = pool.set_own(Own::Nothing);
+            guest.come();
+            own = pool.set_own(Own::Taking(core::ptr::from_ref(guest).cast()));
+        }
+        Taking { pool, guest, own }
     }
 }
 
-impl<R: Runtime, P: Port> Drop for Taking<R, P> {
+impl<R: Runtime, P: Port> Drop for Taking<'_, R, P> {
     fn drop(&mut self) {
-        if self.own && own::is_taking(P::tls_get(&self.pool.local)) {
+        // The guest is counted still.
+        if self.own && own::is_taking(P::tls_get(&self.pool.local), self.guest) {
             let _ = self.pool.set_own(Own::Nothing);
         }
     }

@@ -6,6 +6,7 @@ use crate::count::{Changed, Count, Era, Here};
 use crate::port::Port;
 use crate::sync::{Ordering, fence};
 use crate::word::Word;
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::time::Duration;
 
@@ -30,8 +31,8 @@ pub(crate) enum Waited {
 /// Invariant Guest: counted until it is dropped.
 pub(crate) struct Guest<'a, P: Port> {
     list: &'a List,
-    era: Era,
-    here: Here,
+    era: Cell<Era>,
+    here: Cell<Here>,
     _port: PhantomData<P>,
 }
 
@@ -40,7 +41,7 @@ impl<P: Port> Drop for Guest<'_, P> {
         // In a forked child the count began anew, and the pool may be gone.
         if self.is_here() {
             // Release: partner of the acquire in `quiet`. The last access to the pool.
-            self.list.guests.go::<P>(self.era, Ordering::Release);
+            self.list.guests.go::<P>(self.era.get(), Ordering::Release);
         }
     }
 }
@@ -49,23 +50,42 @@ impl<P: Port> Guest<'_, P> {
     /// Whether the process is the one in which the guest came: else nobody counts it. Touches nothing of
     /// the pool's.
     pub(crate) fn is_here(&self) -> bool {
-        self.here.is::<P>()
+        self.here.get().is::<P>()
+    }
+
+    /// Whether the pool has not been repaired since.
+    pub(crate) fn is_counted(&self) -> bool {
+        !P::FORKS || self.list.guests.era::<P>() == self.era.get()
+    }
+
+    /// Comes anew. What the pool's word says afterwards holds for `close`, too.
+    pub(crate) fn come(&self) {
+        loop {
+            self.era.set(self.list.guests.come());
+            self.here.set(Here::now::<P>());
+            // Else a handler forked between the two, and there the count is forgotten.
+            if self.is_counted() {
+                break;
+            }
+        }
+        // Invariant Guest.
+        fence(Ordering::SeqCst);
+    }
+
+    /// In a forked child, by its only thread, whose guest this is: it stays one.
+    pub(crate) fn come_along(&self) {
+        self.era.set(self.list.guests.come());
+        self.here.set(Here::now::<P>());
     }
 }
 
 impl List {
     /// Comes as a guest. What the pool's word says afterwards holds for `close`, too.
     pub(crate) fn guest<P: Port>(&self) -> Guest<'_, P> {
-        let (era, here) = loop {
-            let (era, here) = (self.guests.come(), Here::now::<P>());
-            // Else a handler forked between the two, and there the count is forgotten.
-            if !P::FORKS || self.guests.era::<P>() == era {
-                break (era, here);
-            }
-        };
-        // Invariant Guest.
-        fence(Ordering::SeqCst);
-        Guest { list: self, era, here, _port: PhantomData }
+        let (era, here) = (Cell::new(Era::NONE), Cell::new(Here::now::<P>()));
+        let guest = Guest { list: self, era, here, _port: PhantomData };
+        guest.come();
+        guest
     }
 
     /// Counts the calling thread as waiting, if `word` is what the word says still.

@@ -4,7 +4,16 @@
 use std::process::Command;
 
 fn forked(case: &str) {
-    let output = Command::new(env!("CARGO_BIN_EXE_forked")).arg(case).output().unwrap();
+    ends_well(env!("CARGO_BIN_EXE_forked"), case);
+}
+
+/// Those in which functions of the runtime fork: `src/bin/forks_within.rs`.
+fn forked_within(case: &str) {
+    ends_well(env!("CARGO_BIN_EXE_forks_within"), case);
+}
+
+fn ends_well(program: &str, case: &str) {
+    let output = Command::new(program).arg(case).output().unwrap();
     assert!(
         output.status.success(),
         "{case}: {}\n{}",
@@ -82,5 +91,17 @@ fn a_context_that_another_thread_lent_the_forking_one_stays_as_it_is() {
 /// Scenario 30.
 #[test]
 fn a_child_whose_pool_goes_while_a_context_is_dropped_does_not_touch_it() {
-    forked("while-it-drops");
+    forked_within("while-it-drops");
+}
+
+/// Scenarios 30 and 38.
+#[test]
+fn a_child_that_closes_the_pool_while_it_is_being_closed_ends_the_outer_close() {
+    forked_within("while-it-closes");
+}
+
+/// Scenario 30.
+#[test]
+fn who_forks_when_told_of_a_wait_is_on_its_way_in_the_child_too() {
+    forked_within("in-hooks");
 }

@@ -420,85 +420,6 @@ fn borrowed() {
     std::thread::scope(|scope| scope.spawn(forks).join().unwrap());
 }
 
-/// A context whose drop forks, once; the child closes the pool and gives its memory back.
-struct Forks;
-
-static FORKS: AtomicBool = AtomicBool::new(false);
-static CHILD: AtomicI32 = AtomicI32::new(-1);
-static AT: std::sync::atomic::AtomicPtr<Pool<Forking>> =
-    std::sync::atomic::AtomicPtr::new(std::ptr::null_mut());
-
-impl Drop for Forks {
-    fn drop(&mut self) {
-        if !FORKS.swap(false, SeqCst) {
-            return;
-        }
-        // SAFETY: as in `fork`; the child goes on below.
-        let child = unsafe { libc::fork() };
-        CHILD.store(child, SeqCst);
-        if child == 0 {
-            let pool = AT.load(SeqCst);
-            // SAFETY: a pool that is closed, and not used any more, goes with its memory.
-            unsafe {
-                assert_eq!((*pool).close(), Ok(()));
-                std::ptr::drop_in_place(pool);
-                assert_eq!(libc::munmap(pool.cast(), size_of::<Pool<Forking>>()), 0);
-            }
-        }
-    }
-}
-
-struct Forking;
-
-impl Runtime for Forking {
-    type Context = Forks;
-    type Error = ();
-
-    fn new_context(&self) -> Result<Forks, ()> {
-        Ok(Forks)
-    }
-}
-
-/// In a child that forks while a context is dropped that is one too many, or was trimmed, nobody knows of the
-/// thread that drops it: it touches nothing of the pool any more.
-fn while_it_drops() {
-    let trims: fn(&'static Pool<Forking>) = |pool| {
-        pool.prewarm(3).unwrap();
-        FORKS.store(true, SeqCst);
-        pool.trim(1);
-    };
-    let leaves: fn(&'static Pool<Forking>) = |pool| {
-        let inside = pool.enter().unwrap();
-        FORKS.store(true, SeqCst);
-        drop(inside);
-    };
-    for (spare_max, drops) in [(u32::MAX, trims), (1, leaves)] {
-        let (access, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
-        // SAFETY: fresh pages, for as long as the parent lives.
-        let pool = unsafe {
-            let page = libc::mmap(std::ptr::null_mut(), size_of::<Pool<Forking>>(), access, shared, -1, 0);
-            assert_ne!(page, libc::MAP_FAILED);
-            let pool = page.cast::<Pool<Forking>>();
-            pool.write(Pool::new(Forking).binding(Binding::Call).spare_max(spare_max));
-            AT.store(pool, SeqCst);
-            &*pool
-        };
-        pool.start().unwrap();
-        drops(pool);
-        match CHILD.swap(-1, SeqCst) {
-            // SAFETY: ends the process without the parent's exit handlers.
-            0 => unsafe { libc::_exit(0) },
-            -1 => panic!("nothing was dropped"),
-            child => reap(child),
-        }
-        pool.callback(|_| ()).unwrap();
-        pool.close().unwrap();
-        // LeakSanitizer does not look into such pages.
-        // SAFETY: it is closed, and nobody uses it any more.
-        unsafe { std::ptr::drop_in_place(AT.load(SeqCst)) };
-    }
-}
-
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("none-spare") => none_spare(),
@@ -509,7 +430,6 @@ fn main() {
         Some("in-start") => in_start(),
         Some("after-a-failure") => after_a_failure(),
         Some("borrowed") => borrowed(),
-        Some("while-it-drops") => while_it_drops(),
         Some(mine @ ("stranger" | "bound" | "inside")) => {
             among_others(mine, u32::MAX);
             among_others(mine, 6);
