@@ -12,7 +12,7 @@
 //! either is as good as a fence during the call. It cannot have run without a break: it would have
 //! stayed on one processor, that processor is in its set, which was read at the beginning, and the
 //! calling thread has run on it. A thread that was not in the list yet began later, and a beginning
-//! is a change, too.
+//! is a change, too. (Why none is missing from the list: `proc.rs`.)
 //!
 //! It takes as long as the busiest of those processors takes to run the calling thread.
 
@@ -94,16 +94,32 @@ fn everywhere() -> bool {
     visited && restored
 }
 
-/// Those of all threads together.
+/// How often the list of threads is read, until it is the same twice.
+const TRIES: usize = 100;
+
+/// Those of all threads together; `None` if they are not told, or threads come and go all the time.
 fn processors() -> Option<Processors> {
-    let mut all = Processors::NONE;
-    let mut known = true;
-    crate::proc::threads(|thread| match Processors::of(thread) {
-        Some(its) => all.add(&its),
-        // It has ended (which is a change), or nothing is told.
-        None => known &= ended(),
-    })?;
-    known.then_some(all)
+    if !crate::proc::is_ours() {
+        return None;
+    }
+    let mut before = None;
+    for _ in 0..TRIES {
+        let mut all = Processors::NONE;
+        let mut known = true;
+        let listed = crate::proc::threads(|thread| match Processors::of(thread) {
+            Some(its) => all.add(&its),
+            // It has ended (which is a change), or nothing is told.
+            None => known &= ended(),
+        })?;
+        if !known {
+            return None;
+        }
+        if before == Some(listed) {
+            return Some(all);
+        }
+        before = Some(listed);
+    }
+    None
 }
 
 /// Whether the last call failed because there is no such thread.
@@ -139,6 +155,38 @@ mod tests {
         assert!(everywhere());
         assert_eq!(CONFINED.get(), all + 1, "to each of them, and back");
         assert!(Processors::of(0).unwrap().0 == before.0, "the set of the thread is as before");
+    }
+
+    /// The same threads have other numbers under the /proc of the namespace from outside, where they may be
+    /// those of anybody.
+    #[test]
+    fn in_a_namespace_without_a_proc_of_its_own_there_is_no_barrier_by_hand() {
+        const MAY_NOT: libc::c_int = 77;
+        let ends_with = |child: libc::pid_t| {
+            let mut status = 0;
+            // SAFETY: a place for the status.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 }
+        };
+        // SAFETY: the children make system calls, and end.
+        let code = ends_with(match unsafe { libc::fork() } {
+            0 => unsafe {
+                if libc::unshare(libc::CLONE_NEWPID) != 0 {
+                    libc::_exit(MAY_NOT);
+                }
+                match libc::fork() {
+                    0 => libc::_exit(libc::c_int::from(everywhere())),
+                    inner => libc::_exit(ends_with(inner)),
+                }
+            },
+            child => child,
+        });
+        if code == MAY_NOT {
+            std::eprintln!("skipped: making a namespace is not allowed here");
+        } else {
+            assert_eq!(code, 0);
+        }
+        assert!(crate::proc::is_ours() && everywhere(), "and the parent's is its own");
     }
 
     #[test]

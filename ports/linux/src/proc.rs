@@ -20,12 +20,11 @@ impl File {
         (file >= 0).then_some(File(file))
     }
 
-    /// Fills a part of the buffer by read(2) or getdents64(2); how much. 0 at the end, or after an
-    /// error.
-    fn fill(&self, call: libc::c_long, buffer: &mut [u8]) -> usize {
+    /// Fills a part of the buffer by read(2) or getdents64(2); how much, 0 at the end. `None` after an error.
+    fn fill(&self, call: libc::c_long, buffer: &mut [u8]) -> Option<usize> {
         // SAFETY: a buffer of that size.
         let count = unsafe { libc::syscall(call, self.0, buffer.as_mut_ptr(), buffer.len()) };
-        usize::try_from(count).unwrap_or(0)
+        usize::try_from(count).ok()
     }
 }
 
@@ -46,10 +45,7 @@ pub(crate) fn mapping(address: usize) -> Option<Range<usize>> {
     let mut lines = Lines::default();
     let mut buffer = [0u8; 1024];
     loop {
-        let count = file.fill(libc::SYS_read, &mut buffer);
-        if count == 0 {
-            return None;
-        }
+        let count = file.fill(libc::SYS_read, &mut buffer).filter(|&count| count > 0)?;
         let mut ranges = buffer[..count].iter().filter_map(|&byte| lines.feed(byte));
         if let Some(found) = ranges.find(|range| range.contains(&address)) {
             return Some(found);
@@ -57,22 +53,46 @@ pub(crate) fn mapping(address: usize) -> Option<Range<usize>> {
     }
 }
 
-/// The numbers of the process's threads; `None` if they are not told.
-pub(crate) fn threads(mut f: impl FnMut(libc::c_long)) -> Option<()> {
+/// The numbers of the process's threads, and something that two lists of the same threads have in common;
+/// `None` if they are not told.
+///
+/// A thread that ends meanwhile shortens the list, and another one may be passed over. Of two lists in a row
+/// that are the same the first is whole: who has ended was on it, and is not on the second.
+pub(crate) fn threads(mut f: impl FnMut(libc::c_long)) -> Option<u64> {
     let directory = File::open(c"/proc/self/task", libc::O_DIRECTORY)?;
     // Aligned as the kernel's entries are, though they are read a byte at a time.
     let mut buffer = [0u8; 1024];
-    let mut any = false;
+    let mut sum = 0;
     loop {
-        let count = directory.fill(libc::SYS_getdents64, &mut buffer);
+        let count = directory.fill(libc::SYS_getdents64, &mut buffer)?;
         if count == 0 {
-            return any.then_some(());
+            return (sum != 0).then_some(sum);
         }
         for thread in entries(&buffer[..count]).filter_map(number) {
-            any = true;
+            // FNV-1a, by numbers.
+            sum = (sum ^ thread as u64).wrapping_mul(0x0100_0000_01b3);
             f(thread);
         }
     }
+}
+
+/// Whether the numbers under /proc are those by which this process calls its threads. In a namespace that
+/// has been made without a /proc of its own they are not.
+pub(crate) fn is_ours() -> bool {
+    let Some(file) = File::open(c"/proc/self/status", 0) else { return false };
+    let mut buffer = [0u8; 4096];
+    let mut filled = 0;
+    while let Some(count @ 1..) = file.fill(libc::SYS_read, &mut buffer[filled..]) {
+        filled += count;
+    }
+    numbers_of_process(&buffer[..filled]) == Some(1)
+}
+
+/// By how many numbers a process is known, from the one where /proc belongs to its own: `NSpid:` in
+/// /proc/self/status, since Linux 4.1.
+fn numbers_of_process(status: &[u8]) -> Option<usize> {
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
+    Some(line.split(|byte| byte.is_ascii_whitespace()).filter(|number| !number.is_empty()).count())
 }
 
 /// The names in what getdents64(2) has filled: 8 bytes, 8 bytes, the entry's length in 2, 1 byte, and

@@ -53,25 +53,6 @@ impl<P: Port> Guest<'_, P> {
         self.here.get().is::<P>()
     }
 
-    /// Whether the pool has not been repaired since.
-    pub(crate) fn is_counted(&self) -> bool {
-        !P::FORKS || self.list.guests.era::<P>() == self.era.get()
-    }
-
-    /// Comes anew. What the pool's word says afterwards holds for `close`, too.
-    pub(crate) fn come(&self) {
-        loop {
-            self.era.set(self.list.guests.come());
-            self.here.set(Here::now::<P>());
-            // Else a handler forked between the two, and there the count is forgotten.
-            if self.is_counted() {
-                break;
-            }
-        }
-        // Invariant Guest.
-        fence(Ordering::SeqCst);
-    }
-
     /// In a forked child, by its only thread, whose guest this is: it stays one.
     pub(crate) fn come_along(&self) {
         self.era.set(self.list.guests.come());
@@ -82,10 +63,16 @@ impl<P: Port> Guest<'_, P> {
 impl List {
     /// Comes as a guest. What the pool's word says afterwards holds for `close`, too.
     pub(crate) fn guest<P: Port>(&self) -> Guest<'_, P> {
-        let (era, here) = (Cell::new(Era::NONE), Cell::new(Here::now::<P>()));
-        let guest = Guest { list: self, era, here, _port: PhantomData };
-        guest.come();
-        guest
+        let (era, here) = loop {
+            let (era, here) = (self.guests.come(), Here::now::<P>());
+            // Else a handler forked between the two, and there the count is forgotten.
+            if !P::FORKS || self.guests.era::<P>() == era {
+                break (Cell::new(era), Cell::new(here));
+            }
+        };
+        // Invariant Guest.
+        fence(Ordering::SeqCst);
+        Guest { list: self, era, here, _port: PhantomData }
     }
 
     /// Counts the calling thread as waiting, if `word` is what the word says still.

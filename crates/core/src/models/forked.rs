@@ -5,14 +5,15 @@
 
 use crate::m::Stage;
 use crate::models::explore;
-use crate::models::pool::{ModelRuntime, work};
+use crate::models::pool::{Foreign, ModelRuntime, Moment, work};
 use crate::models::port::{self, ModelPort, spawn};
+use crate::port::Port as _;
 use crate::sync::watched::interrupt;
-use crate::{Binding, Busy, EnterError, Pool};
+use crate::{Binding, Busy, EnterError, Event, Pool};
 use core::time::Duration;
 use std::boxed::Box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::vec::Vec;
 
 type Forking<const BARRIER: bool> = Pool<ModelRuntime, ModelPort<BARRIER, true>>;
@@ -43,8 +44,11 @@ impl<const BARRIER: bool> Case<BARRIER> {
 
     /// Forks before that step, counted from when the thread says so; `false` if it has done all before.
     fn forks_before(&self, step: u32) -> bool {
-        let pool = Pool::new(ModelRuntime::new()).binding(self.binding).limit(self.limit);
+        let at = Arc::new(AtomicPtr::new(core::ptr::null_mut()));
+        let runtime = ModelRuntime::with_foreign(stays_a_guest(Arc::clone(&at)));
+        let pool = Pool::new(runtime).binding(self.binding).limit(self.limit);
         let pool: *mut Forking<BARRIER> = Box::into_raw(Box::new(pool.spare_max(self.spare_max)));
+        at.store(pool, Ordering::Relaxed);
         // SAFETY: freed below, where nobody uses it any more.
         let shared = unsafe { &*pool };
         shared.start().unwrap();
@@ -98,6 +102,18 @@ impl<const BARRIER: bool> Case<BARRIER> {
         }
         assert!(steps > 5, "{steps} steps: the case does nothing");
     }
+}
+
+/// A thread that is told of its wait in the child is on its way to an M there: the pool is not to be closed.
+fn stays_a_guest<const BARRIER: bool>(at: Arc<AtomicPtr<Forking<BARRIER>>>) -> Foreign {
+    Arc::new(move |moment| {
+        let told = matches!(moment, Moment::Observing(Event::Waiting | Event::Refused));
+        if told && ModelPort::<BARRIER, true>::forks() > 0 {
+            // SAFETY: a pool tells its runtime while it is there.
+            let pool = unsafe { &*at.load(Ordering::Relaxed) };
+            assert!(!pool.list.quiet(), "nobody knows of the thread");
+        }
+    })
 }
 
 /// A child's pool, with one thread; so many have vanished inside.

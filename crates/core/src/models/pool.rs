@@ -78,12 +78,15 @@ impl Runtime for ModelRuntime {
 
 impl ModelRuntime {
     pub(super) fn new() -> Self {
-        Self {
-            foreign: None,
-            failing: 0,
-            attempts: AtomicU32::new(0),
-            made: std::sync::atomic::AtomicU32::new(0),
-        }
+        Self::with(None)
+    }
+
+    pub(super) fn with_foreign(foreign: Foreign) -> Self {
+        Self::with(Some(foreign))
+    }
+
+    fn with(foreign: Option<Foreign>) -> Self {
+        Self { foreign, failing: 0, attempts: AtomicU32::new(0), made: std::sync::atomic::AtomicU32::new(0) }
     }
 }
 
@@ -142,7 +145,7 @@ impl<const BARRIER: bool> ModelPool<BARRIER> {
         limit: u32,
         foreign: impl Fn(Moment) + Send + Sync + 'static,
     ) -> Self {
-        let runtime = ModelRuntime { foreign: Some(Arc::new(foreign)), ..ModelRuntime::new() };
+        let runtime = ModelRuntime::with_foreign(Arc::new(foreign));
         Self::started(Pool::new(runtime).binding(binding).limit(limit))
     }
 

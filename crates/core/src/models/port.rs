@@ -147,6 +147,7 @@ unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, 
 
     fn tls_set(place: &'static Place, value: *mut ()) -> Result<(), Refused> {
         let Some(number) = opening(place) else { return if value.is_null() { Ok(()) } else { Err(Refused) } };
+        crate::sync::watched::step();
         VALUES.with(|values| {
             let mut values = values.borrow_mut();
             values.retain(|own| own.0 != number);

@@ -27,7 +27,8 @@ pub(crate) fn interrupt(step: u32, handler: fn()) -> u32 {
     HANDLER.replace((step, handler)).0
 }
 
-fn step() {
+/// The thread is about to do something that a handler may find done or not.
+pub(crate) fn step() {
     let (left, handler) = HANDLER.get();
     if left > 0 {
         HANDLER.set((left - 1, handler));
