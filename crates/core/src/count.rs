@@ -110,7 +110,8 @@ impl Count {
         self.change(era, order, |now| now.checked_sub(1))
     }
 
-    fn change(&self, era: Era, order: Ordering, f: impl Fn(u32) -> Option<u32>) -> Changed {
+    /// Makes of the number what `f` says, unless that is nothing.
+    pub(crate) fn change(&self, era: Era, order: Ordering, mut f: impl FnMut(u32) -> Option<u32>) -> Changed {
         // Relaxed: a hint for the exchange that follows.
         let mut now = self.0.load(Ordering::Relaxed);
         loop {

@@ -75,8 +75,10 @@ use crate::word::{MAX_VALUE, Word, brief};
 
 mod making;
 mod spare;
+pub(crate) mod tokens;
 mod waiting;
 pub(crate) use making::{Claim, GaveUp};
+use tokens::Tokens;
 pub(crate) use waiting::{Guest, Waited};
 
 /// Where the list finds Ms and their links.
@@ -127,7 +129,7 @@ pub(crate) struct List {
     word: Padded<AtomicWord>,
     granted: Numbers,
     /// Tokens.
-    wakeups: Count,
+    wakeups: Tokens,
     /// Waiters who are still to be told that making an M failed, and that the pool was closed.
     refusals: Count,
     dismissals: Count,
@@ -145,7 +147,7 @@ impl List {
             List {
                 word: Padded(AtomicWord::new(Word::CLOSED_EMPTY.0)),
                 granted: Numbers::new(),
-                wakeups: Count::new(),
+                wakeups: Tokens::new(),
                 refusals: Count::new(),
                 dismissals: Count::new(),
                 guests: Count::new(),
@@ -377,7 +379,8 @@ impl List {
         }
         // Whoever was about to push something sees the new era, or fails.
         self.granted.forget();
-        for count in [&self.wakeups, &self.refusals, &self.dismissals, &self.guests] {
+        self.wakeups.begin_anew();
+        for count in [&self.refusals, &self.dismissals, &self.guests] {
             count.begin_anew(0);
         }
         // Relaxed: one thread; the caller publishes the repaired pool.

@@ -1,6 +1,7 @@
 //! Waiting in line: from the count to what a token stands for. The rules are those of
 //! [`crate::list`].
 
+use super::tokens::Look;
 use super::{Links, List};
 use crate::count::{Changed, Count, Era, Here};
 use crate::port::Port;
@@ -96,14 +97,15 @@ impl List {
         era: Era,
         mut remaining: impl FnMut() -> Option<Duration>,
     ) -> Waited {
+        let mut slept = false;
         loop {
-            // Acquire: synchronises with the release in `hand`, so the pick-up finds what the token
-            // stands for (Wakeup).
-            let none = match self.wakeups.take_one(era, Ordering::Acquire) {
-                Changed::Done => return self.pick_up::<P, L>(links, era),
-                Changed::Not(none) => none,
-                Changed::Over => return Waited::Forgotten,
+            let (none, at_most) = match self.wakeups.look::<P>(era, slept) {
+                Look::Token => return self.pick_up::<P, L>(links, era),
+                Look::None(none) => (none, None),
+                Look::Reserved(word) => (word, Some(A_MOMENT)),
+                Look::Over => return Waited::Forgotten,
             };
+            slept = true;
             let timeout = remaining();
             if timeout == Some(Duration::ZERO) {
                 if self.cancel() {
@@ -115,7 +117,8 @@ impl List {
                 P::wait(self.wakeups.word(), none, Some(A_MOMENT));
                 continue;
             }
-            P::wait(self.wakeups.word(), none, timeout);
+            let sooner = |limit: Duration| at_most.map_or(limit, |at_most| at_most.min(limit));
+            P::wait(self.wakeups.word(), none, timeout.map(sooner).or(at_most));
         }
     }
 
@@ -163,15 +166,14 @@ impl List {
         }
     }
 
-    /// Adds `count` tokens and wakes as many. The last access to the pool's memory is the addition:
+    /// Adds `count` tokens and wakes as many, or those who are not on the way already. The last access to the pool's memory is the addition:
     /// the thread that is served may close and free the pool before the wake-up, which therefore
     /// gets no more than an address.
     #[cold]
     pub(super) fn hand<P: Port>(&self, count: u32, era: Era) {
         let wakeups = core::ptr::from_ref(self.wakeups.word());
-        // Release: partner of the acquire in `wait`.
-        if self.wakeups.add::<P>(count, era, Ordering::Release) {
-            P::wake(wakeups, count);
+        if let Some(wake @ 1..) = self.wakeups.add(count, era) {
+            P::wake(wakeups, wake);
         }
     }
 }

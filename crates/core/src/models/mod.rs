@@ -43,6 +43,7 @@ mod raw;
 mod refused;
 mod slots;
 mod table;
+mod tokens;
 mod trim;
 mod waiting;
 mod walk;

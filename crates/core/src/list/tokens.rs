@@ -1,0 +1,130 @@
+//! The word that waiting threads sleep on: how many tokens there are, and who is on the way to them.
+//!
+//! A thread that comes while tokens are there takes one, though others have waited longer: they are
+//! asleep, and it is not. That is what makes a busy pool fast, and two flags keep it from being unfair, and
+//! from waking in vain:
+//!
+//! - **Roused.** The flag is set with each token that is added, and goes when a thread that has slept takes
+//!   the last one, or when any finds none. While it is set, and there is one token at most, somebody is on
+//!   the way: a thread that was woken and has not looked, or will be by a call that is about to be made; or
+//!   nobody sleeps, so everyone in the line looks. So a token that is added where there was none needs no
+//!   further wake-up: the same thread would be too late for the one and in time for the other.
+//! - **Reserved.** A thread that was woken for nothing, when none that slept has been served for
+//!   [`A_TURN`], keeps newcomers off the next token, for [`A_MOMENT`](super::waiting) at most each: who
+//!   comes to sleep then has to be woken by the clock.
+//!
+//! There are never more tokens than threads on the way, or nobody sleeps. A thread that adds the second
+//! token, or several, wakes as many as it adds; a thread goes to sleep on a word without tokens and without
+//! the flag (or for a moment), and a system looks whether the word is still the same before it lets a
+//! thread sleep.
+
+use crate::count::{Changed, Count, Era};
+use crate::port::Port;
+use crate::sync::{AtomicU32, Ordering};
+use crate::word::MAX_VALUE;
+use core::time::Duration;
+
+/// For so long newcomers may overtake who sleeps.
+pub(crate) const A_TURN: Duration = Duration::from_micros(500);
+
+const ROUSED: u32 = 1 << 23;
+const RESERVED: u32 = 1 << 22;
+const NUMBER: u32 = RESERVED - 1;
+static_assertions::const_assert!(MAX_VALUE <= NUMBER);
+
+/// See the top of this file.
+pub(crate) struct Tokens {
+    word: Count,
+    /// When a thread that had slept was served last: microseconds, the low 32 bits.
+    served: AtomicU32,
+}
+
+/// What a thread in the line finds.
+pub(crate) enum Look {
+    /// A token, which it has taken.
+    Token,
+    /// None; it is to sleep on this word.
+    None(u32),
+    /// One that is another's to take, if that comes within a moment; the word to sleep on until then.
+    Reserved(u32),
+    /// The era is over.
+    Over,
+}
+
+impl Tokens {
+    const_unless_loom! {
+        pub(crate) fn new() -> Self {
+            Tokens { word: Count::new(), served: AtomicU32::new(0) }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn era<P: Port>(&self) -> Era {
+        self.word.era::<P>()
+    }
+
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        self.word.word()
+    }
+
+    pub(crate) fn begin_anew(&self) {
+        self.word.begin_anew(0);
+    }
+
+    /// Adds `count`; how many threads are to be woken then, or `None` if the era is over. The last access.
+    pub(crate) fn add(&self, count: u32, era: Era) -> Option<u32> {
+        let mut wake = 0;
+        // Release: partner of the acquire in `look`.
+        let changed = self.word.change(era, Ordering::Release, |now| {
+            let on_the_way = now & ROUSED != 0 && now & NUMBER == 0;
+            wake = if on_the_way { count - 1 } else { count };
+            Some((now | ROUSED) + count)
+        });
+        (changed == Changed::Done).then_some(wake)
+    }
+
+    /// Takes one. `slept`: the thread has been asleep since it came.
+    pub(crate) fn look<P: Port>(&self, era: Era, slept: bool) -> Look {
+        // Acquire: synchronises with the release in `add`, so the pick-up finds what the token stands
+        // for (Wakeup).
+        let taken = self.word.change(era, Ordering::Acquire, |now| match now & NUMBER {
+            0 => None,
+            _ if !slept && now & RESERVED != 0 => None,
+            1 if slept => Some((now & !(ROUSED | RESERVED)) - 1),
+            _ if slept => Some((now & !RESERVED) - 1),
+            _ => Some(now - 1),
+        });
+        match taken {
+            Changed::Done if slept => {
+                // Relaxed, here and below: a hint.
+                self.served.store(Self::clock::<P>().unwrap_or(0), Ordering::Relaxed);
+                Look::Token
+            }
+            Changed::Done => Look::Token,
+            Changed::Not(now) if now & NUMBER != 0 => Look::Reserved(now),
+            Changed::Not(now) => self.rest::<P>(now, slept),
+            Changed::Over => Look::Over,
+        }
+    }
+
+    /// Before a thread sleeps that found none: nobody is on the way.
+    fn rest<P: Port>(&self, now: u32, slept: bool) -> Look {
+        let reserve = slept && self.is_overdue::<P>();
+        let to = (now & !ROUSED) | if reserve { RESERVED } else { 0 };
+        // Relaxed, both: nothing is published. If the word has changed, the thread does not sleep.
+        if to != now {
+            let _ = self.word().compare_exchange(now, to, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Look::None(to)
+    }
+
+    /// Whether no thread that slept has been served for a turn; where there is no clock, whenever one is late.
+    fn is_overdue<P: Port>(&self) -> bool {
+        let since = |now: u32| now.wrapping_sub(self.served.load(Ordering::Relaxed));
+        Self::clock::<P>().is_none_or(|now| since(now) >= A_TURN.as_micros() as u32)
+    }
+
+    fn clock<P: Port>() -> Option<u32> {
+        P::now().map(|now| now.as_micros() as u32)
+    }
+}
