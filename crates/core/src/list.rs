@@ -28,8 +28,11 @@
 //!   word: waiting n -> n - 1                  word: waiting n - 1 -> n
 //!   granted: push M                           sleep while wakeups = 0
 //!   wakeups + 1            ------------->     wakeups - 1
-//!   wake one                                  granted: pop; there is one
+//!   wake one, unless one                      granted: pop; there is one
+//!   is on the way already
 //! ```
+//!
+//! Who may take a token, and whom it wakes: [`tokens`].
 //!
 //! An error for a waiter goes the same way, with `refusals` + 1 in place of the push, or `dismissals`
 //! + 1 where the pool was closed: it may be open again when the waiter comes to look.

@@ -9,9 +9,9 @@
 //!   the way: a thread that was woken and has not looked, or will be by a call that is about to be made; or
 //!   nobody sleeps, so everyone in the line looks. So a token that is added where there was none needs no
 //!   further wake-up: the same thread would be too late for the one and in time for the other.
-//! - **Reserved.** A thread that was woken for nothing, when none that slept has been served for
-//!   [`A_TURN`], keeps newcomers off the next token, for [`A_MOMENT`](super::waiting) at most each: who
-//!   comes to sleep then has to be woken by the clock.
+//! - **Reserved.** A thread that was woken for nothing, [`A_TURN`] after the first one to which that
+//!   happened since one was served, keeps newcomers off the next token, for a moment at most each: they
+//!   sleep by the clock then.
 //!
 //! There are never more tokens than threads on the way, or nobody sleeps. A thread that adds the second
 //! token, or several, wakes as many as it adds; a thread goes to sleep on a word without tokens and without
@@ -25,7 +25,11 @@ use crate::word::MAX_VALUE;
 use core::time::Duration;
 
 /// For so long newcomers may overtake who sleeps.
-pub(crate) const A_TURN: Duration = Duration::from_micros(500);
+const A_TURN: Duration = Duration::from_millis(2);
+
+/// For so long one of them stands aside: a thread that is woken runs by then, unless the processors are
+/// busy with something else, and then an M is better used than kept for it.
+pub(crate) const A_STEP_ASIDE: Duration = Duration::from_micros(200);
 
 const ROUSED: u32 = 1 << 23;
 const RESERVED: u32 = 1 << 22;
@@ -35,8 +39,9 @@ static_assertions::const_assert!(MAX_VALUE <= NUMBER);
 /// See the top of this file.
 pub(crate) struct Tokens {
     word: Count,
-    /// When a thread that had slept was served last: microseconds, the low 32 bits.
-    served: AtomicU32,
+    /// When a thread was woken for nothing, the first since one that slept was served: microseconds, the low
+    /// 32 bits, of which the last is set; 0 for never.
+    late: AtomicU32,
 }
 
 /// What a thread in the line finds.
@@ -54,7 +59,7 @@ pub(crate) enum Look {
 impl Tokens {
     const_unless_loom! {
         pub(crate) fn new() -> Self {
-            Tokens { word: Count::new(), served: AtomicU32::new(0) }
+            Tokens { word: Count::new(), late: AtomicU32::new(0) }
         }
     }
 
@@ -97,7 +102,7 @@ impl Tokens {
         match taken {
             Changed::Done if slept => {
                 // Relaxed, here and below: a hint.
-                self.served.store(Self::clock::<P>().unwrap_or(0), Ordering::Relaxed);
+                self.late.store(0, Ordering::Relaxed);
                 Look::Token
             }
             Changed::Done => Look::Token,
@@ -118,13 +123,14 @@ impl Tokens {
         Look::None(to)
     }
 
-    /// Whether no thread that slept has been served for a turn; where there is no clock, whenever one is late.
+    /// Whether none that slept has been served for a turn; without a clock, whenever one is late.
     fn is_overdue<P: Port>(&self) -> bool {
-        let since = |now: u32| now.wrapping_sub(self.served.load(Ordering::Relaxed));
-        Self::clock::<P>().is_none_or(|now| since(now) >= A_TURN.as_micros() as u32)
-    }
-
-    fn clock<P: Port>() -> Option<u32> {
-        P::now().map(|now| now.as_micros() as u32)
+        let Some(now) = P::now() else { return true };
+        let now = now.as_micros() as u32 | 1;
+        let late = self.late.load(Ordering::Relaxed);
+        if late == 0 {
+            self.late.store(now, Ordering::Relaxed);
+        }
+        late != 0 && now.wrapping_sub(late) >= A_TURN.as_micros() as u32
     }
 }

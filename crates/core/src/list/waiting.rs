@@ -1,7 +1,7 @@
 //! Waiting in line: from the count to what a token stands for. The rules are those of
 //! [`crate::list`].
 
-use super::tokens::Look;
+use super::tokens::{A_STEP_ASIDE, Look};
 use super::{Links, List};
 use crate::count::{Changed, Count, Era, Here};
 use crate::port::Port;
@@ -102,7 +102,7 @@ impl List {
             let (none, at_most) = match self.wakeups.look::<P>(era, slept) {
                 Look::Token => return self.pick_up::<P, L>(links, era),
                 Look::None(none) => (none, None),
-                Look::Reserved(word) => (word, Some(A_MOMENT)),
+                Look::Reserved(word) => (word, Some(A_STEP_ASIDE)),
                 Look::Over => return Waited::Forgotten,
             };
             slept = true;

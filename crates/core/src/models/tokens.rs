@@ -72,7 +72,7 @@ impl Line {
 
 #[test]
 fn each_token_is_taken_by_somebody() {
-    model(3, || {
+    model(2, || {
         let line = Line::new();
         let taking = [(); 2].map(|()| line.taking());
         line.add(1);
@@ -84,7 +84,7 @@ fn each_token_is_taken_by_somebody() {
 /// Edge: waiting x leave.
 #[test]
 fn a_token_that_a_newcomer_takes_leaves_nobody_asleep_for_ever() {
-    model(3, || {
+    model(2, || {
         let line = Line::new();
         let taking = [(); 2].map(|()| line.taking());
         line.add(1);
@@ -99,7 +99,7 @@ fn a_token_that_a_newcomer_takes_leaves_nobody_asleep_for_ever() {
 
 #[test]
 fn several_tokens_at_once_wake_as_many() {
-    model(3, || {
+    model(2, || {
         let line = Line::new();
         let taking = [(); 2].map(|()| line.taking());
         line.add(1);
@@ -122,5 +122,22 @@ fn two_that_add_wake_two() {
         line.add(1 + taken);
         other.join().unwrap();
         taking.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+/// Without a clock: whenever one is late.
+#[test]
+fn a_newcomer_steps_aside_for_one_that_was_woken_for_nothing() {
+    model(0, || {
+        let line = Line::new();
+        let look = |slept| line.tokens.look::<Shared>(line.era(), slept);
+        line.add(1);
+        assert!(matches!(look(false), Look::Token), "it overtakes who sleeps");
+        assert!(matches!(look(true), Look::None(_)), "who was woken, and is late");
+        line.add(1);
+        assert!(matches!(look(false), Look::Reserved(_)), "the next one is for who slept");
+        assert!(matches!(look(true), Look::Token));
+        line.add(1);
+        assert!(matches!(look(false), Look::Token), "and that was its turn");
     });
 }
