@@ -11,6 +11,7 @@ use toolchain::command::{Command, which};
 use toolchain::workspace;
 
 mod found;
+mod plugins;
 mod targets;
 mod watched;
 pub(crate) mod whole;
@@ -35,6 +36,7 @@ pub fn lane() -> Result<Summary> {
     summary += there.watched()?;
     summary += Summary::of("the guide's program in C", there.guide_in_c());
     summary += Summary::of("the guide's program in C++", there.guide_in_cplusplus());
+    summary += there.plugins();
     summary += Summary::of("a staged installation", there.staged());
     summary += Summary::of("a C program as its own kernel, without std", there.kernel());
     for target in ["thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"] {
@@ -224,6 +226,18 @@ impl Installed {
         let folder = self.out.join(name);
         std::fs::create_dir_all(&folder)?;
         Ok(folder)
+    }
+
+    fn plugins(&self) -> Summary {
+        let build = || plugins::Plugins::build("cc", &self.prefix);
+        let mut summary =
+            Summary::of("60 plug-ins in one program", build().and_then(|all| all.loaded("cc", &self.prefix)));
+        let what = "60 plug-ins in one Python";
+        summary += match which("python3") {
+            Some(_) => Summary::of(what, build().and_then(|all| all.from_python())),
+            None => Summary::skipped(what, "no python3"),
+        };
+        summary
     }
 
     fn staged(&self) -> Result<()> {

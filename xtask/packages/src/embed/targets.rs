@@ -1,5 +1,6 @@
 //! For another target than this machine: all of it, and programs that run on it.
 
+use super::plugins::Plugins;
 use super::whole::whole;
 use super::{Installed, source};
 use anyhow::{Result, ensure};
@@ -82,6 +83,9 @@ impl Installed {
             run.echo();
             let printed = run.read()?;
             ensure!(printed == "80000 calls\n", "{run}: {printed:?}");
+        }
+        if other.emulator.is_empty() {
+            Plugins::build(other.compiler, &prefix)?.loaded(other.compiler, &prefix)?;
         }
         Ok(())
     }
