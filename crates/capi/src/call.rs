@@ -215,8 +215,12 @@ pub extern "C" fn extram_leave_to(pool: *mut extram_pool, m: *mut extram_m, dept
 /// is freed when the last call with m has been left; until then it stays with those that are inside.
 ///
 /// Another one is made when it is needed: at once, by the calling thread, if no M is spare then; for
-/// that it is admitted and retired once more. If that fails, observe and those who wait are told, and
-/// who enters first when no M is left tries again. Not from a signal handler.
+/// that the thread is admitted and retired once more, and extram_context is the old one in both. If no
+/// other can be made, observe and those who wait are told, and who enters first when no M is left tries
+/// again. Not from a signal handler.
+///
+/// extram_each_m shows m with the old context until that is taken out, and never while it is being
+/// freed. Both happen after retire, on a thread that is not admitted.
 ///
 /// EXTRAM_INVALID as extram_leave; and if a function of the configuration, being written in Rust,
 /// panicked: then the call is over, and the context is freed all the same.

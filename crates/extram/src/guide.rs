@@ -52,6 +52,8 @@ pub mod choosing {}
 /// ```
 #[doc = include_str!("guide/programs/collector.rs")]
 /// ```
+///
+#[doc = include_str!("guide/collecting-discarded.md")]
 pub mod embedding {}
 
 #[doc = include_str!("guide/contexts.md")]
