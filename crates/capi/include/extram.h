@@ -73,7 +73,7 @@ typedef enum {
      */
     EXTRAM_NOT_STARTED,
     /**
-     * No M is spare right now, and the call may not wait.
+     * No M is spare right now, or try_admit admits nobody, and the call may not wait.
      */
     EXTRAM_WOULD_BLOCK,
     /**
@@ -81,17 +81,20 @@ typedef enum {
      */
     EXTRAM_TIMED_OUT,
     /**
-     * All Ms that the limit allows are in use.
+     * There are as many Ms as max_ms (or the storage) allows, and none is spare: told by
+     * extram_try_enter and extram_enter_from_signal, which would have to wait, and by extram_prewarm,
+     * which would have to make more. extram_enter waits instead.
      */
     EXTRAM_EXHAUSTED,
     /**
-     * The pool is closed.
+     * The pool is closed, or is being closed: extram_pool_close was called, even if it returned EXTRAM_BUSY.
      */
     EXTRAM_CLOSED,
     /**
-     * An M is still in use, or another call on the pool is under way, or the pool is not in the state
-     * that the function is for; its comment says which. Nothing has been lost, and the call can be
-     * made again.
+     * Not now. extram_pool_close: an M is still in use. extram_pool_reopen: the pool is open.
+     * extram_pool_free: it is not closed. Each of them also: another thread is at it right now.
+     * extram_unbind: the thread is inside a call. Nothing is lost, and the call can be made again; the
+     * function's comment says when it will succeed.
      */
     EXTRAM_BUSY,
     /**
@@ -99,13 +102,22 @@ typedef enum {
      */
     EXTRAM_NO_MEMORY,
     /**
-     * An argument is NULL, stale, of another pool or of another thread; or a function of the
-     * configuration, being written in Rust, panicked.
+     * The caller made a mistake, and nothing has changed:
+     *
+     * - an argument is NULL that may not be, or is not aligned;
+     * - the size in a structure is not that of the library (the program was compiled with the
+     *   extram.h of another version, or did not set it);
+     * - in the configuration new_context is NULL, or binding is no extram_binding;
+     * - a handle is stale (its pool was freed, its call is over), of another pool or of another thread;
+     * - extram_leave, extram_leave_to or extram_discard may not leave that call now.
+     *
+     * Or, and then the function's comment says what has changed: a function of the configuration,
+     * being written in Rust, panicked.
      */
     EXTRAM_INVALID,
     /**
-     * No other M could be made: new_context failed (observe is told the code that it returned), or
-     * there was no memory for the M itself.
+     * No M could be made: new_context failed (observe is told the code that it returned), or, while
+     * entering, there was no memory for the M itself.
      */
     EXTRAM_CREATION_FAILED,
     /**
@@ -119,7 +131,15 @@ typedef enum {
  */
 typedef enum {
     /**
-     * Until the thread exits; every call after the first is one thread-local read.
+     * Until the thread exits. What a call after the first costs depends on the pool.
+     *
+     * With max_ms = 0, made by extram_pool_new, where the system has a barrier for it (Linux, Windows,
+     * FreeBSD from 14.1): reads and writes of thread-local words and of the M's own. No atomic exchange,
+     * and nothing that other threads write to.
+     *
+     * With a limit, in storage of the caller's, and on other systems: besides, one compare-exchange
+     * on the thread's own M to enter and one to leave. With a limit or in storage an idle M may have been
+     * taken back for a thread that waited; then the call is as a first one, and may wait.
      */
     EXTRAM_BIND_THREAD = 0,
     /**
@@ -230,14 +250,20 @@ typedef struct {
 } extram_event;
 
 /**
- * What a pool is made from. The functions run on the thread concerned, and each must return: it
- * may neither end the thread nor jump out. If one that is written in Rust panics, the call that it
- * was made for returns EXTRAM_INVALID, and nothing is lost; at a thread's exit, where there is no
- * such call, a panic of retire ends the process with a message.
+ * What a pool is made from. What is not set is 0. The functions run on the thread concerned, and each
+ * must return: it may neither end the thread nor jump out, and no C++ exception may leave it.
+ *
+ * One that is written in Rust, extern "C-unwind", and belongs to the same Rust program as the library
+ * (which has the crate extram-capi among its dependencies) may panic: the call that it was made for
+ * returns EXTRAM_INVALID, and nothing is lost; at a thread's exit, where there is no such call, a panic
+ * of retire ends the process with a message. libextram.a and libextram.so are Rust programs of their
+ * own: a panic that comes from another Rust library ends the process with a message. Such a library
+ * catches its panics itself, before it returns.
  */
 typedef struct {
     /**
-     * sizeof(extram_config)
+     * sizeof(extram_config). If the library's is another, nothing but this is read, and what gets the
+     * configuration returns EXTRAM_INVALID.
      */
     size_t size;
     /**
@@ -245,17 +271,19 @@ typedef struct {
      */
     void *runtime;
     /**
-     * Makes what one M carries; 0 = made. Not NULL.
+     * Makes what one M carries, and writes it to *context; 0 = made. Anything else = failed; observe is
+     * told the number. The only function that may not be NULL.
      */
     int (*new_context)(void *runtime, void **context);
     /**
-     * Frees it. May be NULL.
+     * Frees it. No walk shows it any more. May be NULL.
      */
     void (*free_context)(void *runtime, void *context);
     /**
      * Called with the M in hand before the outermost callback; may block while a collection runs.
      * Called by extram_enter_from_signal too, and must be async-signal-safe where that is used.
-     * May be NULL.
+     * Called once more, and retire after it, where a context that was discarded is replaced at once:
+     * extram_context is the old one then. May be NULL.
      */
     void (*admit)(void *runtime, extram_m *m);
     /**
@@ -264,11 +292,12 @@ typedef struct {
      */
     void (*retire)(void *runtime, extram_m *m);
     /**
-     * The most Ms at once; 0 = as many as needed.
+     * The most Ms at once; 0 = no limit: as many as are needed, or as the storage has room for. (In
+     * Rust, Pool::limit(0) is a limit, and such a pool does not start.)
      */
     uint32_t max_ms;
     /**
-     * EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL.
+     * EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL; anything else is EXTRAM_INVALID.
      */
     uint32_t binding;
     /**
@@ -283,9 +312,9 @@ typedef struct {
      */
     void (*observe)(void *runtime, const extram_event *event);
     /**
-     * The most Ms that stay spare: whoever gives one back frees the contexts of those above. One always
-     * may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
-     * are kept.
+     * The most Ms that stay spare: whoever gives one back frees the contexts of those above that. 0 =
+     * all are kept. As long as a thread is inside another M is kept ready, so with 1 each M that is
+     * given back costs a context made and one freed. (In Rust, spare_max(0) is as spare_max(1).)
      */
     uint32_t spare_max;
     /**
@@ -334,7 +363,10 @@ typedef struct {
 } extram_stats;
 
 /**
- * What any thread may know of an M: each field was true at some moment of the walk.
+ * What any thread may know of an M. Each field was true at some moment of the walk, and not all at the
+ * same one: they are read one after another while the thread that has the M goes on. So a state of
+ * EXTRAM_IN_USE may come with a depth of 0, or a thread with the stack of the one before it. They fit
+ * together where that thread is known to stand still.
  */
 typedef struct {
     /**
@@ -372,8 +404,11 @@ typedef struct {
     uintptr_t stack_high;
     /**
      * What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
-     * contexts, so use it where none of that can happen: a collection that keeps all threads outside
-     * admit, a debugger.
+     * contexts, extram_discard and spare_max on threads that retire has seen already: a collection that
+     * keeps all threads outside admit does not hold them up. So use it where none of the four is
+     * under way. A collector in a pool that discards keeps a list of its own instead, which
+     * new_context adds to and free_context takes from, under a lock that the collector has while it
+     * looks.
      */
     void *context;
     /**
@@ -395,7 +430,8 @@ const char *extram_strerror(int code);
 /**
  * Makes a pool with one M and starts it. Not from a signal handler.
  *
- * EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
+ * EXTRAM_INVALID if config or pool is NULL, or config->size, binding or new_context is not as
+ * extram_config says; EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
  * runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as
  * many pools as it can have (1024; 16 on 32-bit processors).
  * *pool is written on EXTRAM_OK only.
@@ -407,7 +443,8 @@ int extram_pool_new(const extram_config *config, extram_pool **pool);
  * come, which are the pool's until extram_pool_free. At most max_ms Ms, or as many as there is room
  * for. EXTRAM_POOL_BYTES and extram_pool_size say how much that takes.
  *
- * EXTRAM_NO_MEMORY also if there is no room for max_ms (or one).
+ * The codes of extram_pool_new; EXTRAM_INVALID also if storage is NULL, EXTRAM_NO_MEMORY also if there
+ * is no room for max_ms (or one).
  */
 int extram_pool_init(void *storage, size_t size, const extram_config *config, extram_pool **pool);
 
@@ -420,7 +457,8 @@ size_t extram_pool_size(uint32_t max_ms);
 /**
  * Turns newcomers away with EXTRAM_CLOSED and wakes the threads that wait with it. Once no M is in
  * use, frees every context. After EXTRAM_OK nothing of the pool is touched by the threads that used
- * it, not even when they exit: the library may be unloaded. Not from a signal handler.
+ * it, not even when they exit: the library may be unloaded. Closing a pool that is closed does nothing
+ * and returns EXTRAM_OK, until extram_pool_free. Not from a signal handler.
  *
  * EXTRAM_BUSY while an M is in use or being made, or another thread closes the pool right now; and
  * where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
@@ -436,7 +474,8 @@ int extram_pool_close(extram_pool *pool);
  * signal handler.
  *
  * EXTRAM_CLOSED if the pool has been closed to the end; EXTRAM_BUSY if it is open, or another thread
- * closes it right now; EXTRAM_CREATION_FAILED if no M is left and none can be made: it stays closed.
+ * closes it right now; EXTRAM_CREATION_FAILED, or EXTRAM_NO_MEMORY as extram_pool_new says, if no M is
+ * left and none can be made: it stays closed.
  */
 int extram_pool_reopen(extram_pool *pool);
 
@@ -463,7 +502,8 @@ int extram_unbind(extram_pool *pool);
  * meanwhile, and waits as extram_enter does.
  *
  * EXTRAM_EXHAUSTED if max_ms allows no more, or no more calls or waiting threads can be counted;
- * EXTRAM_CREATION_FAILED, EXTRAM_CLOSED. The Ms made so far stay.
+ * EXTRAM_CREATION_FAILED and EXTRAM_NO_MEMORY as extram_pool_new says; EXTRAM_CLOSED. The Ms made so
+ * far stay.
  */
 int extram_prewarm(extram_pool *pool, uint32_t spare);
 
@@ -541,8 +581,12 @@ int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
  * is freed when the last call with m has been left; until then it stays with those that are inside.
  *
  * Another one is made when it is needed: at once, by the calling thread, if no M is spare then; for
- * that it is admitted and retired once more. If that fails, observe and those who wait are told, and
- * who enters first when no M is left tries again. Not from a signal handler.
+ * that the thread is admitted and retired once more, and extram_context is the old one in both. If no
+ * other can be made, observe and those who wait are told, and who enters first when no M is left tries
+ * again. Not from a signal handler.
+ *
+ * extram_each_m shows m with the old context until that is taken out, and never while it is being
+ * freed. Both happen after retire, on a thread that is not admitted.
  *
  * EXTRAM_INVALID as extram_leave; and if a function of the configuration, being written in Rust,
  * panicked: then the call is over, and the context is freed all the same.

@@ -28,17 +28,14 @@ pub enum extram_code {
     EXTRAM_BUSY,
     /// Memory or thread-local storage ran out.
     EXTRAM_NO_MEMORY,
-    /// The caller made a mistake, and nothing has changed:
+    /// The caller made a mistake, and nothing has changed. An argument is NULL, or not aligned. The size in
+    /// a structure is not the library's: it was not set, or the program was compiled with the extram.h
+    /// of another version. In the configuration new_context is NULL, or binding is no extram_binding.
+    /// A handle is stale (its pool was freed, its call is over), invented, of another pool or of another
+    /// thread. Or it is a call that may not be left now.
     ///
-    /// - an argument is NULL that may not be, or is not aligned;
-    /// - the size in a structure is not that of the library (the program was compiled with the
-    ///   extram.h of another version, or did not set it);
-    /// - in the configuration new_context is NULL, or binding is no extram_binding;
-    /// - a handle is stale (its pool was freed, its call is over), of another pool or of another thread;
-    /// - extram_leave, extram_leave_to or extram_discard may not leave that call now.
-    ///
-    /// Or, and then the function's comment says what has changed: a function of the configuration,
-    /// being written in Rust, panicked.
+    /// Also if a function of the configuration, being written in Rust, panicked. What has happened then,
+    /// the comment of the function that returns this says.
     EXTRAM_INVALID,
     /// No M could be made: new_context failed (observe is told the code that it returned), or, while
     /// entering, there was no memory for the M itself.
