@@ -23,9 +23,9 @@ fn command() -> Command {
                 .arg(
                     option("target")
                         .value_name("TRIPLE")
-                        .help("What this target needs. Without it: what the tests of the host need"),
+                        .help("Install what this target needs. Without it: what the tests of the host need"),
                 )
-                .arg(option("all").action(ArgAction::SetTrue).help("What all lanes and targets need")),
+                .arg(option("all").action(ArgAction::SetTrue).help("Install what all lanes and targets need")),
             // Only here for the list: it gets its words as they are.
             Place::Beside(_) => own,
             Place::Optimised { options, .. } => own.arg(

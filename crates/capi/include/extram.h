@@ -2,16 +2,16 @@
  * extram lends an execution context, an M, to any thread that calls into a language runtime that did
  * not create it.
  *
- * Every function that returns an int returns an extram_code. A NULL argument, a wrong size, a handle
- * that is stale, invented, of another pool or of another thread gets EXTRAM_INVALID and changes
- * nothing. Unless its comment says otherwise, a function may be called by any thread, in a
- * thread-local destructor too, but not in a signal handler. No function changes errno, or on
- * Windows the last error, but for what the functions of the configuration do.
+ * Every function that returns an int returns an extram_code; extram_each_m and extram_dump also what
+ * their callback returned. A mistake of the caller's (a NULL argument, a wrong size, a stale handle)
+ * is EXTRAM_INVALID and changes nothing. Unless its comment says otherwise, a function may be called
+ * by any thread, also in a thread-local destructor, but not in a signal handler. No function changes
+ * errno, or on Windows the last error, except where a function of the configuration does.
  *
- * A process forked while threads are inside, or making, closing or freeing pools, has those threads'
- * Ms no more, and its pools work on. A library that has this one in it may be unloaded while a pool
- * is open, if no thread is inside or enters any more: threads that exit later touch nothing of it. The
- * memory of that pool, and the contexts, are lost then; extram_pool_close first frees them.
+ * In a child forked while threads are inside, or making, closing or freeing pools, those threads'
+ * Ms are lost, and the pools go on working. A library that contains this one may be unloaded while a
+ * pool is open, if no thread is inside or enters any more: threads that exit later touch nothing of
+ * it. The memory of that pool, and the contexts, leak then; extram_pool_close before that frees them.
  *
  * On Windows a program links with the import library, libextram.dll.a, or with libextram.a. It needs no
  * __declspec(dllimport) for either: there are functions here, and no variables.
@@ -102,17 +102,14 @@ typedef enum {
      */
     EXTRAM_NO_MEMORY,
     /**
-     * The caller made a mistake, and nothing has changed:
+     * The caller made a mistake, and nothing has changed. An argument is NULL, or not aligned. The size in
+     * a structure is not the library's: it was not set, or the program was compiled with the extram.h
+     * of another version. In the configuration new_context is NULL, or binding is no extram_binding.
+     * A handle is stale (its pool was freed, its call is over), invented, of another pool or of another
+     * thread. Or it is a call that may not be left now.
      *
-     * - an argument is NULL that may not be, or is not aligned;
-     * - the size in a structure is not that of the library (the program was compiled with the
-     *   extram.h of another version, or did not set it);
-     * - in the configuration new_context is NULL, or binding is no extram_binding;
-     * - a handle is stale (its pool was freed, its call is over), of another pool or of another thread;
-     * - extram_leave, extram_leave_to or extram_discard may not leave that call now.
-     *
-     * Or, and then the function's comment says what has changed: a function of the configuration,
-     * being written in Rust, panicked.
+     * Also if a function of the configuration, being written in Rust, panicked. What has happened then,
+     * the comment of the function that returns this says.
      */
     EXTRAM_INVALID,
     /**
@@ -165,27 +162,27 @@ typedef enum {
      */
     EXTRAM_EVENT_REFUSED,
     /**
-     * It is inside with m, at the outermost level, and admitted.
+     * The thread is inside with m, at the outermost level, and admitted.
      */
     EXTRAM_EVENT_ENTERED,
     /**
-     * It begins to make an M.
+     * The thread begins to make an M.
      */
     EXTRAM_EVENT_MAKING,
     /**
-     * It made m.
+     * The thread has made m.
      */
     EXTRAM_EVENT_MADE,
     /**
-     * It failed to; code is what new_context returned.
+     * The thread failed to make one; code is what new_context returned.
      */
     EXTRAM_EVENT_FAILED,
     /**
-     * It left the outermost call with m, which stays with it if it is bound.
+     * The thread left the outermost call with m, which stays with it if it is bound.
      */
     EXTRAM_EVENT_LEFT,
     /**
-     * m is no longer its thread's.
+     * m no longer belongs to its thread.
      */
     EXTRAM_EVENT_RETURNED,
     /**
@@ -239,7 +236,7 @@ typedef struct {
      */
     uint32_t m;
     /**
-     * What new_context returned where it failed; why, an extram_code, where a wait was refused; else 0.
+     * EXTRAM_EVENT_FAILED: what new_context returned. EXTRAM_EVENT_REFUSED: an extram_code. Else 0.
      */
     int code;
     /**
@@ -307,8 +304,8 @@ typedef struct {
      */
     int (*try_admit)(void *runtime, extram_m *m);
     /**
-     * Told what happens, on the thread to which it happens; in a handler for what happens to a call
-     * from there. May be NULL.
+     * Told what happens, on the thread to which it happens: in the signal handler, for a call that was
+     * made there. May be NULL.
      */
     void (*observe)(void *runtime, const extram_event *event);
     /**
@@ -412,7 +409,7 @@ typedef struct {
      */
     void *context;
     /**
-     * What extram_set_user left there.
+     * What extram_set_user stored there.
      */
     void *user;
 } extram_m_info;
@@ -439,9 +436,9 @@ const char *extram_strerror(int code);
 int extram_pool_new(const extram_config *config, extram_pool **pool);
 
 /**
- * The same in memory of the caller's, without an allocator: size bytes at storage, aligned as they
- * come, which are the pool's until extram_pool_free. At most max_ms Ms, or as many as there is room
- * for. EXTRAM_POOL_BYTES and extram_pool_size say how much that takes.
+ * As extram_pool_new, but in memory of the caller's and without an allocator: size bytes at storage, of
+ * any alignment, which belong to the pool until extram_pool_free. At most max_ms Ms, or as many as
+ * there is room for where that is 0. EXTRAM_POOL_BYTES and extram_pool_size say how much it takes.
  *
  * The codes of extram_pool_new; EXTRAM_INVALID also if storage is NULL, EXTRAM_NO_MEMORY also if there
  * is no room for max_ms (or one).
@@ -483,8 +480,9 @@ int extram_pool_reopen(extram_pool *pool);
  * Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
  * EXTRAM_INVALID.
  *
- * EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in
- * a call on it (this one among them) or with a handle of an earlier pool in its place: call again.
+ * EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in a
+ * function of this header (extram_pool_free included) with its handle or one of an earlier pool in its
+ * place: call again.
  * EXTRAM_BUSY also from within the functions of the configuration, and where the system has begun
  * to refuse memory barriers.
  */
@@ -498,8 +496,8 @@ int extram_pool_free(extram_pool *pool);
 int extram_unbind(extram_pool *pool);
 
 /**
- * Makes Ms until this many are spare, so that as many threads at once wait for nothing. Enters
- * meanwhile, and waits as extram_enter does.
+ * Makes Ms until this many are spare, so that as many threads can enter at once without waiting. The
+ * calling thread enters meanwhile, and may wait as in extram_enter.
  *
  * EXTRAM_EXHAUSTED if max_ms allows no more, or no more calls or waiting threads can be counted;
  * EXTRAM_CREATION_FAILED and EXTRAM_NO_MEMORY as extram_pool_new says; EXTRAM_CLOSED. The Ms made so
@@ -508,7 +506,7 @@ int extram_unbind(extram_pool *pool);
 int extram_prewarm(extram_pool *pool, uint32_t spare);
 
 /**
- * Frees the contexts of spare Ms until this many are spare (one always is), and writes how many it
+ * Frees the contexts of spare Ms until this many are spare (one always stays), and writes how many it
  * freed.
  *
  * EXTRAM_INVALID, too, if free_context, being written in Rust, panicked, as extram_pool_close says;
@@ -517,62 +515,62 @@ int extram_prewarm(extram_pool *pool, uint32_t spare);
 int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
 
 /**
- * The pool's figures. stats->size is sizeof(extram_stats) beforehand. From any context.
+ * The pool's figures. Set stats->size to sizeof(extram_stats) before. From any context.
  */
 int extram_stats_get(extram_pool *pool, extram_stats *stats);
 
 /**
  * Lends the calling thread an M, waiting for one as long as it takes. A thread that is inside
- * already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
- * thread that ends has not left, is left then. Not from a signal handler.
+ * already gets its own again, one level deeper. Each entry is left once, with extram_leave; calls that
+ * a thread has not left when it ends are left then. Not from a signal handler.
  *
  * EXTRAM_CLOSED, but nested calls get their M; EXTRAM_CREATION_FAILED if an M could not be made, and at
- * once for who comes after that, until an M comes back or extram_prewarm makes one;
+ * once for callers who come after that, until an M comes back or extram_prewarm makes one;
  * EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
  * written on EXTRAM_OK only.
  */
 int extram_enter(extram_pool *pool, extram_m **m);
 
 /**
- * The same, and never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
+ * As extram_enter, but never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
  * max_ms is reached as well. Not from a signal handler.
  */
 int extram_try_enter(extram_pool *pool, extram_m **m);
 
 /**
- * The same as extram_enter, waiting for this long at most: EXTRAM_TIMED_OUT. Not from a signal
+ * As extram_enter, but waits for this long at most, and then returns EXTRAM_TIMED_OUT. Not from a signal
  * handler.
  */
 int extram_enter_timeout(extram_pool *pool, uint64_t nanoseconds, extram_m **m);
 
 /**
- * The same as extram_try_enter for a signal handler: never waits, makes, allocates or binds. Where
- * the thread is inside an ordinary call it is a nested one, with the same M; while that call is
+ * As extram_try_enter, for a signal handler: never waits, makes an M, allocates or binds. Where the
+ * handler interrupts an ordinary call, its own is nested in that, with the same M; while that call is
  * being entered or left, and inside another handler's, it takes another M. Leave before the handler
  * returns.
  */
 int extram_enter_from_signal(extram_pool *pool, extram_m **m);
 
 /**
- * Leaves a call. From the thread that entered; in a signal handler what that handler entered with
- * extram_enter_from_signal. Nested calls have one M, so they may be left in any
- * order: the last one to be left is the outermost.
+ * Leaves a call, on the thread that entered; in a signal handler only what that handler entered, with
+ * extram_enter_from_signal. Nested calls have one M, so they may be left in any order: the last one to be
+ * left is the outermost.
  *
- * EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool
- * that it could leave. A call is not to be left before the function that entered has returned, or
+ * EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool, or
+ * none that may be left now. A call may not be left before the function that entered has returned, or
  * while it is being left already (in admit, new_context and retire), nor in new_context while
- * extram_prewarm runs inside it. EXTRAM_INVALID, too, if retire, being written in Rust, panicked:
- * then the call is over.
+ * extram_prewarm runs inside it. EXTRAM_INVALID also if retire, being written in Rust, panicked: then
+ * the call is over.
  */
 int extram_leave(extram_pool *pool, extram_m *m);
 
 /**
- * Leaves every call with m that is deeper than this: after a longjmp, or an exception of a language
- * that knows no extram_leave, with the depth that extram_depth said where it lands. 0 leaves all.
+ * Leaves every call with m that is deeper than this: for after a longjmp, or an exception of a language
+ * that knows no extram_leave. depth is what extram_depth returned where it lands. 0 leaves all.
  * EXTRAM_OK also if none is deeper.
  *
- * EXTRAM_INVALID as extram_leave, and where a deeper call is not to be left now (while extram_prewarm
- * runs in it, in admit and in retire): then none is.
+ * EXTRAM_INVALID as extram_leave, and where a deeper call may not be left now (while extram_prewarm
+ * runs in it, in admit and in retire): then none is left.
  */
 int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
 
@@ -620,14 +618,14 @@ uint32_t extram_depth(const extram_m *m);
 int extram_stack(const extram_m *m, uintptr_t *low, uintptr_t *high);
 
 /**
- * Leaves a word with the M, which its holders find there until its context goes, and extram_each_m
- * shows. Nothing happens if the calling thread is not inside a call with it. From any context.
+ * Stores a word with the M. Whoever holds the M finds it there until the context goes, and extram_each_m
+ * shows it. Nothing happens if the calling thread is not inside a call with m. From any context.
  */
 void extram_set_user(extram_m *m, void *user);
 
 /**
- * What extram_set_user left; NULL at first, and if the calling thread is not inside a call with the
- * M. From any context.
+ * What extram_set_user stored; NULL at first, and if the calling thread is not inside a call with m.
+ * From any context.
  */
 void *extram_user(const extram_m *m);
 
@@ -637,19 +635,19 @@ void *extram_user(const extram_m *m);
 uint32_t extram_version(void);
 
 /**
- * Shows every M that exists to visit, for collectors and debuggers: complete ones only. Other threads
- * come and go meanwhile. visit may call every function of this header that its context allows. Ends
- * when visit returns something else than 0, and returns that. From any context.
+ * Calls visit with every M that exists, for collectors and debuggers: complete ones only. Other threads
+ * come and go meanwhile. visit may call every function of this header that its context allows. Stops
+ * when visit returns anything but 0, and returns that. From any context.
  *
  * EXTRAM_INVALID also if visit is NULL.
  */
 int extram_each_m(extram_pool *pool, int (*visit)(void *arg, const extram_m_info *info), void *arg);
 
 /**
- * Writes what there is to know of the pool, for a person: its figures, who waits, and each M with its
- * number, state, thread, depth and stack. write gets it in pieces, text of length bytes without a zero
- * at the end. Ends when write returns something else than 0, and returns that. The text may change
- * with every version. From any context, as far as write may be called there.
+ * Writes what there is to know of the pool, for a person to read: its figures, how many wait, and each M
+ * with its number, state, thread, depth and stack. write gets it in pieces: length bytes of text, without
+ * a zero at the end. Stops when write returns anything but 0, and returns that. The text may change with
+ * every version. From any context, as far as write may be called there.
  *
  * EXTRAM_INVALID also if write is NULL.
  */

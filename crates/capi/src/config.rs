@@ -72,8 +72,8 @@ pub struct extram_config {
     /// extram_enter_from_signal: 0 = admitted, anything else turns the caller away with
     /// EXTRAM_WOULD_BLOCK. NULL: admit is called, which is right where that never blocks.
     pub try_admit: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m) -> c_int>,
-    /// Told what happens, on the thread to which it happens; in a handler for what happens to a call
-    /// from there. May be NULL.
+    /// Told what happens, on the thread to which it happens: in the signal handler, for a call that was
+    /// made there. May be NULL.
     pub observe: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, event: *const extram_event)>,
     /// The most Ms that stay spare: whoever gives one back frees the contexts of those above that. 0 =
     /// all are kept. As long as a thread is inside another M is kept ready, so with 1 each M that is
@@ -94,17 +94,17 @@ pub enum extram_event_kind {
     EXTRAM_EVENT_GRANTED,
     /// The wait is over without an M; code is what the call returns, an extram_code.
     EXTRAM_EVENT_REFUSED,
-    /// It is inside with m, at the outermost level, and admitted.
+    /// The thread is inside with m, at the outermost level, and admitted.
     EXTRAM_EVENT_ENTERED,
-    /// It begins to make an M.
+    /// The thread begins to make an M.
     EXTRAM_EVENT_MAKING,
-    /// It made m.
+    /// The thread has made m.
     EXTRAM_EVENT_MADE,
-    /// It failed to; code is what new_context returned.
+    /// The thread failed to make one; code is what new_context returned.
     EXTRAM_EVENT_FAILED,
-    /// It left the outermost call with m, which stays with it if it is bound.
+    /// The thread left the outermost call with m, which stays with it if it is bound.
     EXTRAM_EVENT_LEFT,
-    /// m is no longer its thread's.
+    /// m no longer belongs to its thread.
     EXTRAM_EVENT_RETURNED,
     /// The last call with m is over, whose context was discarded and is about to be freed.
     EXTRAM_EVENT_DISCARDED,
@@ -120,7 +120,7 @@ pub struct extram_event {
     pub kind: u32,
     /// The M's number, from 1; 0 where there is none.
     pub m: u32,
-    /// What new_context returned where it failed; why, an extram_code, where a wait was refused; else 0.
+    /// EXTRAM_EVENT_FAILED: what new_context returned. EXTRAM_EVENT_REFUSED: an extram_code. Else 0.
     pub code: c_int,
     /// When, by a clock that never goes back (CLOCK_MONOTONIC on Linux and FreeBSD); 0 where there is
     /// none.
@@ -170,7 +170,7 @@ pub struct extram_m_info {
     /// new_context adds to and free_context takes from, under a lock that the collector has while it
     /// looks.
     pub context: *mut c_void,
-    /// What extram_set_user left there.
+    /// What extram_set_user stored there.
     pub user: *mut c_void,
 }
 

@@ -5,7 +5,7 @@ use install::Options;
 use std::process::ExitCode;
 
 enum Verb {
-    /// Install extram.h, libextram and what finds and describes them.
+    /// Install extram.h, libextram, and the files for pkg-config, CMake and man.
     Install(Options),
     /// Remove what install put there.
     Uninstall(Options),

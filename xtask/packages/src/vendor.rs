@@ -18,9 +18,9 @@ mod note;
 /// The options.
 #[derive(ClapArgs)]
 pub struct Args {
-    /// The folder to make; if it exists it has to be empty.
+    /// The folder to create. If it exists, it has to be empty.
     dir: PathBuf,
-    /// Which of the ports: linux, freebsd, bare-metal.
+    /// Which port: linux, freebsd, bare-metal.
     #[arg(long, default_value = "linux")]
     port: String,
 }
