@@ -1,6 +1,6 @@
 /*
- * extram lends an execution context, an M, to any thread that calls into a language runtime that did
- * not create it.
+ * extram lends an execution context, an M, to any thread that calls into a language runtime which
+ * did not create it.
  *
  * Every function that returns an int returns an extram_code; extram_each_m and extram_dump also what
  * their callback returned. A mistake of the caller's (a NULL argument, a wrong size, a stale handle)

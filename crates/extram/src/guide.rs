@@ -2,7 +2,7 @@
 //!
 //! | chapter | what |
 //! |---|---|
-//! | [`choosing`] | when to use it, when not, and which binding and which limit for which work |
+//! | [`choosing`] | when to use it, when not, which binding and which limit for which work, and what a call costs |
 //! | [`embedding`] | a program from nothing, in Rust, C and C++; and a collector that stops the world |
 //! | [`contexts`] | contexts that are not `Send`, that want `&mut`, that can break |
 //! | [`places`] | a pool in a structure, in a plug-in, in an async program, on a microcontroller |
@@ -12,8 +12,8 @@
 //! | [`names`] | coming from cgo's extra M, JNI, Python's `PyGILState` or OCaml's `caml_c_thread_register` |
 //! | [`limits`] | what does not work, or not as one would wish |
 //!
-//! What a function promises is in its own documentation. Where this guide says less than that, that
-//! holds.
+//! What a function promises is in its own documentation. Where this guide says less, the function's
+//! documentation holds.
 
 // Both are for the links of the chapters.
 #[cfg(feature = "alloc")]

@@ -88,7 +88,8 @@ fn a_discarded_context_is_shown_until_it_is_taken_out_and_not_while_it_is_droppe
     POOL.prewarm(2).unwrap();
     let notes = POOL.runtime().discard();
     let [("retire", Some(number), _), ..] = notes[..] else { panic!("{notes:?}") };
-    let expected = [("retire", Some(number), IN_USE), ("discarded", None, IN_USE), ("drop", Some(number), None)];
+    let expected =
+        [("retire", Some(number), IN_USE), ("discarded", None, IN_USE), ("drop", Some(number), None)];
     assert_eq!(notes, expected);
 }
 

@@ -57,7 +57,7 @@ impl Options {
                 None => (word, None),
             };
             if !name.starts_with('-') {
-                bail!("{name} is no option; did you mean --prefix {name}?");
+                bail!("{name} is not an option; did you mean --prefix {name}?");
             }
             if ["-h", "--help"].contains(&&*name) {
                 return Ok(None);
@@ -66,7 +66,7 @@ impl Options {
                 bail!("there is no option {name}");
             }
             let Some(value) = value.or_else(|| words.next()).filter(|value| !value.is_empty()) else {
-                bail!("{name} wants a value");
+                bail!("{name} needs a value");
             };
             match &*name {
                 "--prefix" => options.prefix = value.into(),
