@@ -3,7 +3,7 @@
 //! | chapter | what |
 //! |---|---|
 //! | [`choosing`] | when to use it, when not, which binding and which limit for which work, and what a call costs |
-//! | [`embedding`] | a program from nothing, in Rust, C and C++; and a collector that stops the world |
+//! | [`embedding`] | a program from scratch, in Rust, C and C++; and a collector that stops the world |
 //! | [`contexts`] | contexts that are not `Send`, that want `&mut`, that can break |
 //! | [`places`] | a pool in a structure, in a plug-in, in an async program, on a microcontroller |
 //! | [`running`] | memory, failures, and what a running pool tells |

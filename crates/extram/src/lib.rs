@@ -17,7 +17,7 @@
 //! | chapter | what |
 //! |---|---|
 //! | [When to use it](guide::choosing) | and when not; which [`Binding`] and which [limit](Pool::limit) for which work; what a call costs |
-//! | [Embedding, from nothing](guide::embedding) | in Rust, C and C++; a collector that stops the world |
+//! | [Embedding, from scratch](guide::embedding) | in Rust, C and C++; a collector that stops the world |
 //! | [Contexts](guide::contexts) | that are not `Send`, that want `&mut`, that can break |
 //! | [Places](guide::places) | a pool in a structure, in a plug-in, in an async program, on a microcontroller |
 //! | [A pool that runs](guide::running) | memory, failures, what it tells |
