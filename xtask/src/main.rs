@@ -19,13 +19,14 @@ fn command() -> Command {
     VERBS.iter().fold(command, |command, verb| {
         let own = Command::new(verb.name).about(verb.about);
         command.subcommand(match verb.at {
-            Place::Here => own
-                .arg(
+            Place::Here => {
+                own.arg(
                     option("target")
                         .value_name("TRIPLE")
-                        .help("What this target needs. Without it: what the tests of the host need"),
+                        .help("Install what this target needs. Without it: what the tests of the host need"),
                 )
-                .arg(option("all").action(ArgAction::SetTrue).help("What all lanes and targets need")),
+                .arg(option("all").action(ArgAction::SetTrue).help("Install what all lanes and targets need"))
+            }
             // Only here for the list: it gets its words as they are.
             Place::Beside(_) => own,
             Place::Optimised { options, .. } => own.arg(

@@ -16,7 +16,7 @@ pub(super) fn beside(package: &str, words: &[impl AsRef<OsStr>]) -> Error {
     // By itself cargo says what it compiles, which takes minutes the first time and a moment later.
     let quiet = built.then_some("--quiet");
     if !built {
-        eprintln!("building {package}, which has this verb; later runs begin at once");
+        eprintln!("building {package}, which has this verb; later runs start at once");
     }
     Command::new("cargo").arg("run").args(quiet).args(["--package", package, "--"]).args(words).exec()
 }
@@ -24,7 +24,9 @@ pub(super) fn beside(package: &str, words: &[impl AsRef<OsStr>]) -> Error {
 /// A program that is built to be fast. Standard output is its own; what is built goes to standard error.
 pub(super) fn optimised(package: &str, program: &str, words: &[impl AsRef<OsStr>]) -> Result<Error> {
     if !folder()?.with_file_name("release").join(program).is_file() {
-        eprintln!("building {program} and all that it needs, optimised: minutes, once");
+        eprintln!(
+            "building {program} and all that it needs, optimised: this takes minutes, the first time only"
+        );
     }
     let run = Command::new("cargo").args(["run", "--release", "--package", package, "--bin", program, "--"]);
     Ok(run.args(words).exec())

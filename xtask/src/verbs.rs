@@ -33,7 +33,7 @@ pub(super) const VERBS: &[Verb] = &[
         at: Optimised {
             package: "extram-bench",
             program: "bench",
-            options: "Options of the measurement: --quick, --only, --rounds, --compare; `--help` after `--` lists them",
+            options: "Options of the measurement: --quick, --only, --rounds, --compare; `cargo xtask bench -- --help` lists all",
         },
     },
     Verb {
@@ -42,7 +42,7 @@ pub(super) const VERBS: &[Verb] = &[
         at: Optimised {
             package: "extram-callback-gc",
             program: "callback-gc",
-            options: "Options of the program; `--help` after `--` lists them",
+            options: "Options of the program; `cargo xtask callback-gc -- --help` lists them",
         },
     },
     Verb {
@@ -50,19 +50,19 @@ pub(super) const VERBS: &[Verb] = &[
         about: "Compare extram.h with the code, or write it",
         at: Beside("xtask-packages"),
     },
-    Verb { name: "freebsd", about: "Bring the FreeBSD that tests run on", at: Beside("xtask-freebsd") },
+    Verb { name: "freebsd", about: "Fetch the FreeBSD that the tests run on", at: Beside("xtask-freebsd") },
     Verb {
         name: "herd",
         about: "Measure a herd of fresh threads on a cold pool, extram beside the references",
         at: Optimised {
             package: "extram-herd",
             program: "herd",
-            options: "Options of the herd program; `--help` after `--` lists them",
+            options: "Options of the program; `cargo xtask herd -- --help` lists them",
         },
     },
     Verb {
         name: "install",
-        about: "Install extram.h, libextram and what finds and describes them",
+        about: "Install extram.h, libextram, and the files for pkg-config, CMake and man",
         at: Beside("xtask-install"),
     },
     Verb {
@@ -77,12 +77,12 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "run",
-        about: "Run one program on FreeBSD in QEMU: its output here, its exit code ours",
+        about: "Run one program on FreeBSD in QEMU, with its output and its exit code",
         at: Beside("xtask-freebsd"),
     },
     Verb {
         name: "mutate",
-        about: "Make the core worse in one place at a time and show which test notices",
+        about: "Break the core in one place at a time and show which test notices",
         at: Beside("xtask-models"),
     },
     Verb {
@@ -102,11 +102,11 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "soak",
-        about: "Mix everything that can be done to a pool, at random, for as long as one likes",
+        about: "Mix everything that can be done to a pool, at random, for as long as you like",
         at: Optimised {
             package: "extram-soak",
             program: "soak",
-            options: "Options of the soak: --seconds S, --seed N, --entries N, --acts N, --fresh-threads N, --edges",
+            options: "Options of the program: --seconds S, --seed N, --entries N, --acts N, --fresh-threads N, --edges; `cargo xtask soak -- --help` lists them",
         },
     },
     Verb {

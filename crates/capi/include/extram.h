@@ -1,17 +1,17 @@
 /*
- * extram lends an execution context, an M, to any thread that calls into a language runtime that did
- * not create it.
+ * extram lends an execution context, an M, to any thread that calls into a language runtime which
+ * did not create it.
  *
- * Every function that returns an int returns an extram_code. A NULL argument, a wrong size, a handle
- * that is stale, invented, of another pool or of another thread gets EXTRAM_INVALID and changes
- * nothing. Unless its comment says otherwise, a function may be called by any thread, in a
- * thread-local destructor too, but not in a signal handler. No function changes errno, or on
- * Windows the last error, but for what the functions of the configuration do.
+ * Every function that returns an int returns an extram_code; extram_each_m and extram_dump also what
+ * their callback returned. A mistake of the caller's (a NULL argument, a wrong size, a stale handle)
+ * is EXTRAM_INVALID and changes nothing. Unless its comment says otherwise, a function may be called
+ * by any thread, also in a thread-local destructor, but not in a signal handler. No function changes
+ * errno, or on Windows the last error, except where a function of the configuration does.
  *
- * A process forked while threads are inside, or making, closing or freeing pools, has those threads'
- * Ms no more, and its pools work on. A library that has this one in it may be unloaded while a pool
- * is open, if no thread is inside or enters any more: threads that exit later touch nothing of it. The
- * memory of that pool, and the contexts, are lost then; extram_pool_close first frees them.
+ * In a child forked while threads are inside, or making, closing or freeing pools, those threads'
+ * Ms are lost, and the pools go on working. A library that contains this one may be unloaded while a
+ * pool is open, if no thread is inside or enters any more: threads that exit later touch nothing of
+ * it. The memory of that pool, and the contexts, leak then; extram_pool_close before that frees them.
  *
  * On Windows a program links with the import library, libextram.dll.a, or with libextram.a. It needs no
  * __declspec(dllimport) for either: there are functions here, and no variables.
@@ -73,7 +73,7 @@ typedef enum {
      */
     EXTRAM_NOT_STARTED,
     /**
-     * No M is spare right now, and the call may not wait.
+     * No M is spare right now, or try_admit admits nobody, and the call may not wait.
      */
     EXTRAM_WOULD_BLOCK,
     /**
@@ -81,17 +81,20 @@ typedef enum {
      */
     EXTRAM_TIMED_OUT,
     /**
-     * All Ms that the limit allows are in use.
+     * There are as many Ms as max_ms (or the storage) allows, and none is spare: told by
+     * extram_try_enter and extram_enter_from_signal, which would have to wait, and by extram_prewarm,
+     * which would have to make more. extram_enter waits instead.
      */
     EXTRAM_EXHAUSTED,
     /**
-     * The pool is closed.
+     * The pool is closed, or is being closed: extram_pool_close was called, even if it returned EXTRAM_BUSY.
      */
     EXTRAM_CLOSED,
     /**
-     * An M is still in use, or another call on the pool is under way, or the pool is not in the state
-     * that the function is for; its comment says which. Nothing has been lost, and the call can be
-     * made again.
+     * Not now. extram_pool_close: an M is still in use. extram_pool_reopen: the pool is open.
+     * extram_pool_free: it is not closed. Each of them also: another thread is at it right now.
+     * extram_unbind: the thread is inside a call. Nothing is lost, and the call can be made again; the
+     * function's comment says when it will succeed.
      */
     EXTRAM_BUSY,
     /**
@@ -99,13 +102,19 @@ typedef enum {
      */
     EXTRAM_NO_MEMORY,
     /**
-     * An argument is NULL, stale, of another pool or of another thread; or a function of the
-     * configuration, being written in Rust, panicked.
+     * The caller made a mistake, and nothing has changed. An argument is NULL, or not aligned. The size in
+     * a structure is not the library's: it was not set, or the program was compiled with the extram.h
+     * of another version. In the configuration new_context is NULL, or binding is no extram_binding.
+     * A handle is stale (its pool was freed, its call is over), invented, of another pool or of another
+     * thread. Or it is a call that may not be left now.
+     *
+     * Also if a function of the configuration, being written in Rust, panicked. What has happened then,
+     * the comment of the function that returns this says.
      */
     EXTRAM_INVALID,
     /**
-     * No other M could be made: new_context failed (observe is told the code that it returned), or
-     * there was no memory for the M itself.
+     * No M could be made: new_context failed (observe is told the code that it returned), or, while
+     * entering, there was no memory for the M itself.
      */
     EXTRAM_CREATION_FAILED,
     /**
@@ -119,7 +128,15 @@ typedef enum {
  */
 typedef enum {
     /**
-     * Until the thread exits; every call after the first is one thread-local read.
+     * Until the thread exits. What a call after the first costs depends on the pool.
+     *
+     * With max_ms = 0, made by extram_pool_new, where the system has a barrier for it (Linux, Windows,
+     * FreeBSD from 14.1): reads and writes of thread-local words and of the M's own. No atomic exchange,
+     * and nothing that other threads write to.
+     *
+     * With a limit, in storage of the caller's, and on other systems: besides, one compare-exchange
+     * on the thread's own M to enter and one to leave. With a limit or in storage an idle M may have been
+     * taken back for a thread that waited; then the call is as a first one, and may wait.
      */
     EXTRAM_BIND_THREAD = 0,
     /**
@@ -145,27 +162,27 @@ typedef enum {
      */
     EXTRAM_EVENT_REFUSED,
     /**
-     * It is inside with m, at the outermost level, and admitted.
+     * The thread is inside with m, at the outermost level, and admitted.
      */
     EXTRAM_EVENT_ENTERED,
     /**
-     * It begins to make an M.
+     * The thread begins to make an M.
      */
     EXTRAM_EVENT_MAKING,
     /**
-     * It made m.
+     * The thread has made m.
      */
     EXTRAM_EVENT_MADE,
     /**
-     * It failed to; code is what new_context returned.
+     * The thread failed to make one; code is what new_context returned.
      */
     EXTRAM_EVENT_FAILED,
     /**
-     * It left the outermost call with m, which stays with it if it is bound.
+     * The thread left the outermost call with m, which stays with it if it is bound.
      */
     EXTRAM_EVENT_LEFT,
     /**
-     * m is no longer its thread's.
+     * m no longer belongs to its thread.
      */
     EXTRAM_EVENT_RETURNED,
     /**
@@ -219,7 +236,7 @@ typedef struct {
      */
     uint32_t m;
     /**
-     * What new_context returned where it failed; why, an extram_code, where a wait was refused; else 0.
+     * EXTRAM_EVENT_FAILED: what new_context returned. EXTRAM_EVENT_REFUSED: an extram_code. Else 0.
      */
     int code;
     /**
@@ -230,14 +247,20 @@ typedef struct {
 } extram_event;
 
 /**
- * What a pool is made from. The functions run on the thread concerned, and each must return: it
- * may neither end the thread nor jump out. If one that is written in Rust panics, the call that it
- * was made for returns EXTRAM_INVALID, and nothing is lost; at a thread's exit, where there is no
- * such call, a panic of retire ends the process with a message.
+ * What a pool is made from. What is not set is 0. The functions run on the thread concerned, and each
+ * must return: it may neither end the thread nor jump out, and no C++ exception may leave it.
+ *
+ * One that is written in Rust, extern "C-unwind", and belongs to the same Rust program as the library
+ * (which has the crate extram-capi among its dependencies) may panic: the call that it was made for
+ * returns EXTRAM_INVALID, and nothing is lost; at a thread's exit, where there is no such call, a panic
+ * of retire ends the process with a message. libextram.a and libextram.so are Rust programs of their
+ * own: a panic that comes from another Rust library ends the process with a message. Such a library
+ * catches its panics itself, before it returns.
  */
 typedef struct {
     /**
-     * sizeof(extram_config)
+     * sizeof(extram_config). If the library's is another, nothing but this is read, and what gets the
+     * configuration returns EXTRAM_INVALID.
      */
     size_t size;
     /**
@@ -245,17 +268,19 @@ typedef struct {
      */
     void *runtime;
     /**
-     * Makes what one M carries; 0 = made. Not NULL.
+     * Makes what one M carries, and writes it to *context; 0 = made. Anything else = failed; observe is
+     * told the number. The only function that may not be NULL.
      */
     int (*new_context)(void *runtime, void **context);
     /**
-     * Frees it. May be NULL.
+     * Frees it. No walk shows it any more. May be NULL.
      */
     void (*free_context)(void *runtime, void *context);
     /**
      * Called with the M in hand before the outermost callback; may block while a collection runs.
      * Called by extram_enter_from_signal too, and must be async-signal-safe where that is used.
-     * May be NULL.
+     * Called once more, and retire after it, where a context that was discarded is replaced at once:
+     * extram_context is the old one then. May be NULL.
      */
     void (*admit)(void *runtime, extram_m *m);
     /**
@@ -264,11 +289,12 @@ typedef struct {
      */
     void (*retire)(void *runtime, extram_m *m);
     /**
-     * The most Ms at once; 0 = as many as needed.
+     * The most Ms at once; 0 = no limit: as many as are needed, or as the storage has room for. (In
+     * Rust, Pool::limit(0) is a limit, and such a pool does not start.)
      */
     uint32_t max_ms;
     /**
-     * EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL.
+     * EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL; anything else is EXTRAM_INVALID.
      */
     uint32_t binding;
     /**
@@ -278,14 +304,14 @@ typedef struct {
      */
     int (*try_admit)(void *runtime, extram_m *m);
     /**
-     * Told what happens, on the thread to which it happens; in a handler for what happens to a call
-     * from there. May be NULL.
+     * Told what happens, on the thread to which it happens: in the signal handler, for a call that was
+     * made there. May be NULL.
      */
     void (*observe)(void *runtime, const extram_event *event);
     /**
-     * The most Ms that stay spare: whoever gives one back frees the contexts of those above. One always
-     * may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
-     * are kept.
+     * The most Ms that stay spare: whoever gives one back frees the contexts of those above that. 0 =
+     * all are kept. As long as a thread is inside another M is kept ready, so with 1 each M that is
+     * given back costs a context made and one freed. (In Rust, spare_max(0) is as spare_max(1).)
      */
     uint32_t spare_max;
     /**
@@ -334,7 +360,10 @@ typedef struct {
 } extram_stats;
 
 /**
- * What any thread may know of an M: each field was true at some moment of the walk.
+ * What any thread may know of an M. Each field was true at some moment of the walk, and not all at the
+ * same one: they are read one after another while the thread that has the M goes on. So a state of
+ * EXTRAM_IN_USE may come with a depth of 0, or a thread with the stack of the one before it. They fit
+ * together where that thread is known to stand still.
  */
 typedef struct {
     /**
@@ -372,12 +401,15 @@ typedef struct {
     uintptr_t stack_high;
     /**
      * What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
-     * contexts, so use it where none of that can happen: a collection that keeps all threads outside
-     * admit, a debugger.
+     * contexts, extram_discard and spare_max on threads that retire has seen already: a collection that
+     * keeps all threads outside admit does not hold them up. So use it where none of the four is
+     * under way. A collector in a pool that discards keeps a list of its own instead, which
+     * new_context adds to and free_context takes from, under a lock that the collector has while it
+     * looks.
      */
     void *context;
     /**
-     * What extram_set_user left there.
+     * What extram_set_user stored there.
      */
     void *user;
 } extram_m_info;
@@ -395,7 +427,8 @@ const char *extram_strerror(int code);
 /**
  * Makes a pool with one M and starts it. Not from a signal handler.
  *
- * EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
+ * EXTRAM_INVALID if config or pool is NULL, or config->size, binding or new_context is not as
+ * extram_config says; EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
  * runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as
  * many pools as it can have (1024; 16 on 32-bit processors).
  * *pool is written on EXTRAM_OK only.
@@ -403,11 +436,12 @@ const char *extram_strerror(int code);
 int extram_pool_new(const extram_config *config, extram_pool **pool);
 
 /**
- * The same in memory of the caller's, without an allocator: size bytes at storage, aligned as they
- * come, which are the pool's until extram_pool_free. At most max_ms Ms, or as many as there is room
- * for. EXTRAM_POOL_BYTES and extram_pool_size say how much that takes.
+ * As extram_pool_new, but in memory of the caller's and without an allocator: size bytes at storage, of
+ * any alignment, which belong to the pool until extram_pool_free. At most max_ms Ms, or as many as
+ * there is room for where that is 0. EXTRAM_POOL_BYTES and extram_pool_size say how much it takes.
  *
- * EXTRAM_NO_MEMORY also if there is no room for max_ms (or one).
+ * The codes of extram_pool_new; EXTRAM_INVALID also if storage is NULL, EXTRAM_NO_MEMORY also if there
+ * is no room for max_ms (or one).
  */
 int extram_pool_init(void *storage, size_t size, const extram_config *config, extram_pool **pool);
 
@@ -420,7 +454,8 @@ size_t extram_pool_size(uint32_t max_ms);
 /**
  * Turns newcomers away with EXTRAM_CLOSED and wakes the threads that wait with it. Once no M is in
  * use, frees every context. After EXTRAM_OK nothing of the pool is touched by the threads that used
- * it, not even when they exit: the library may be unloaded. Not from a signal handler.
+ * it, not even when they exit: the library may be unloaded. Closing a pool that is closed does nothing
+ * and returns EXTRAM_OK, until extram_pool_free. Not from a signal handler.
  *
  * EXTRAM_BUSY while an M is in use or being made, or another thread closes the pool right now; and
  * where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
@@ -436,7 +471,8 @@ int extram_pool_close(extram_pool *pool);
  * signal handler.
  *
  * EXTRAM_CLOSED if the pool has been closed to the end; EXTRAM_BUSY if it is open, or another thread
- * closes it right now; EXTRAM_CREATION_FAILED if no M is left and none can be made: it stays closed.
+ * closes it right now; EXTRAM_CREATION_FAILED, or EXTRAM_NO_MEMORY as extram_pool_new says, if no M is
+ * left and none can be made: it stays closed.
  */
 int extram_pool_reopen(extram_pool *pool);
 
@@ -444,8 +480,9 @@ int extram_pool_reopen(extram_pool *pool);
  * Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
  * EXTRAM_INVALID.
  *
- * EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in
- * a call on it (this one among them) or with a handle of an earlier pool in its place: call again.
+ * EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in a
+ * function of this header (extram_pool_free included) with its handle or one of an earlier pool in its
+ * place: call again.
  * EXTRAM_BUSY also from within the functions of the configuration, and where the system has begun
  * to refuse memory barriers.
  */
@@ -459,16 +496,17 @@ int extram_pool_free(extram_pool *pool);
 int extram_unbind(extram_pool *pool);
 
 /**
- * Makes Ms until this many are spare, so that as many threads at once wait for nothing. Enters
- * meanwhile, and waits as extram_enter does.
+ * Makes Ms until this many are spare, so that as many threads can enter at once without waiting. The
+ * calling thread enters meanwhile, and may wait as in extram_enter.
  *
  * EXTRAM_EXHAUSTED if max_ms allows no more, or no more calls or waiting threads can be counted;
- * EXTRAM_CREATION_FAILED, EXTRAM_CLOSED. The Ms made so far stay.
+ * EXTRAM_CREATION_FAILED and EXTRAM_NO_MEMORY as extram_pool_new says; EXTRAM_CLOSED. The Ms made so
+ * far stay.
  */
 int extram_prewarm(extram_pool *pool, uint32_t spare);
 
 /**
- * Frees the contexts of spare Ms until this many are spare (one always is), and writes how many it
+ * Frees the contexts of spare Ms until this many are spare (one always stays), and writes how many it
  * freed.
  *
  * EXTRAM_INVALID, too, if free_context, being written in Rust, panicked, as extram_pool_close says;
@@ -477,62 +515,62 @@ int extram_prewarm(extram_pool *pool, uint32_t spare);
 int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
 
 /**
- * The pool's figures. stats->size is sizeof(extram_stats) beforehand. From any context.
+ * The pool's figures. Set stats->size to sizeof(extram_stats) before. From any context.
  */
 int extram_stats_get(extram_pool *pool, extram_stats *stats);
 
 /**
  * Lends the calling thread an M, waiting for one as long as it takes. A thread that is inside
- * already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
- * thread that ends has not left, is left then. Not from a signal handler.
+ * already gets its own again, one level deeper. Each entry is left once, with extram_leave; calls that
+ * a thread has not left when it ends are left then. Not from a signal handler.
  *
  * EXTRAM_CLOSED, but nested calls get their M; EXTRAM_CREATION_FAILED if an M could not be made, and at
- * once for who comes after that, until an M comes back or extram_prewarm makes one;
+ * once for callers who come after that, until an M comes back or extram_prewarm makes one;
  * EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
  * written on EXTRAM_OK only.
  */
 int extram_enter(extram_pool *pool, extram_m **m);
 
 /**
- * The same, and never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
+ * As extram_enter, but never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
  * max_ms is reached as well. Not from a signal handler.
  */
 int extram_try_enter(extram_pool *pool, extram_m **m);
 
 /**
- * The same as extram_enter, waiting for this long at most: EXTRAM_TIMED_OUT. Not from a signal
+ * As extram_enter, but waits for this long at most, and then returns EXTRAM_TIMED_OUT. Not from a signal
  * handler.
  */
 int extram_enter_timeout(extram_pool *pool, uint64_t nanoseconds, extram_m **m);
 
 /**
- * The same as extram_try_enter for a signal handler: never waits, makes, allocates or binds. Where
- * the thread is inside an ordinary call it is a nested one, with the same M; while that call is
+ * As extram_try_enter, for a signal handler: never waits, makes an M, allocates or binds. Where the
+ * handler interrupts an ordinary call, its own is nested in that, with the same M; while that call is
  * being entered or left, and inside another handler's, it takes another M. Leave before the handler
  * returns.
  */
 int extram_enter_from_signal(extram_pool *pool, extram_m **m);
 
 /**
- * Leaves a call. From the thread that entered; in a signal handler what that handler entered with
- * extram_enter_from_signal. Nested calls have one M, so they may be left in any
- * order: the last one to be left is the outermost.
+ * Leaves a call, on the thread that entered; in a signal handler only what that handler entered, with
+ * extram_enter_from_signal. Nested calls have one M, so they may be left in any order: the last one to be
+ * left is the outermost.
  *
- * EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool
- * that it could leave. A call is not to be left before the function that entered has returned, or
+ * EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool, or
+ * none that may be left now. A call may not be left before the function that entered has returned, or
  * while it is being left already (in admit, new_context and retire), nor in new_context while
- * extram_prewarm runs inside it. EXTRAM_INVALID, too, if retire, being written in Rust, panicked:
- * then the call is over.
+ * extram_prewarm runs inside it. EXTRAM_INVALID also if retire, being written in Rust, panicked: then
+ * the call is over.
  */
 int extram_leave(extram_pool *pool, extram_m *m);
 
 /**
- * Leaves every call with m that is deeper than this: after a longjmp, or an exception of a language
- * that knows no extram_leave, with the depth that extram_depth said where it lands. 0 leaves all.
+ * Leaves every call with m that is deeper than this: for after a longjmp, or an exception of a language
+ * that knows no extram_leave. depth is what extram_depth returned where it lands. 0 leaves all.
  * EXTRAM_OK also if none is deeper.
  *
- * EXTRAM_INVALID as extram_leave, and where a deeper call is not to be left now (while extram_prewarm
- * runs in it, in admit and in retire): then none is.
+ * EXTRAM_INVALID as extram_leave, and where a deeper call may not be left now (while extram_prewarm
+ * runs in it, in admit and in retire): then none is left.
  */
 int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
 
@@ -541,8 +579,12 @@ int extram_leave_to(extram_pool *pool, extram_m *m, uint32_t depth);
  * is freed when the last call with m has been left; until then it stays with those that are inside.
  *
  * Another one is made when it is needed: at once, by the calling thread, if no M is spare then; for
- * that it is admitted and retired once more. If that fails, observe and those who wait are told, and
- * who enters first when no M is left tries again. Not from a signal handler.
+ * that the thread is admitted and retired once more, and extram_context is the old one in both. If no
+ * other can be made, observe and those who wait are told, and who enters first when no M is left tries
+ * again. Not from a signal handler.
+ *
+ * extram_each_m shows m with the old context until that is taken out, and never while it is being
+ * freed. Both happen after retire, on a thread that is not admitted.
  *
  * EXTRAM_INVALID as extram_leave; and if a function of the configuration, being written in Rust,
  * panicked: then the call is over, and the context is freed all the same.
@@ -576,14 +618,14 @@ uint32_t extram_depth(const extram_m *m);
 int extram_stack(const extram_m *m, uintptr_t *low, uintptr_t *high);
 
 /**
- * Leaves a word with the M, which its holders find there until its context goes, and extram_each_m
- * shows. Nothing happens if the calling thread is not inside a call with it. From any context.
+ * Stores a word with the M. Whoever holds the M finds it there until the context goes, and extram_each_m
+ * shows it. Nothing happens if the calling thread is not inside a call with m. From any context.
  */
 void extram_set_user(extram_m *m, void *user);
 
 /**
- * What extram_set_user left; NULL at first, and if the calling thread is not inside a call with the
- * M. From any context.
+ * What extram_set_user stored; NULL at first, and if the calling thread is not inside a call with m.
+ * From any context.
  */
 void *extram_user(const extram_m *m);
 
@@ -593,19 +635,19 @@ void *extram_user(const extram_m *m);
 uint32_t extram_version(void);
 
 /**
- * Shows every M that exists to visit, for collectors and debuggers: complete ones only. Other threads
- * come and go meanwhile. visit may call every function of this header that its context allows. Ends
- * when visit returns something else than 0, and returns that. From any context.
+ * Calls visit with every M that exists, for collectors and debuggers: complete ones only. Other threads
+ * come and go meanwhile. visit may call every function of this header that its context allows. Stops
+ * when visit returns anything but 0, and returns that. From any context.
  *
  * EXTRAM_INVALID also if visit is NULL.
  */
 int extram_each_m(extram_pool *pool, int (*visit)(void *arg, const extram_m_info *info), void *arg);
 
 /**
- * Writes what there is to know of the pool, for a person: its figures, who waits, and each M with its
- * number, state, thread, depth and stack. write gets it in pieces, text of length bytes without a zero
- * at the end. Ends when write returns something else than 0, and returns that. The text may change
- * with every version. From any context, as far as write may be called there.
+ * Writes what there is to know of the pool, for a person to read: its figures, how many wait, and each M
+ * with its number, state, thread, depth and stack. write gets it in pieces: length bytes of text, without
+ * a zero at the end. Stops when write returns anything but 0, and returns that. The text may change with
+ * every version. From any context, as far as write may be called there.
  *
  * EXTRAM_INVALID also if write is NULL.
  */

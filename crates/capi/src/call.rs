@@ -55,11 +55,11 @@ fn kept(
 }
 
 /// Lends the calling thread an M, waiting for one as long as it takes. A thread that is inside
-/// already gets its own again, one level deeper. Each entry is left once, with extram_leave; what a
-/// thread that ends has not left, is left then. Not from a signal handler.
+/// already gets its own again, one level deeper. Each entry is left once, with extram_leave; calls that
+/// a thread has not left when it ends are left then. Not from a signal handler.
 ///
 /// EXTRAM_CLOSED, but nested calls get their M; EXTRAM_CREATION_FAILED if an M could not be made, and at
-/// once for who comes after that, until an M comes back or extram_prewarm makes one;
+/// once for callers who come after that, until an M comes back or extram_prewarm makes one;
 /// EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
 /// written on EXTRAM_OK only.
 ///
@@ -89,7 +89,7 @@ unsafe extern "C" fn enter_otherwise(pool: *mut extram_pool, m: *mut *mut extram
     unsafe { enter(pool, m, |pool| kept(pool, pool.enter())) }
 }
 
-/// The same, and never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
+/// As extram_enter, but never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
 /// max_ms is reached as well. Not from a signal handler.
 ///
 /// # Safety
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn extram_try_enter(pool: *mut extram_pool, m: *mut *mut e
     unsafe { enter(pool, m, |pool| kept(pool, pool.try_enter())) }
 }
 
-/// The same as extram_enter, waiting for this long at most: EXTRAM_TIMED_OUT. Not from a signal
+/// As extram_enter, but waits for this long at most, and then returns EXTRAM_TIMED_OUT. Not from a signal
 /// handler.
 ///
 /// # Safety
@@ -117,8 +117,8 @@ pub unsafe extern "C" fn extram_enter_timeout(
     unsafe { enter(pool, m, |pool| kept(pool, pool.enter_timeout(Duration::from_nanos(nanoseconds)))) }
 }
 
-/// The same as extram_try_enter for a signal handler: never waits, makes, allocates or binds. Where
-/// the thread is inside an ordinary call it is a nested one, with the same M; while that call is
+/// As extram_try_enter, for a signal handler: never waits, makes an M, allocates or binds. Where the
+/// handler interrupts an ordinary call, its own is nested in that, with the same M; while that call is
 /// being entered or left, and inside another handler's, it takes another M. Leave before the handler
 /// returns.
 ///
@@ -131,15 +131,15 @@ pub unsafe extern "C" fn extram_enter_from_signal(pool: *mut extram_pool, m: *mu
     unsafe { enter(pool, m, |pool| raw::enter_from_signal(pool)) }
 }
 
-/// Leaves a call. From the thread that entered; in a signal handler what that handler entered with
-/// extram_enter_from_signal. Nested calls have one M, so they may be left in any
-/// order: the last one to be left is the outermost.
+/// Leaves a call, on the thread that entered; in a signal handler only what that handler entered, with
+/// extram_enter_from_signal. Nested calls have one M, so they may be left in any order: the last one to be
+/// left is the outermost.
 ///
-/// EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool
-/// that it could leave. A call is not to be left before the function that entered has returned, or
+/// EXTRAM_INVALID, and nothing has changed, if the calling thread has no call with m in this pool, or
+/// none that may be left now. A call may not be left before the function that entered has returned, or
 /// while it is being left already (in admit, new_context and retire), nor in new_context while
-/// extram_prewarm runs inside it. EXTRAM_INVALID, too, if retire, being written in Rust, panicked:
-/// then the call is over.
+/// extram_prewarm runs inside it. EXTRAM_INVALID also if retire, being written in Rust, panicked: then
+/// the call is over.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_leave(pool: *mut extram_pool, m: *mut extram_m) -> c_int {
     match quick::leave(pool, m) {
@@ -189,12 +189,12 @@ fn to_leave_otherwise(
     Ok((at_work, m))
 }
 
-/// Leaves every call with m that is deeper than this: after a longjmp, or an exception of a language
-/// that knows no extram_leave, with the depth that extram_depth said where it lands. 0 leaves all.
+/// Leaves every call with m that is deeper than this: for after a longjmp, or an exception of a language
+/// that knows no extram_leave. depth is what extram_depth returned where it lands. 0 leaves all.
 /// EXTRAM_OK also if none is deeper.
 ///
-/// EXTRAM_INVALID as extram_leave, and where a deeper call is not to be left now (while extram_prewarm
-/// runs in it, in admit and in retire): then none is.
+/// EXTRAM_INVALID as extram_leave, and where a deeper call may not be left now (while extram_prewarm
+/// runs in it, in admit and in retire): then none is left.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_leave_to(pool: *mut extram_pool, m: *mut extram_m, depth: u32) -> c_int {
     coded(|| {
@@ -215,8 +215,12 @@ pub extern "C" fn extram_leave_to(pool: *mut extram_pool, m: *mut extram_m, dept
 /// is freed when the last call with m has been left; until then it stays with those that are inside.
 ///
 /// Another one is made when it is needed: at once, by the calling thread, if no M is spare then; for
-/// that it is admitted and retired once more. If that fails, observe and those who wait are told, and
-/// who enters first when no M is left tries again. Not from a signal handler.
+/// that the thread is admitted and retired once more, and extram_context is the old one in both. If no
+/// other can be made, observe and those who wait are told, and who enters first when no M is left tries
+/// again. Not from a signal handler.
+///
+/// extram_each_m shows m with the old context until that is taken out, and never while it is being
+/// freed. Both happen after retire, on a thread that is not admitted.
 ///
 /// EXTRAM_INVALID as extram_leave; and if a function of the configuration, being written in Rust,
 /// panicked: then the call is over, and the context is freed all the same.
@@ -307,8 +311,8 @@ pub unsafe extern "C" fn extram_stack(m: *const extram_m, low: *mut address, hig
     })
 }
 
-/// Leaves a word with the M, which its holders find there until its context goes, and extram_each_m
-/// shows. Nothing happens if the calling thread is not inside a call with it. From any context.
+/// Stores a word with the M. Whoever holds the M finds it there until the context goes, and extram_each_m
+/// shows it. Nothing happens if the calling thread is not inside a call with m. From any context.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_set_user(m: *mut extram_m, user: *mut c_void) {
     // Relaxed: for the thread itself; for others a hint.
@@ -317,8 +321,8 @@ pub extern "C" fn extram_set_user(m: *mut extram_m, user: *mut c_void) {
     }
 }
 
-/// What extram_set_user left; NULL at first, and if the calling thread is not inside a call with the
-/// M. From any context.
+/// What extram_set_user stored; NULL at first, and if the calling thread is not inside a call with m.
+/// From any context.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_user(m: *const extram_m) -> *mut c_void {
     of_held(m, |m| m.context().user.load(Ordering::Relaxed)).unwrap_or(core::ptr::null_mut())

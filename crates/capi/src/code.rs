@@ -11,25 +11,34 @@ pub enum extram_code {
     EXTRAM_OK = 0,
     /// The pool has not been started. Reserved: extram_pool_new and extram_pool_init start theirs.
     EXTRAM_NOT_STARTED,
-    /// No M is spare right now, and the call may not wait.
+    /// No M is spare right now, or try_admit admits nobody, and the call may not wait.
     EXTRAM_WOULD_BLOCK,
     /// No M became free in time.
     EXTRAM_TIMED_OUT,
-    /// All Ms that the limit allows are in use.
+    /// There are as many Ms as max_ms (or the storage) allows, and none is spare: told by
+    /// extram_try_enter and extram_enter_from_signal, which would have to wait, and by extram_prewarm,
+    /// which would have to make more. extram_enter waits instead.
     EXTRAM_EXHAUSTED,
-    /// The pool is closed.
+    /// The pool is closed, or is being closed: extram_pool_close was called, even if it returned EXTRAM_BUSY.
     EXTRAM_CLOSED,
-    /// An M is still in use, or another call on the pool is under way, or the pool is not in the state
-    /// that the function is for; its comment says which. Nothing has been lost, and the call can be
-    /// made again.
+    /// Not now. extram_pool_close: an M is still in use. extram_pool_reopen: the pool is open.
+    /// extram_pool_free: it is not closed. Each of them also: another thread is at it right now.
+    /// extram_unbind: the thread is inside a call. Nothing is lost, and the call can be made again; the
+    /// function's comment says when it will succeed.
     EXTRAM_BUSY,
     /// Memory or thread-local storage ran out.
     EXTRAM_NO_MEMORY,
-    /// An argument is NULL, stale, of another pool or of another thread; or a function of the
-    /// configuration, being written in Rust, panicked.
+    /// The caller made a mistake, and nothing has changed. An argument is NULL, or not aligned. The size in
+    /// a structure is not the library's: it was not set, or the program was compiled with the extram.h
+    /// of another version. In the configuration new_context is NULL, or binding is no extram_binding.
+    /// A handle is stale (its pool was freed, its call is over), invented, of another pool or of another
+    /// thread. Or it is a call that may not be left now.
+    ///
+    /// Also if a function of the configuration, being written in Rust, panicked. What has happened then,
+    /// the comment of the function that returns this says.
     EXTRAM_INVALID,
-    /// No other M could be made: new_context failed (observe is told the code that it returned), or
-    /// there was no memory for the M itself.
+    /// No M could be made: new_context failed (observe is told the code that it returned), or, while
+    /// entering, there was no memory for the M itself.
     EXTRAM_CREATION_FAILED,
     /// More pools, nested calls or waiting threads than can be counted.
     EXTRAM_TOO_MANY,

@@ -9,7 +9,15 @@ use core::ffi::{c_int, c_void};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum extram_binding {
-    /// Until the thread exits; every call after the first is one thread-local read.
+    /// Until the thread exits. What a call after the first costs depends on the pool.
+    ///
+    /// With max_ms = 0, made by extram_pool_new, where the system has a barrier for it (Linux, Windows,
+    /// FreeBSD from 14.1): reads and writes of thread-local words and of the M's own. No atomic exchange,
+    /// and nothing that other threads write to.
+    ///
+    /// With a limit, in storage of the caller's, and on other systems: besides, one compare-exchange
+    /// on the thread's own M to enter and one to leave. With a limit or in storage an idle M may have been
+    /// taken back for a thread that waited; then the call is as a first one, and may wait.
     EXTRAM_BIND_THREAD = 0,
     /// Until the end of the call.
     EXTRAM_BIND_CALL = 1,
@@ -24,43 +32,52 @@ pub const EXTRAM_BIND_THREAD: u32 = extram_binding::EXTRAM_BIND_THREAD as u32;
 /// cbindgen:ignore
 pub const EXTRAM_BIND_CALL: u32 = extram_binding::EXTRAM_BIND_CALL as u32;
 
-/// What a pool is made from. The functions run on the thread concerned, and each must return: it
-/// may neither end the thread nor jump out. If one that is written in Rust panics, the call that it
-/// was made for returns EXTRAM_INVALID, and nothing is lost; at a thread's exit, where there is no
-/// such call, a panic of retire ends the process with a message.
+/// What a pool is made from. What is not set is 0. The functions run on the thread concerned, and each
+/// must return: it may neither end the thread nor jump out, and no C++ exception may leave it.
+///
+/// One that is written in Rust, extern "C-unwind", and belongs to the same Rust program as the library
+/// (which has the crate extram-capi among its dependencies) may panic: the call that it was made for
+/// returns EXTRAM_INVALID, and nothing is lost; at a thread's exit, where there is no such call, a panic
+/// of retire ends the process with a message. libextram.a and libextram.so are Rust programs of their
+/// own: a panic that comes from another Rust library ends the process with a message. Such a library
+/// catches its panics itself, before it returns.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct extram_config {
-    /// sizeof(extram_config)
+    /// sizeof(extram_config). If the library's is another, nothing but this is read, and what gets the
+    /// configuration returns EXTRAM_INVALID.
     pub size: usize,
     /// Handed to every function below.
     pub runtime: *mut c_void,
-    /// Makes what one M carries; 0 = made. Not NULL.
+    /// Makes what one M carries, and writes it to *context; 0 = made. Anything else = failed; observe is
+    /// told the number. The only function that may not be NULL.
     pub new_context:
         Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, context: *mut *mut c_void) -> c_int>,
-    /// Frees it. May be NULL.
+    /// Frees it. No walk shows it any more. May be NULL.
     pub free_context: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, context: *mut c_void)>,
     /// Called with the M in hand before the outermost callback; may block while a collection runs.
     /// Called by extram_enter_from_signal too, and must be async-signal-safe where that is used.
-    /// May be NULL.
+    /// Called once more, and retire after it, where a context that was discarded is replaced at once:
+    /// extram_context is the old one then. May be NULL.
     pub admit: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m)>,
     /// Called before the thread goes back to foreign code from the outermost callback, and when
     /// it exits inside one: what it entered and has not left is left then. May be NULL.
     pub retire: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m)>,
-    /// The most Ms at once; 0 = as many as needed.
+    /// The most Ms at once; 0 = no limit: as many as are needed, or as the storage has room for. (In
+    /// Rust, Pool::limit(0) is a limit, and such a pool does not start.)
     pub max_ms: u32,
-    /// EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL.
+    /// EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL; anything else is EXTRAM_INVALID.
     pub binding: u32,
     /// Called in place of admit where nobody may be kept waiting, by extram_try_enter and
     /// extram_enter_from_signal: 0 = admitted, anything else turns the caller away with
     /// EXTRAM_WOULD_BLOCK. NULL: admit is called, which is right where that never blocks.
     pub try_admit: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m) -> c_int>,
-    /// Told what happens, on the thread to which it happens; in a handler for what happens to a call
-    /// from there. May be NULL.
+    /// Told what happens, on the thread to which it happens: in the signal handler, for a call that was
+    /// made there. May be NULL.
     pub observe: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, event: *const extram_event)>,
-    /// The most Ms that stay spare: whoever gives one back frees the contexts of those above. One always
-    /// may stay; with less than 2 each call that is given back makes one and frees one. 0 = all
-    /// are kept.
+    /// The most Ms that stay spare: whoever gives one back frees the contexts of those above that. 0 =
+    /// all are kept. As long as a thread is inside another M is kept ready, so with 1 each M that is
+    /// given back costs a context made and one freed. (In Rust, spare_max(0) is as spare_max(1).)
     pub spare_max: u32,
     /// Not 0: the bounds of stacks are asked for (extram_stack), at each thread's first call and at each
     /// change of stacks.
@@ -77,17 +94,17 @@ pub enum extram_event_kind {
     EXTRAM_EVENT_GRANTED,
     /// The wait is over without an M; code is what the call returns, an extram_code.
     EXTRAM_EVENT_REFUSED,
-    /// It is inside with m, at the outermost level, and admitted.
+    /// The thread is inside with m, at the outermost level, and admitted.
     EXTRAM_EVENT_ENTERED,
-    /// It begins to make an M.
+    /// The thread begins to make an M.
     EXTRAM_EVENT_MAKING,
-    /// It made m.
+    /// The thread has made m.
     EXTRAM_EVENT_MADE,
-    /// It failed to; code is what new_context returned.
+    /// The thread failed to make one; code is what new_context returned.
     EXTRAM_EVENT_FAILED,
-    /// It left the outermost call with m, which stays with it if it is bound.
+    /// The thread left the outermost call with m, which stays with it if it is bound.
     EXTRAM_EVENT_LEFT,
-    /// m is no longer its thread's.
+    /// m no longer belongs to its thread.
     EXTRAM_EVENT_RETURNED,
     /// The last call with m is over, whose context was discarded and is about to be freed.
     EXTRAM_EVENT_DISCARDED,
@@ -103,7 +120,7 @@ pub struct extram_event {
     pub kind: u32,
     /// The M's number, from 1; 0 where there is none.
     pub m: u32,
-    /// What new_context returned where it failed; why, an extram_code, where a wait was refused; else 0.
+    /// EXTRAM_EVENT_FAILED: what new_context returned. EXTRAM_EVENT_REFUSED: an extram_code. Else 0.
     pub code: c_int,
     /// When, by a clock that never goes back (CLOCK_MONOTONIC on Linux and FreeBSD); 0 where there is
     /// none.
@@ -122,7 +139,10 @@ pub enum extram_state {
     EXTRAM_BOUND_IDLE,
 }
 
-/// What any thread may know of an M: each field was true at some moment of the walk.
+/// What any thread may know of an M. Each field was true at some moment of the walk, and not all at the
+/// same one: they are read one after another while the thread that has the M goes on. So a state of
+/// EXTRAM_IN_USE may come with a depth of 0, or a thread with the stack of the one before it. They fit
+/// together where that thread is known to stand still.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct extram_m_info {
@@ -144,10 +164,13 @@ pub struct extram_m_info {
     /// See stack_low.
     pub stack_high: address,
     /// What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
-    /// contexts, so use it where none of that can happen: a collection that keeps all threads outside
-    /// admit, a debugger.
+    /// contexts, extram_discard and spare_max on threads that retire has seen already: a collection that
+    /// keeps all threads outside admit does not hold them up. So use it where none of the four is
+    /// under way. A collector in a pool that discards keeps a list of its own instead, which
+    /// new_context adds to and free_context takes from, under a lock that the collector has while it
+    /// looks.
     pub context: *mut c_void,
-    /// What extram_set_user left there.
+    /// What extram_set_user stored there.
     pub user: *mut c_void,
 }
 

@@ -33,7 +33,8 @@ fn configured(pool: Pool, config: &extram_config) -> Pool {
 
 /// Makes a pool with one M and starts it. Not from a signal handler.
 ///
-/// EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
+/// EXTRAM_INVALID if config or pool is NULL, or config->size, binding or new_context is not as
+/// extram_config says; EXTRAM_CREATION_FAILED if new_context fails; EXTRAM_NO_MEMORY if memory or thread-local storage
 /// runs out, or new_context fails and leaves ENOMEM in errno; EXTRAM_TOO_MANY if the process has as
 /// many pools as it can have (1024; 16 on 32-bit processors).
 /// *pool is written on EXTRAM_OK only.
@@ -68,11 +69,12 @@ fn allocated() -> Result<&'static mut MaybeUninit<Pool>, extram_code> {
     unsafe { memory.cast::<MaybeUninit<Pool>>().as_mut() }.ok_or(EXTRAM_NO_MEMORY)
 }
 
-/// The same in memory of the caller's, without an allocator: size bytes at storage, aligned as they
-/// come, which are the pool's until extram_pool_free. At most max_ms Ms, or as many as there is room
-/// for. EXTRAM_POOL_BYTES and extram_pool_size say how much that takes.
+/// As extram_pool_new, but in memory of the caller's and without an allocator: size bytes at storage, of
+/// any alignment, which belong to the pool until extram_pool_free. At most max_ms Ms, or as many as
+/// there is room for where that is 0. EXTRAM_POOL_BYTES and extram_pool_size say how much it takes.
 ///
-/// EXTRAM_NO_MEMORY also if there is no room for max_ms (or one).
+/// The codes of extram_pool_new; EXTRAM_INVALID also if storage is NULL, EXTRAM_NO_MEMORY also if there
+/// is no room for max_ms (or one).
 ///
 /// # Safety
 ///
@@ -201,7 +203,8 @@ unsafe fn end(pool: *mut Pool) {
 
 /// Turns newcomers away with EXTRAM_CLOSED and wakes the threads that wait with it. Once no M is in
 /// use, frees every context. After EXTRAM_OK nothing of the pool is touched by the threads that used
-/// it, not even when they exit: the library may be unloaded. Not from a signal handler.
+/// it, not even when they exit: the library may be unloaded. Closing a pool that is closed does nothing
+/// and returns EXTRAM_OK, until extram_pool_free. Not from a signal handler.
 ///
 /// EXTRAM_BUSY while an M is in use or being made, or another thread closes the pool right now; and
 /// where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
@@ -237,7 +240,8 @@ pub(crate) fn told(at_work: &AtWork) -> Result<(), extram_code> {
 /// signal handler.
 ///
 /// EXTRAM_CLOSED if the pool has been closed to the end; EXTRAM_BUSY if it is open, or another thread
-/// closes it right now; EXTRAM_CREATION_FAILED if no M is left and none can be made: it stays closed.
+/// closes it right now; EXTRAM_CREATION_FAILED, or EXTRAM_NO_MEMORY as extram_pool_new says, if no M is
+/// left and none can be made: it stays closed.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_pool_reopen(pool: *mut extram_pool) -> c_int {
     coded_slowly(|| {
@@ -251,8 +255,9 @@ pub extern "C" fn extram_pool_reopen(pool: *mut extram_pool) -> c_int {
 /// Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
 /// EXTRAM_INVALID.
 ///
-/// EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in
-/// a call on it (this one among them) or with a handle of an earlier pool in its place: call again.
+/// EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in a
+/// function of this header (extram_pool_free included) with its handle or one of an earlier pool in its
+/// place: call again.
 /// EXTRAM_BUSY also from within the functions of the configuration, and where the system has begun
 /// to refuse memory barriers.
 #[unsafe(no_mangle)]
@@ -286,11 +291,12 @@ fn inside(at_work: &AtWork) -> Option<&'static M<Foreign>> {
     unsafe { raw::inside(at_work.pool) }
 }
 
-/// Makes Ms until this many are spare, so that as many threads at once wait for nothing. Enters
-/// meanwhile, and waits as extram_enter does.
+/// Makes Ms until this many are spare, so that as many threads can enter at once without waiting. The
+/// calling thread enters meanwhile, and may wait as in extram_enter.
 ///
 /// EXTRAM_EXHAUSTED if max_ms allows no more, or no more calls or waiting threads can be counted;
-/// EXTRAM_CREATION_FAILED, EXTRAM_CLOSED. The Ms made so far stay.
+/// EXTRAM_CREATION_FAILED and EXTRAM_NO_MEMORY as extram_pool_new says; EXTRAM_CLOSED. The Ms made so
+/// far stay.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_prewarm(pool: *mut extram_pool, spare: u32) -> c_int {
     coded_slowly(|| {
@@ -318,7 +324,7 @@ impl Drop for Floor {
     }
 }
 
-/// Frees the contexts of spare Ms until this many are spare (one always is), and writes how many it
+/// Frees the contexts of spare Ms until this many are spare (one always stays), and writes how many it
 /// freed.
 ///
 /// EXTRAM_INVALID, too, if free_context, being written in Rust, panicked, as extram_pool_close says;
@@ -341,7 +347,7 @@ pub unsafe extern "C" fn extram_trim(pool: *mut extram_pool, keep: u32, dropped:
     })
 }
 
-/// The pool's figures. stats->size is sizeof(extram_stats) beforehand. From any context.
+/// The pool's figures. Set stats->size to sizeof(extram_stats) before. From any context.
 ///
 /// # Safety
 ///

@@ -26,9 +26,9 @@ pub extern "C" fn extram_version() -> u32 {
     EXTRAM_VERSION_MAJOR << 16 | EXTRAM_VERSION_MINOR << 8 | EXTRAM_VERSION_PATCH
 }
 
-/// Shows every M that exists to visit, for collectors and debuggers: complete ones only. Other threads
-/// come and go meanwhile. visit may call every function of this header that its context allows. Ends
-/// when visit returns something else than 0, and returns that. From any context.
+/// Calls visit with every M that exists, for collectors and debuggers: complete ones only. Other threads
+/// come and go meanwhile. visit may call every function of this header that its context allows. Stops
+/// when visit returns anything but 0, and returns that. From any context.
 ///
 /// EXTRAM_INVALID also if visit is NULL.
 ///
@@ -77,10 +77,10 @@ fn info(m: &Observed<Foreign>, now: Option<core::time::Duration>) -> extram_m_in
     }
 }
 
-/// Writes what there is to know of the pool, for a person: its figures, who waits, and each M with its
-/// number, state, thread, depth and stack. write gets it in pieces, text of length bytes without a zero
-/// at the end. Ends when write returns something else than 0, and returns that. The text may change
-/// with every version. From any context, as far as write may be called there.
+/// Writes what there is to know of the pool, for a person to read: its figures, how many wait, and each M
+/// with its number, state, thread, depth and stack. write gets it in pieces: length bytes of text, without
+/// a zero at the end. Stops when write returns anything but 0, and returns that. The text may change with
+/// every version. From any context, as far as write may be called there.
 ///
 /// EXTRAM_INVALID also if write is NULL.
 ///

@@ -251,6 +251,7 @@ fn a_close_that_came_to_nothing_is_taken_back() {
     assert_eq!(leave(pool, m), EXTRAM_OK);
     assert_eq!(enter(pool).map(|m| leave(pool, m)), Ok(EXTRAM_OK));
     assert_eq!(code(extram_pool_close(pool)), EXTRAM_OK);
+    assert_eq!(code(extram_pool_close(pool)), EXTRAM_OK, "once more does nothing");
     assert_eq!(code(extram_pool_reopen(pool)), EXTRAM_CLOSED, "to the end");
     assert_eq!(enter(pool), Err(EXTRAM_CLOSED));
     face::free(pool);

@@ -21,12 +21,17 @@ pub(crate) struct Parting<R: Runtime, P: Port> {
 
 impl<R: Runtime, P: Port> Entered<R, P> {
     /// Leaves, and the context is not lent again: for one that is broken. It is dropped on this thread
-    /// when the last call of this M has been left, with nothing of the pool held.
+    /// when the last call of this M has been left and retired, with nothing of the pool held.
     ///
     /// Another one is made when it is needed: at once, on this thread, if no M is spare then. For that
-    /// the runtime admits and retires the thread once more. If it cannot be made, that is as after any
-    /// other failure: those who wait are told, and who enters first when no M is left tries again. In an
-    /// interrupt handler none is made, nor while a panic of the runtime unwinds. Not for signal handlers.
+    /// the runtime admits and retires the thread once more, with the old context still in the M. If no other
+    /// can be made, that is as after any other failure: those who wait are told, and who enters first when no
+    /// M is left tries again. In an interrupt handler none is made, nor while a panic of the runtime unwinds.
+    /// Not for signal handlers.
+    ///
+    /// [`Pool::ms`] shows the M with its old context until that is taken out, and never while it is dropped.
+    /// It is taken out on a thread that is not admitted, so a collector that stops the world does not keep
+    /// that from happening. The guide in the crate `extram` says what such a collector does instead.
     pub fn discard(self) {
         self.pool().may_part();
         self.mark_broken();

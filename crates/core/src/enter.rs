@@ -150,7 +150,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// [`NotStarted`](EnterError::NotStarted), [`Closed`](EnterError::Closed), or
     /// [`CreationFailed`](EnterError::CreationFailed) for one of the threads that wait when an M
-    /// could not be made, and at once for who comes after that, until an M comes back or
+    /// could not be made, and at once for callers who come after that, until an M comes back or
     /// [`prewarm`](Pool::prewarm) makes one; [`TooMany`](EnterError::TooMany) if more calls are nested,
     /// or more threads wait, than can be counted. `Closed` is for newcomers: nested calls get their M.
     #[doc(alias = "needm")]
@@ -160,8 +160,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.lasting().enter_as(&Manner::thread(Wait::Forever))
     }
 
-    /// The same as [`enter`](Pool::enter), and never waits for an M. It may still make one for others, if
-    /// it owes that.
+    /// As [`enter`](Pool::enter), but never waits for an M. It may still make one for others, as `enter`
+    /// does if it took the last.
     ///
     /// # Errors
     ///
@@ -174,7 +174,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.lasting().enter_as(&Manner::thread(Wait::Never))
     }
 
-    /// The same as [`enter`](Pool::enter), waiting for `limit` at most. Admission is not counted.
+    /// As [`enter`](Pool::enter), but waits for an M for `limit` at most. The time that
+    /// [`admit`](Runtime::admit) takes is not counted.
     ///
     /// # Errors
     ///
@@ -186,7 +187,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.lasting().enter_as(&Manner::thread(Wait::For(timed)))
     }
 
-    /// The same as [`try_enter`](Pool::try_enter) for a signal or interrupt handler: async-signal-safe
+    /// As [`try_enter`](Pool::try_enter), for a signal or interrupt handler: async-signal-safe
     /// as long as [`try_admit`](Runtime::try_admit), [`retire`](Runtime::retire) and
     /// [`observe`](Runtime::observe) are. Never waits, makes or allocates, and never binds. If it
     /// took the last M, whoever enters next with that M makes the next one.

@@ -1,6 +1,6 @@
-//! extram lends an execution context, an **M**, to any thread that calls into a runtime that
-//! it did not create. This crate is the mechanism; it knows no operating system. What it
-//! needs from one is the trait [`Port`], what it needs from the runtime is the trait [`Runtime`].
+//! extram lends an execution context, an **M**, to any thread that calls into a language runtime which
+//! did not create it. This crate is the mechanism, and knows no operating system: what it needs from
+//! one is the trait [`Port`], and what it needs from the runtime is the trait [`Runtime`].
 //! Most users depend on the crate `extram`, which picks the port.
 //!
 //! Where to read on: `src/list.rs` for the algorithm, and beside it `hold.rs` for who holds an M and how

@@ -10,7 +10,8 @@ use core::ptr::NonNull;
 /// A running pool that somebody owns: part of a structure, of a plug-in, of a test. It starts when it is
 /// made; [`close`](Owned::close) gives the runtime back, or the pool itself while it is in use.
 ///
-/// Threads share it by reference (`Arc<Owned<…>>`, a scope): what a `&Owned` is needed for, it derefs to.
+/// Threads share it by reference (`Arc<Owned<…>>`, a scope), and call the functions of [`Pool`], to which
+/// it derefs.
 /// Dropping it closes the pool; if that is [`Busy`](crate::Busy) (a guard was leaked, or is inside on
 /// another thread), the pool and its contexts are leaked, closed for newcomers.
 pub struct Owned<R: Runtime, P: Port> {
@@ -78,8 +79,8 @@ impl<R: Runtime, P: Port> Owned<R, P> {
     ///
     /// # Errors
     ///
-    /// Itself, while an M is in use (a thread that shares the pool is not inside a function of it, but may
-    /// have kept a guard), closed for newcomers; call again, or [`reopen`](Owned::reopen).
+    /// The owner itself, closed for newcomers, while an M is in use: a guard does not borrow the owner, so
+    /// one may be left. Call again, or [`reopen`](Owned::reopen).
     pub fn close(self) -> Result<R, Self> {
         if self.lasting().close().is_err() {
             return Err(self);

@@ -25,7 +25,15 @@ use crate::{Runtime, StartError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Binding {
-    /// Until the thread exits, or `unbind`s: every call after the first is one thread-local read.
+    /// Until the thread exits, or `unbind`s. What a call after the first costs depends on the pool:
+    ///
+    /// - with as many Ms as are needed (no [`limit`](Pool::limit), no [`Slots`]) and a port that has a heavy
+    ///   [barrier](Port::heavy_barrier): a read of the thread-local value, and reads and writes of the M's own
+    ///   words. No atomic exchange, and nothing that other threads write to;
+    /// - under a limit, in slots, and with a port that has no such barrier: besides, one compare-exchange on the
+    ///   thread's own M to enter and one to leave. Under a limit or in slots the idle M may have been taken back
+    ///   for a thread that waited; then the call is as a first one, and may wait.
+    ///
     /// Where the port has no exit hook it is as `Call`.
     #[default]
     Thread,
@@ -142,20 +150,23 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
     }
 
-    /// Never more than `max` Ms at once; without this, as many as are needed or there are slots for. A
-    /// pool with a limit of 0 does not start: [`StartError::Exhausted`]. A context that
-    /// [`trim`](Pool::trim) drops is no M's any more: another may be made while its drop runs.
+    /// Never more than `max` Ms at once; without this, as many as are needed or there are slots for. 0 is a
+    /// limit, too: such a pool does not start ([`StartError::Exhausted`]). (In the C face, `max_ms = 0` means
+    /// that there is no limit.) A context that [`trim`](Pool::trim) or
+    /// [`discard`](crate::Entered::discard) drops does not count: another may be made before its drop is done.
     pub const fn limit(mut self, max: u32) -> Self {
         self.limit = max;
         self
     }
 
-    /// At most `max` Ms stay spare, and one always may: whoever gives one back drops the contexts of those
-    /// above that. Without this, or with `u32::MAX`, all are kept. Ms that are bound to a thread are not
-    /// spare, and a handler drops none. What [`prewarm`](Pool::prewarm) makes beyond goes when it is done. A
-    /// number below the height of a wave of calls makes and drops contexts with every wave, and one below 2 with every call
-    /// that is given back: as long as a thread is inside another M is kept ready. See also
-    /// [`trim`](Pool::trim).
+    /// At most `max` Ms stay spare, but one always may, so 0 is as 1: whoever gives an M back drops the
+    /// contexts of those above that. Without this, or with `u32::MAX`, all are kept. (In the C face,
+    /// `spare_max = 0` means that all are kept.) Ms that are bound to a thread are not spare, and a handler drops
+    /// none. What [`prewarm`](Pool::prewarm) makes beyond that goes when it is done.
+    ///
+    /// As long as a thread is inside, another M is kept ready. So with less than 2 each M that is given back
+    /// costs a context made and one dropped, and a number below the height of a wave of calls costs that with
+    /// every wave. See also [`trim`](Pool::trim).
     pub const fn spare_max(mut self, max: u32) -> Self {
         self.spare_max = max;
         // Without a bound nothing is to be done on the way home, which is shorter then.
@@ -169,7 +180,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self
     }
 
-    /// The runtime that the pool was made with. From any context.
+    /// The runtime that the pool was made with. From any context, and whether the pool is open or not.
     pub const fn runtime(&self) -> &R {
         &self.runtime
     }

@@ -78,6 +78,9 @@ pub trait Runtime: Sync + Sized + 'static {
 
     /// Called with the M in hand before the callback, at the outermost level only. May block, for
     /// instance while a collection runs: no M is made before it returns.
+    ///
+    /// Called once more, and `retire` after it, where a [discarded](crate::Entered::discard) context is
+    /// replaced at once. `m` has the old context then, in both: the new one takes its place afterwards.
     #[doc(alias = "exitsyscall")]
     fn admit(&self, m: &M<Self>) {
         let _ = m;

@@ -8,9 +8,9 @@ use crate::refill::NotMade;
 use crate::{EnterError, Entered, Pool, Runtime, StartError};
 
 impl<R: Runtime, P: Port> Pool<R, P> {
-    /// Makes Ms until `spare` of them are spare, so that as many threads at once wait for nothing.
-    /// The calling thread enters meanwhile (Ms are made by admitted threads only), and waits as
-    /// [`enter`](Pool::enter) does. Not for handlers.
+    /// Makes Ms until `spare` of them are spare, so that as many threads can enter at once without waiting.
+    /// The calling thread enters meanwhile (Ms are made by admitted threads only), and may wait as in
+    /// [`enter`](Pool::enter). Not for handlers.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.stats().spare
     }
 
-    /// Drops the contexts of spare Ms until `keep` are spare (one always is: the list must not run
+    /// Drops the contexts of spare Ms until `keep` are spare (one always stays: the list must not run
     /// dry without anybody noticing). Returns how many it dropped. Stops early when a thread waits.
     ///
     /// Each context is moved to the caller's stack and dropped there when its M is out of use, so its

@@ -43,7 +43,10 @@ pub enum MState {
     BoundIdle,
 }
 
-/// What any thread may know of an M: true at some moment of the walk.
+/// What any thread may know of an M. Each field was true at some moment of the walk, and not all at the same
+/// one: they are read one after another while the holder goes on. So a state of [`InUse`](MState::InUse) may come
+/// with a depth of 0, or a thread with the stack of the one before it. They fit together where the holder is
+/// known to stand still.
 pub struct Observed<R: Runtime> {
     /// Its number.
     pub id: u32,
@@ -66,9 +69,9 @@ impl<R: Runtime> Observed<R> {
     ///
     /// # Safety
     ///
-    /// The pointer is good as long as the context is neither dropped (`trim`, `close`, `spare_max` and
-    /// `discard` do that, the last two on threads that have been retired already) nor used by its holder in
-    /// a way that conflicts with the caller's. `Context` need not be `Sync`.
+    /// The pointer is good as long as the context is neither taken out of its M (`trim`, `close`, `spare_max`
+    /// and `discard` do that, the last two on threads that have been retired already) nor used by its holder
+    /// in a way that conflicts with the caller's. `Context` need not be `Sync`.
     pub unsafe fn context_ptr(&self) -> *const R::Context {
         self.context
     }
@@ -114,8 +117,8 @@ pub(crate) fn state<R: Runtime>(m: &M<R>) -> Option<MState> {
 
 impl<R: Runtime, P: Port> Pool<R, P> {
     /// Every M that exists, for collectors and debuggers. Complete Ms only: one that is being made
-    /// appears when its context is there. May be called by any thread at any time, in a signal
-    /// handler too.
+    /// appears when its context is there, and one whose context goes is left out from the moment that it is
+    /// taken out, so while it is dropped. May be called by any thread at any time, in a signal handler too.
     #[doc(alias = "allm")]
     pub fn ms(&self) -> impl Iterator<Item = Observed<R>> {
         self.lasting().table.iter().filter_map(|m| {

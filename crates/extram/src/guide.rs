@@ -2,8 +2,8 @@
 //!
 //! | chapter | what |
 //! |---|---|
-//! | [`choosing`] | when to use it, when not, and which binding and which limit for which work |
-//! | [`embedding`] | a program from nothing, in Rust, C and C++; and a collector that stops the world |
+//! | [`choosing`] | when to use it, when not, which binding and which limit for which work, and what a call costs |
+//! | [`embedding`] | a program from scratch, in Rust, C and C++; and a collector that stops the world |
 //! | [`contexts`] | contexts that are not `Send`, that want `&mut`, that can break |
 //! | [`places`] | a pool in a structure, in a plug-in, in an async program, on a microcontroller |
 //! | [`running`] | memory, failures, and what a running pool tells |
@@ -12,8 +12,8 @@
 //! | [`names`] | coming from cgo's extra M, JNI, Python's `PyGILState` or OCaml's `caml_c_thread_register` |
 //! | [`limits`] | what does not work, or not as one would wish |
 //!
-//! What a function promises is in its own documentation. Where this guide says less than that, that
-//! holds.
+//! What a function promises is in its own documentation. Where this guide says less, the function's
+//! documentation holds.
 
 // Both are for the links of the chapters.
 #[cfg(feature = "alloc")]
@@ -52,6 +52,8 @@ pub mod choosing {}
 /// ```
 #[doc = include_str!("guide/programs/collector.rs")]
 /// ```
+///
+#[doc = include_str!("guide/collecting-discarded.md")]
 pub mod embedding {}
 
 #[doc = include_str!("guide/contexts.md")]

@@ -1,11 +1,13 @@
-//! extram lends an execution context, an **M**, to any thread that calls into a language runtime that
+//! extram lends an execution context, an **M**, to any thread that calls into a language runtime which
 //! did not create it.
 //!
-//! Implement [`Runtime`] for what makes and admits; put a [`Pool`] into a `static`; [start](Pool::start)
-//! it once; then any thread makes its [calls](Pool::callback), or [enters](Pool::enter) and keeps the
-//! guard, [`Entered`], for as long as it is inside. Signal handlers have
-//! [`enter_from_signal`](Pool::enter_from_signal). To end: [`close`](Pool::close) until it is no longer
-//! [`Busy`], or [`reopen`](Pool::reopen).
+//! 1. Implement [`Runtime`], which makes contexts and may admit calls.
+//! 2. Put a [`Pool`] into a `static`, and [start](Pool::start) it once.
+//! 3. Then any thread makes its [calls](Pool::callback), or [enters](Pool::enter) and keeps the guard,
+//!    [`Entered`], for as long as it is inside. Signal handlers have
+//!    [`enter_from_signal`](Pool::enter_from_signal).
+//! 4. At the end, call [`close`](Pool::close) until it is no longer [`Busy`]; [`reopen`](Pool::reopen) takes
+//!    that back.
 //!
 //! On a target without an operating system the port is named by the program: `Pool<MyRuntime, MyPort>`,
 //! with the crate `extram-port-bare-metal`.
@@ -14,13 +16,13 @@
 //!
 //! | chapter | what |
 //! |---|---|
-//! | [When to use it](guide::choosing) | and when not; which [`Binding`] and which [limit](Pool::limit) for which work |
-//! | [Embedding, from nothing](guide::embedding) | in Rust, C and C++; a collector that stops the world |
+//! | [When to use it](guide::choosing) | and when not; which [`Binding`] and which [limit](Pool::limit) for which work; what a call costs |
+//! | [Embedding, from scratch](guide::embedding) | in Rust, C and C++; a collector that stops the world |
 //! | [Contexts](guide::contexts) | that are not `Send`, that want `&mut`, that can break |
 //! | [Places](guide::places) | a pool in a structure, in a plug-in, in an async program, on a microcontroller |
 //! | [A pool that runs](guide::running) | memory, failures, what it tells |
 //! | [Each function once](guide::functions) | with an example |
-//! | [What it guarantees](guide::guarantees) | by function and context |
+//! | [What it guarantees](guide::guarantees) | for each function, in each context |
 //! | [Names](guide::names) | from cgo, JNI, `PyGILState_Ensure`, `caml_c_thread_register` |
 //! | [Limits](guide::limits) | what does not work |
 #![no_std]

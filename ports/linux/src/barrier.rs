@@ -170,6 +170,7 @@ mod tests {
         };
         // SAFETY: the children make system calls, and end.
         let code = ends_with(match unsafe { libc::fork() } {
+            // SAFETY: the same.
             0 => unsafe {
                 if libc::unshare(libc::CLONE_NEWPID) != 0 {
                     libc::_exit(MAY_NOT);

@@ -19,7 +19,7 @@ use toolchain::workspace;
 /// The options.
 #[derive(ClapArgs)]
 pub struct Args {
-    /// Take the figures of today as those to compare with.
+    /// Save the figures of this run as those to compare with.
     #[arg(long)]
     bless: bool,
 }

@@ -23,7 +23,7 @@ pub(super) fn bring(urls: &[String], to: &Path, sum: &str) -> Result<()> {
             return Ok(());
         }
         std::fs::rename(to, &aside)?;
-        println!("{} has another SHA-256 than {sum}: kept as {}", to.display(), aside.display());
+        println!("{} does not have the SHA-256 {sum}: kept as {}", to.display(), aside.display());
     }
     let part = to.with_extension("txz.part");
     load(urls, &part)?;
@@ -51,7 +51,7 @@ fn load(urls: &[String], part: &Path) -> Result<()> {
         }
     }
     let here = length(part);
-    bail!("{here} bytes of {} are here, and the rest is not to be had:{errors}", name(part))
+    bail!("{here} bytes of {} are here, and the rest cannot be downloaded:{errors}", name(part))
 }
 
 /// How large a file is there, if the place says so.
@@ -82,12 +82,12 @@ fn go_on(url: &str, part: &Path, size: Option<u64>) -> Result<()> {
         if status.success() {
             return Ok(());
         } else if length(part) > had {
-            println!("it broke off; going on");
+            println!("the connection broke; resuming");
         } else if may_begin_anew
             && had > 0
             && (no_parts(status.code()) || size.is_some_and(|size| had > size))
         {
-            println!("the server does not send the rest only; beginning anew");
+            println!("the server cannot resume; starting over");
             may_begin_anew = false;
             std::fs::remove_file(part)?;
         } else {

@@ -20,7 +20,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verb {
-    /// Download the sets of a release and check their sums; what broke off is gone on with.
+    /// Download the sets of a release and check their sums; continues a download that broke off.
     Fetch(FetchArgs),
     /// Add the sums of a release to those that the project trusts.
     Pin(PinArgs),
@@ -28,7 +28,7 @@ enum Verb {
 
 #[derive(clap::Args)]
 struct Which {
-    /// Which release, 14.4 for 14.4-RELEASE.
+    /// The release: 14.4 for 14.4-RELEASE.
     #[arg(long, value_name = "RELEASE", default_value = DEFAULT_RELEASE)]
     release: String,
     /// For which target.
@@ -40,10 +40,10 @@ struct Which {
 struct FetchArgs {
     #[command(flatten)]
     which: Which,
-    /// Another place that has the sets, as a URL.
+    /// A URL to download the sets from, instead of FreeBSD's.
     #[arg(long, value_name = "URL")]
     from: Option<String>,
-    /// Another place to put them than the user's cache.
+    /// A folder to put them in, instead of the user's cache.
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
 }

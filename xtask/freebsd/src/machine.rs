@@ -12,7 +12,7 @@ use toolchain::command::{Command, Ended, which};
 const KVM: [&str; 6] = ["-accel", "kvm", "-cpu", "host", "-smp", "2"];
 const TCG: [&str; 6] = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"];
 
-/// Who runs the processors of the machine.
+/// How QEMU runs the processors of the machine.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accel {
     /// KVM where it works, else QEMU.

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Verb {
-    /// Bring the FreeBSD that tests run on.
+    /// Fetch the FreeBSD that the tests run on.
     Freebsd(fetch::Args),
-    /// Run one program on FreeBSD in QEMU: its output here, its exit code ours.
+    /// Run one program on FreeBSD in QEMU, with its output and its exit code.
     Run(run::Args),
     /// Install what no package of the system is, as `cargo xtask setup` does in the end.
     #[command(hide = true)]

@@ -229,16 +229,16 @@ pub struct Args {
     /// Where to run: x86_64-unknown-freebsd, aarch64-unknown-freebsd.
     #[arg(long, value_name = "TRIPLE")]
     target: String,
-    /// The directory with FreeBSD, else FREEBSD_BASE, else what was fetched.
+    /// The directory with FreeBSD. Without it: that in FREEBSD_BASE, else what was fetched.
     #[arg(long, value_name = "DIR")]
     freebsd_base: Option<PathBuf>,
-    /// Run it on this host, which ssh reaches without a question.
+    /// Run it on this host instead, which ssh has to reach without asking.
     #[arg(long, value_name = "HOST")]
     ssh: Option<String>,
-    /// Who runs the processors in QEMU.
+    /// How QEMU runs the processors.
     #[arg(long, value_enum, default_value_t)]
     accel: Accel,
-    /// Bring back what the program writes below its working directory, and put it there: up to 16 MiB a
+    /// Copy what the program writes below its working directory into this folder: up to 16 MiB a
     /// file, 64 MiB and 1000 files in all.
     #[arg(long, value_name = "DIR", conflicts_with = "ssh")]
     files: Option<PathBuf>,

@@ -5,7 +5,7 @@ use install::Options;
 use std::process::ExitCode;
 
 enum Verb {
-    /// Install extram.h, libextram and what finds and describes them.
+    /// Install extram.h, libextram, and the files for pkg-config, CMake and man.
     Install(Options),
     /// Remove what install put there.
     Uninstall(Options),
@@ -23,7 +23,7 @@ impl Verb {
             ("install" | "uninstall", None) => Ok(None),
             ("install", Some(options)) => Ok(Some(Verb::Install(options))),
             ("uninstall", Some(options)) => Ok(Some(Verb::Uninstall(options))),
-            _ => bail!("there is install and uninstall here, and no {verb}"),
+            _ => bail!("there is no {verb} here, only install and uninstall"),
         }
     }
 }
@@ -64,11 +64,11 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named_in_one_sentence() {
-        assert_eq!(said(&["instal"]), "there is install and uninstall here, and no instal");
+        assert_eq!(said(&["instal"]), "there is no instal here, only install and uninstall");
         assert_eq!(said(&["install", "--prefx=/usr"]), "there is no option --prefx");
-        assert_eq!(said(&["install", "--prefix"]), "--prefix wants a value");
-        assert_eq!(said(&["install", "/usr"]), "/usr is no option; did you mean --prefix /usr?");
-        assert_eq!(said(&["uninstall", "--prefix="]), "--prefix wants a value");
+        assert_eq!(said(&["install", "--prefix"]), "--prefix needs a value");
+        assert_eq!(said(&["install", "/usr"]), "/usr is not an option; did you mean --prefix /usr?");
+        assert_eq!(said(&["uninstall", "--prefix="]), "--prefix needs a value");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) fn put(tree: &Tree, places: &Places, system: System) -> Result<()> {
         }
     }
     let names = tree.files.iter().filter(|(_, source)| is_page_name(source)).count();
-    println!("installed the manual page under {names} names of functions");
+    println!("installed the manual page also under the names of {names} functions");
     let new: BTreeSet<_> = files.collect();
     for stale in old.files.iter().filter(|path| !new.contains(path)) {
         gone(&places.staged(stale))?;
@@ -45,8 +45,8 @@ pub(crate) fn put(tree: &Tree, places: &Places, system: System) -> Result<()> {
     if system == System::Elf && places.in_place() {
         let lib = places.lib.display();
         println!(
-            "programs find {} after ldconfig where the system looks into that folder, else linked with \
-             -Wl,-rpath,{lib} or run with LD_LIBRARY_PATH={lib}",
+            "programs find {} after ldconfig, if the system looks into that folder; if not, link them with \
+             -Wl,-rpath,{lib} or run them with LD_LIBRARY_PATH={lib}",
             shared::soname()
         );
     }

@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-Installs extram.h, libextram.a, libextram.so and what finds and describes them; uninstall removes
-exactly that.
+Install extram.h, libextram.a, libextram.so, and the files for pkg-config, CMake and man. uninstall removes
+exactly those.
 
 Usage: cargo xtask install [OPTIONS]
        cargo xtask uninstall [--prefix DIR] [--destdir DIR]
 
       --prefix DIR      Where it will be used from [default: /usr/local]
-      --libdir DIR      Libraries [default: PREFIX/lib]
-      --includedir DIR  Headers [default: PREFIX/include]
+      --libdir DIR      Where the libraries go [default: PREFIX/lib]
+      --includedir DIR  Where the headers go [default: PREFIX/include]
       --destdir DIR     A folder to put in front of every path, for packagers [default: $DESTDIR]
-      --target TRIPLE   For another target than this machine
-  -h, --help            This
+      --target TRIPLE   Build for this target instead of this machine
+  -h, --help            Print this help
 
-Variables: CC, a compiler that links for the target; LDFLAGS for the shared library; OBJCOPY and AR.";
+Environment variables: CC, a compiler that links for the target; LDFLAGS for the shared library; OBJCOPY; AR.";
 
 /// Where to, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Options {
                 None => (word, None),
             };
             if !name.starts_with('-') {
-                bail!("{name} is no option; did you mean --prefix {name}?");
+                bail!("{name} is not an option; did you mean --prefix {name}?");
             }
             if ["-h", "--help"].contains(&&*name) {
                 return Ok(None);
@@ -66,7 +66,7 @@ impl Options {
                 bail!("there is no option {name}");
             }
             let Some(value) = value.or_else(|| words.next()).filter(|value| !value.is_empty()) else {
-                bail!("{name} wants a value");
+                bail!("{name} needs a value");
             };
             match &*name {
                 "--prefix" => options.prefix = value.into(),

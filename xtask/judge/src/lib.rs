@@ -108,7 +108,7 @@ pub fn judge(
     let (closing, good) = close(&ran, require);
     println!("\n{}{closing}", table(&ran));
     if !good {
-        bail!("not all good");
+        bail!("not everything passed");
     }
     Ok(())
 }

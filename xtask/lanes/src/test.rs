@@ -18,20 +18,20 @@ pub(crate) struct Args {
     /// Run the tests of another target, as `cargo xtask targets` lists them.
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
-    /// The directory with the FreeBSD to run on, else FREEBSD_BASE, else what was fetched.
+    /// The directory with FreeBSD. Without it: that in FREEBSD_BASE, else what was fetched.
     #[arg(long, value_name = "DIR")]
     freebsd_base: Option<std::path::PathBuf>,
-    /// Run FreeBSD's tests on this host, which ssh reaches without a question.
+    /// Run FreeBSD's tests on this host, which ssh has to reach without asking.
     #[arg(long, value_name = "HOST")]
     ssh: Option<String>,
-    /// What to run before a commit, under two minutes once it is built: formatting and the other checks
+    /// What to run before a commit; takes less than two minutes once it is built: formatting and the other checks
     /// that build nothing, the tests of the core, the facade and the C face, and the lane --size.
     ///
     /// It leaves out clippy and the documentation with its examples, the tests of the ports, of tests/ and
     /// of xtask itself, the core's build without an allocator, and all other lanes.
     #[arg(long, conflicts_with = "all")]
     quick: bool,
-    /// Who runs the processors of FreeBSD's machine in QEMU.
+    /// How QEMU runs the processors of FreeBSD's machine.
     #[arg(long, value_enum, default_value_t)]
     accel: freebsd::machine::Accel,
     /// Formatting, clippy and documentation.
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Half a minute of everything at random.
     #[arg(long)]
     soak: bool,
-    /// The simulator's tests, and the conformance scenarios by it under EXTRAM_SEEDS seeds.
+    /// The simulator's tests, and the conformance scenarios in it with EXTRAM_SEEDS seeds.
     #[arg(long)]
     simulate: bool,
     #[command(flatten)]
@@ -77,10 +77,10 @@ pub(crate) struct Args {
     /// How many seeds Miri tries of each test program.
     #[arg(long, value_name = "N", default_value_t = interpreters::SEEDS)]
     miri_seeds: u32,
-    /// What is skipped counts as failed.
+    /// Count what is skipped as failed.
     #[arg(long)]
     require: bool,
-    /// Begin no lane after so many minutes: what is left is skipped, by name.
+    /// Start no lane after this many minutes: the rest is skipped, by name.
     #[arg(long, value_name = "MINUTES")]
     within: Option<u64>,
 }

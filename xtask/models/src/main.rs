@@ -7,7 +7,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Verb {
-    /// Make the core worse in one place at a time and show which test notices.
+    /// Break the core in one place at a time and show which test notices.
     Mutate(mutate::Args),
     /// Simulate herds and calls on 1 to 512 cores, by a virtual clock.
     Simulate(simulate::Args),

@@ -21,7 +21,7 @@ pub fn lane() -> Result<Summary> {
     let missing: Vec<_> =
         ["cc", "c++", "make", "nm", "pkg-config"].into_iter().filter(|tool| which(tool).is_none()).collect();
     if !missing.is_empty() {
-        let reason = format!("not here: {} (cargo xtask setup)", missing.join(", "));
+        let reason = format!("missing: {} (cargo xtask setup)", missing.join(", "));
         return Ok(Summary::skipped("embedding in C", &reason));
     }
     let there = Installed::fresh()?;

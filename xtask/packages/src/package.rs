@@ -35,7 +35,7 @@ pub fn lane() -> Result<Summary> {
         summary += c_program(which("cc"), folder.path(), &copy);
         summary += recipes::recipes(folder.path(), &copy, &refused);
     } else {
-        let reason = format!("not here: {} (cargo xtask setup)", compilers.join(", "));
+        let reason = format!("missing: {} (cargo xtask setup)", compilers.join(", "));
         summary += Summary::skipped(what, &reason);
     }
     Ok(summary)

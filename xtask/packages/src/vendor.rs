@@ -18,9 +18,9 @@ mod note;
 /// The options.
 #[derive(ClapArgs)]
 pub struct Args {
-    /// The folder to make; if it exists it has to be empty.
+    /// The folder to create. If it exists, it has to be empty.
     dir: PathBuf,
-    /// Which of the ports: linux, freebsd, bare-metal.
+    /// Which port: linux, freebsd, bare-metal.
     #[arg(long, default_value = "linux")]
     port: String,
 }
@@ -46,9 +46,11 @@ pub fn vendor(args: &Args) -> Result<()> {
         std::fs::write(&manifest, member(&text, name, &members, &args.port)?)?;
     }
     std::fs::write(dir.join("Cargo.toml"), workspace_manifest(root, &members))?;
-    for file in ["Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT", "README.md"] {
+    for file in ["Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT"] {
         std::fs::copy(workspace().join(file), dir.join(file)).with_context(|| file.to_owned())?;
     }
+    let readme = std::fs::read_to_string(workspace().join("README.md")).context("README.md")?;
+    std::fs::write(dir.join("README.md"), note::readme(&readme, &args.port))?;
     std::fs::write(dir.join("VENDORED.md"), note::text(&members, &args.port)?)?;
     // Takes what is superfluous out of Cargo.lock, too; versions stay.
     let listing = Command::new("cargo").args(["vendor", "--quiet", "vendor"]).dir(&dir);

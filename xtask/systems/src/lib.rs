@@ -301,10 +301,10 @@ pub fn targets(require: bool) -> Result<()> {
         println!("{:<30} {:<7} {}", system.triple, system.tier(), system.what);
         match system.missing() {
             Some(missing) => {
-                println!("{:<30} not here: {missing}", "");
+                println!("{:<30} not on this machine: {missing}", "");
                 lacking.push(system.triple);
             }
-            None => println!("{:<30} as far as that here", ""),
+            None => println!("{:<30} all of that works here", ""),
         }
     }
     lacking.dedup();

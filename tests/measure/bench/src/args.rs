@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Section>,
 
-    /// How often everything is measured
+    /// How many times everything is measured
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: Option<u32>,
 
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "quick", "only", "rounds"])]
     pub(crate) from: Option<PathBuf>,
 
-    /// Say each step on standard error, where that is no terminal
+    /// Print each step to standard error, also where that is no terminal
     #[arg(long)]
     pub(crate) steps: bool,
 

@@ -38,15 +38,15 @@ struct Args {
     #[arg(long, value_name = "US", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     cost_us: u64,
 
-    /// Callbacks that return when they have collected, as in Go's program (the default)
+    /// Use callbacks that return when they have collected, as in Go's program (the default)
     #[arg(long, conflicts_with = "all_inside")]
     short: bool,
 
-    /// Callbacks that then keep their M until all threads are inside
+    /// Use callbacks that then keep their M until all threads are inside
     #[arg(long)]
     all_inside: bool,
 
-    /// How often
+    /// How many times each algorithm is measured
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 

@@ -163,6 +163,28 @@ mod tests {
         assert!(paths::take("detour").is_err());
     }
 
+    /// What a call costs, in the guide: the blessed figures, for one call and without the counting itself.
+    #[test]
+    fn the_guide_says_the_blessed_figures() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let blessed = read(&here.join("blessed.toml")).unwrap().instructions;
+        let guide = fs::read_to_string(here.join("../../../crates/extram/src/guide/choosing.md")).unwrap();
+        let one = |name: &str| (blessed[name] - blessed["floor"]) / u64::from(paths::CALLS);
+        for (call, figure) in [
+            ("a thread's first, bound", blessed["first_bound"]),
+            ("the next one of a bound thread", one("bound")),
+            ("a nested one", one("nested")),
+            ("with `Binding::Call`, a thread's first", blessed["first_per_call"]),
+            ("with `Binding::Call`", one("per_call")),
+            ("with `Binding::Call`, and making an M, as the last one was taken", blessed["refill"]),
+            ("from C, the next one of a bound thread", one("c_bound")),
+            ("from C, with `EXTRAM_BIND_CALL`", one("c_per_call")),
+        ] {
+            let said = [" |", ","].iter().any(|end| guide.contains(&format!("| {call} | {figure}{end}")));
+            assert!(said, "{call}: {figure}");
+        }
+    }
+
     /// As in every run: that is what makes them worth blessing.
     #[test]
     fn the_herds_figures_are_those_that_were_blessed() {

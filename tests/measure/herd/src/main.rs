@@ -28,15 +28,15 @@ struct Args {
     #[arg(long, value_name = "US", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     cost_us: u64,
 
-    /// Callbacks that return at once
+    /// Use callbacks that return at once
     #[arg(long, conflicts_with = "all_inside")]
     short: bool,
 
-    /// Callbacks that hold their M until all threads are inside (the default)
+    /// Use callbacks that hold their M until all threads are inside (the default)
     #[arg(long)]
     all_inside: bool,
 
-    /// How often
+    /// How many times each algorithm is measured
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
 

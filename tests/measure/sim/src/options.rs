@@ -16,7 +16,7 @@ fn threads(text: &str) -> Result<Numbers, String> {
 
 /// Simulated threads call into a pool, on simulated cores, by a virtual clock.
 ///
-/// The same options give the same bytes, on any machine with the same program. Without a command: a table of
+/// The same options give the same output to the byte, on any machine with the same program. Without a command: a table of
 /// wall time, context switches, Ms, longest wait and throughput.
 #[derive(Parser, Debug)]
 #[command(
@@ -33,11 +33,11 @@ pub(crate) struct Args {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Table {
-    /// Cores, 1 to 512: a number, a list, or a range, which doubles
+    /// Cores, 1 to 512: a number, a list, or a range, which doubles at each step
     #[arg(long, value_parser = cores, default_value = "2")]
     pub(crate) cores: Numbers,
 
-    /// Threads, 1 to 65536: a number, a list, or a range, in steps of four times
+    /// Threads, 1 to 65536: a number, a list, or a range, which quadruples at each step
     #[arg(long, value_parser = threads, default_value = "1000")]
     pub(crate) threads: Numbers,
 
@@ -53,15 +53,15 @@ pub(crate) struct Table {
     #[arg(long, value_name = "US", default_value_t = 20)]
     pub(crate) cost_us: u32,
 
-    /// How long a callback computes in µs
+    /// How long a callback computes, in µs
     #[arg(long, value_name = "US", default_value_t = 0)]
     pub(crate) hold_us: u32,
 
-    /// What a thread computes between two calls in µs
+    /// How long a thread computes between two calls, in µs
     #[arg(long, value_name = "US", default_value_t = 0)]
     pub(crate) pause_us: u32,
 
-    /// For how long repeated calls are counted in µs
+    /// For how long repeated calls are counted, in µs
     #[arg(long, value_name = "US", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) time_us: u32,
 
@@ -69,7 +69,7 @@ pub(crate) struct Table {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
 
-    /// Which run of many
+    /// The seed: which run of many
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 
@@ -92,7 +92,7 @@ pub(crate) struct Table {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Run the conformance scenarios, each seed another schedule
+    /// Run the conformance scenarios, in another schedule for each seed
     Conform {
         /// The first seed
         #[arg(long, default_value_t = 1)]
@@ -101,7 +101,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
         count: u64,
     },
-    /// Go commit 50048a4e again: sleeps of 1 ms against 50 µs
+    /// Repeat Go commit 50048a4e: sleeps of 1 ms against 50 µs
     Polls {
         /// Cores
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=512))]
@@ -115,7 +115,7 @@ pub(crate) enum Command {
         /// Cores
         #[arg(long, default_value = "1..512")]
         cores: String,
-        /// For how long calls are counted in µs
+        /// For how long calls are counted, in µs
         #[arg(long, value_name = "US", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         time_us: u32,
         /// The seed
@@ -134,7 +134,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// The prediction beside a measured herd on this machine
+    /// Print the prediction beside a measured herd on this machine
     Validate(Herd),
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct Herd {
     /// Threads
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) threads: u32,
-    /// What making an M costs in µs
+    /// What making an M costs, in µs
     #[arg(long, default_value_t = 20)]
     pub(crate) cost_us: u32,
     /// Callbacks that return at once

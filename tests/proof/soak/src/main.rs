@@ -13,19 +13,19 @@ use std::time::{Duration, Instant};
 #[derive(Parser)]
 #[command(name = "soak")]
 struct Args {
-    /// How long, unless --entries or --acts says otherwise.
+    /// How long it runs, unless --entries or --acts is given.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// The plan's seed; a number of the moment without it. It is printed.
+    /// The plan's seed. Without it another one each time; it is printed.
     #[arg(long)]
     seed: Option<u64>,
-    /// Until there were so many entries.
+    /// Run until there have been this many entries.
     #[arg(long)]
     entries: Option<u64>,
-    /// So many acts.
+    /// Run this many acts.
     #[arg(long)]
     acts: Option<u64>,
-    /// Begin with so many threads that enter once and exit.
+    /// Begin with this many threads that enter once and exit.
     #[arg(long, default_value_t = 0)]
     fresh_threads: u64,
     /// Also what happens at the edges: starts and closes by several threads, forks, leaked guards,

@@ -23,6 +23,19 @@ pub(super) fn text(members: &BTreeMap<String, String>, port: &str) -> Result<Str
     ))
 }
 
+/// The README for a copy: that of the project, which is about more than there is here.
+pub(super) fn readme(readme: &str, port: &str) -> String {
+    let verbs = match port {
+        "bare-metal" => "The copy has none of its commands",
+        _ => "Of its commands the copy has `cargo xtask install` and `cargo xtask uninstall`",
+    };
+    format!(
+        "> This is a vendored copy: [VENDORED.md](VENDORED.md) says how to build and use it. What follows is the\n\
+         > README of the whole project. {verbs}.\n\
+         > It has no `tests/` (so the picture is missing), and one port.\n\n{readme}"
+    )
+}
+
 const HOSTED: &str = "
 ## Build it here
 
@@ -35,7 +48,8 @@ cargo build --release --offline
 ## Use it from C
 
 As from extram's own sources, `cargo xtask install` puts the header, the libraries, the manual page and what
-pkg-config and CMake read below a prefix, and `cargo xtask uninstall` removes them; `--help` has more.
+pkg-config and CMake read below a prefix, and `cargo xtask uninstall` removes them; `--help` has more. It needs a
+C compiler with `objcopy` and `ar` (binutils); `pkg-config` is for the program that uses the library.
 
 ```sh
 cargo xtask install --prefix \"$PWD/installed\"

@@ -83,7 +83,9 @@ pub fn new_port(args: &Args) -> Result<()> {
         std::fs::write(root.join(file), text).with_context(|| file.to_owned())?;
         println!("changed: {file}");
     }
-    println!("cargo test -p extram-port-{name} says what there is to do; ports/README.md how");
+    println!(
+        "cargo test -p extram-port-{name} says what there is to do; ports/README.md says how, and how to undo this"
+    );
     Ok(())
 }
 
