@@ -27,7 +27,7 @@ void extram_freertos_keep_ms(void);
 void extram_freertos_exit(void);
 
 /* At the end of a handler in which anything of extram was called: if that has woken a task of higher
- * priority, it runs next. Without it that task runs after the next tick at the latest. */
+ * priority, it runs next. Without it that task runs at the next tick. */
 void extram_freertos_handler_ends(void);
 
 /* For the kernel, where tasks are deleted by others:

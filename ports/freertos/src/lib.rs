@@ -61,7 +61,7 @@ pub extern "C" fn exit() {
 }
 
 /// At the end of a handler in which anything of extram was called: if that has woken a task of higher priority,
-/// it runs next. Without it that task runs after the next tick at the latest.
+/// it runs next. Without it that task runs at the next tick.
 pub fn handler_ends() {
     // SAFETY: asks the kernel for a switch, which a handler may do.
     unsafe { kernel::extram_freertos_handler_ends() }

@@ -1,14 +1,15 @@
 //! Handlers that enter, that find no M, and that wake.
 
 use super::{Ledger, LedgerPool, MS, POOL, all_spare};
-use crate::device::{every_interrupt, until};
+use crate::device::{SILENT, every_interrupt, until};
 use crate::kernel;
 use crate::report::Report;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use extram_core::sync::AtomicU32 as Word;
 use extram_core::{EnterError, Pool, Port as _, Slots, raw};
-use extram_port_freertos::Port;
+use extram_port_bare_metal::System as _;
+use extram_port_freertos::{FreeRtos, Port};
 
 /// Entries from the handler; of those while its task was inside; and those that found no M.
 static ENTRIES: AtomicU32 = AtomicU32::new(0);
@@ -115,19 +116,41 @@ pub(super) fn run(report: &mut Report) {
 
     let task = kernel::task(is_woken, 0, 3);
     let mut late = 0;
-    let good = !task.is_null()
+    let mut good = !task.is_null()
         && every_interrupt(500, wakes, || {
             // The task that was woken has run before this one, which was interrupted, goes on.
             let woken = WORD.load(SeqCst);
             late += u32::from(RAN.load(SeqCst) < woken as usize);
         });
-    let ran = RAN.load(SeqCst);
-    WORD.store(END, SeqCst);
-    Port::wake(&raw const WORD, 1);
+    good &= late == 0 && RAN.load(SeqCst) >= 500;
     report.case(
-        good && late == 0 && ran >= 500 && RAN.load(SeqCst) == END as usize,
+        good,
         format_args!(
             "a task of higher priority that a handler wakes runs as soon as that ends; {late} times later"
         ),
+    );
+
+    SILENT.store(true, SeqCst);
+    // Whether this task saw that the other one had not run, and for how many ticks.
+    let (mut seen, mut ticks) = (false, 0);
+    let begin = RAN.load(SeqCst);
+    good = every_interrupt(100, wakes, || {
+        let (woken, at) = (WORD.load(SeqCst), FreeRtos::ticks());
+        loop {
+            // Before the look: a tick that comes in between lets the other one run.
+            let now = FreeRtos::ticks();
+            if RAN.load(SeqCst) >= woken as usize {
+                break;
+            }
+            (seen, ticks) = (true, ticks.max(now - at));
+        }
+    });
+    SILENT.store(false, SeqCst);
+    good &= seen && ticks == 0 && RAN.load(SeqCst) > begin;
+    WORD.store(END, SeqCst);
+    Port::wake(&raw const WORD, 1);
+    report.case(
+        good && RAN.load(SeqCst) == END as usize,
+        format_args!("if the handler does not say that it ends, that task runs at the next tick"),
     );
 }
