@@ -26,7 +26,7 @@ pub struct Block {
 const _: () = assert!(align_of::<Block>() >= 16);
 
 impl Block {
-    /// The block of a thread that has stored nothing.
+    /// The block of a thread that has stored nothing: all zero, for who has it from memory that is.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Block {
@@ -75,5 +75,20 @@ impl Block {
     pub(crate) fn stack(&self) -> Option<Range<usize>> {
         let stack = self.stack_low.load(Ordering::Relaxed)..self.stack_high.load(Ordering::Relaxed);
         (!stack.is_empty()).then_some(stack)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_block_is_all_zero() {
+        let block = Block::new();
+        assert_eq!((block.number(), block.is_exiting(), block.stack()), (0, false, None));
+        let size = core::mem::offset_of!(Block, exiting) + size_of::<AtomicBool>();
+        // SAFETY: the block's own first bytes, none of which is padding.
+        let bytes = unsafe { core::slice::from_raw_parts(core::ptr::from_ref(&block).cast::<u8>(), size) };
+        assert!(bytes.iter().all(|&byte| byte == 0));
     }
 }

@@ -88,7 +88,7 @@ unsafe impl<S: System> Port for BareMetal<S> {
     const HAS_EXIT_HOOK: bool = S::EXITS;
 
     fn exit_hook(local: &'static Local) -> bool {
-        S::EXITS && local.is_open() && !S::block().is_exiting()
+        S::EXITS && S::exits() && local.is_open() && !S::block().is_exiting()
     }
 
     #[inline]
@@ -97,7 +97,7 @@ unsafe impl<S: System> Port for BareMetal<S> {
     }
 
     fn thread_id() -> u64 {
-        u64::from(S::block().number())
+        S::number()
     }
 
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
@@ -109,7 +109,7 @@ unsafe impl<S: System> Port for BareMetal<S> {
     }
 
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
-        S::block().stack().filter(|stack| stack.contains(&sp))
+        S::stack().filter(|stack| stack.contains(&sp))
     }
 
     fn stack_bounds_in_signal(sp: usize) -> Option<Range<usize>> {

@@ -1,6 +1,7 @@
 //! The seam: what a board or a kernel supplies.
 
 use crate::Block;
+use core::ops::Range;
 use extram_core::Refused;
 use extram_core::sync::AtomicU32;
 
@@ -20,8 +21,8 @@ use extram_core::sync::AtomicU32;
 ///   handlers, and returns the same block for as long as the thread lives.
 /// - **Fresh block.** A block that was another thread's is [reset](Block::reset) before it becomes
 ///   a new one's.
-/// - **Exit.** If [`EXITS`](System::EXITS) is true, every thread calls [`Block::exit`] on its own
-///   block when it ends.
+/// - **Exit.** If [`EXITS`](System::EXITS) is true, every thread to which [`exits`](System::exits) said
+///   so calls [`Block::exit`] on its own block when it ends.
 /// - **Wake.** [`wake`](System::wake) does not access the memory behind its pointer.
 /// - **Handler.** [`in_handler`](System::in_handler) is `true` in interrupt handlers. Its default can
 ///   tell that on Cortex-M alone. Whoever lets handlers on another machine call anything of a pool but
@@ -33,8 +34,25 @@ pub unsafe trait System: Send + Sync + Sized + 'static {
     /// Threads end by calling [`Block::exit`], so an M may stay with its thread between calls.
     const EXITS: bool;
 
+    /// Whether the calling thread calls [`Block::exit`] when it ends, or never ends. `false` for a thread
+    /// that may just vanish: its Ms go back at the end of each call. Asked where
+    /// [`EXITS`](System::EXITS) is true, and not by handlers.
+    fn exits() -> bool {
+        true
+    }
+
     /// The calling thread's block.
     fn block() -> &'static Block;
+
+    /// The calling thread's number, as debuggers show it. The default is the one in its block.
+    fn number() -> u64 {
+        Self::block().number().into()
+    }
+
+    /// The calling thread's stack, or none if nobody knows. The default is the one in its block.
+    fn stack() -> Option<Range<usize>> {
+        Self::block().stack()
+    }
 
     /// Ticks per second. While it is 0 no pool starts.
     fn frequency() -> u32;

@@ -18,7 +18,7 @@ pub(super) struct Board {
     pub(super) example: Option<&'static str>,
 }
 
-const BOARD: Board =
+pub(super) const BOARD: Board =
     Board { triple: "", package: "", machine: &[], rustflags: &[], counts: None, example: None };
 
 /// No window, no console; the program's own output and its exit code come by semihosting.

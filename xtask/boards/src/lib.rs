@@ -8,6 +8,7 @@
 mod board;
 mod choices;
 mod decode;
+pub mod freertos;
 pub mod size;
 mod verdict;
 
@@ -91,19 +92,24 @@ struct Build<'a> {
     package: &'a str,
     profile: &'a str,
     features: &'a [&'a str],
+    /// A directory that the build is told of.
+    env: Option<(&'a str, &'a Path)>,
 }
 
 impl<'a> Build<'a> {
     fn of(package: &'a str) -> Self {
-        Build { package, profile: "release", features: &[] }
+        Build { package, profile: "release", features: &[], env: None }
     }
 }
 
 /// Builds a program and returns where it is.
 fn build(toolchain: &Toolchain, board: &Board, what: &Build<'_>) -> Result<PathBuf> {
     let target_dir = workspace().join(TARGET_DIR);
-    toolchain
-        .cargo("build", board.rustflags)
+    let mut command = toolchain.cargo("build", board.rustflags);
+    if let Some((name, directory)) = what.env {
+        command = command.env(name, directory);
+    }
+    command
         .args(["--profile", what.profile, "--package", what.package])
         .args(what.features.iter().flat_map(|feature| ["--features", feature]))
         .arg("--target-dir")

@@ -56,6 +56,9 @@ pub(crate) struct Args {
     /// Instructions of the hot paths and a herd's figures against blessed ones.
     #[arg(long)]
     counts: bool,
+    /// The conformance suite and FreeRTOS' own cases on FreeRTOS, for two processors.
+    #[arg(long)]
+    freertos: bool,
     /// The smallest program on bare metal against its budget.
     #[arg(long)]
     size: bool,
@@ -126,6 +129,8 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         lane("size", args.size || args.quick, |_| boards::size::lane()),
         board!("cortex-m3", "thumbv7m-none-eabi"),
         board!("cortex-m0", "thumbv6m-none-eabi"),
+        lane("freertos-cortex-m3", args.freertos, |_| boards::freertos::lane("thumbv7m-none-eabi")),
+        lane("freertos-riscv32", args.freertos, |_| boards::freertos::lane("riscv32imac-unknown-none-elf")),
         lane("asan", sanitizers.asan, |_| sanitizers::address()),
         lane("tsan", sanitizers.tsan, |_| sanitizers::thread()),
         lane("loom", models.loom, |_| models::loom()),
@@ -211,6 +216,7 @@ mod tests {
         }
         assert_eq!(names(&[]), ["host"]);
         assert_eq!(names(&["--quick"]), ["quick", "size"]);
+        assert_eq!(names(&["--freertos"]), ["freertos-cortex-m3", "freertos-riscv32"]);
         assert_eq!(names(&["--target", "thumbv7m-none-eabi", "--lint"]), ["lint", "cortex-m3"]);
         let all = names(&["--all"]);
         assert!(all.len() > 20 && all.contains(&"host".to_owned()), "{all:?}");

@@ -54,6 +54,8 @@ const NEEDS: &[Need] = &[
             "lld",
             // llvm-objcopy and llvm-ar, which take every processor.
             "llvm",
+            // For FreeRTOS, which is C.
+            "clang",
             "qemu-system-arm",
             "qemu-system-misc",
         ],

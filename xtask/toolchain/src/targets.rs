@@ -72,7 +72,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         triple: "thumbv7m-none-eabi",
         emulator: Some("qemu-system-arm"),
-        machine: "mps2-an385: Cortex-M3, interrupts as threads",
+        machine: "mps2-an385: Cortex-M3, interrupts as threads; under FreeRTOS",
         ..BARE
     },
     Target {
@@ -84,7 +84,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         triple: "riscv32imac-unknown-none-elf",
         emulator: Some("qemu-system-riscv32"),
-        machine: "virt: 4 harts at once",
+        machine: "virt: 4 harts at once; one under FreeRTOS",
         ..BARE
     },
     Target {

@@ -1,0 +1,3 @@
+/* The kernel includes it, and uses nothing of it. */
+#pragma once
+#include <stddef.h>
