@@ -8,6 +8,7 @@
 mod board;
 mod choices;
 mod decode;
+pub mod lua;
 pub mod size;
 mod verdict;
 

@@ -1,4 +1,5 @@
-//! The lane `--runtimes`: wasmi, QuickJS and CPython, lent to threads that C has made.
+//! The lane `--runtimes`: wasmi, QuickJS and CPython, lent to threads that C has made; Lua on a
+//! board.
 //!
 //! They take a minute or two to build, so they are a workspace of their own, and nobody else builds them. What
 //! an example lacks here, it says itself: its test is ignored, with the reason.
@@ -21,6 +22,7 @@ pub(crate) fn lane() -> Result<Summary> {
     };
     let mut summary =
         cargo_test(&workspace(&["test", "--release", "--workspace", "--tests", "--no-fail-fast"]))?;
+    summary += boards::lua::check()?;
     // As the tests were built, so that nothing is compiled twice but the examples themselves.
     let clippy = workspace(&["clippy", "--release", "--workspace", "--all-targets"]);
     summary += Summary::of("clippy, real runtimes", clippy.args(["--", "-D", "warnings"]).run());

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// C and C++ programs against the installed C face.
     #[arg(long)]
     embed: bool,
-    /// Runtimes of others, lent to threads that C has made: wasmi, QuickJS, CPython.
+    /// Runtimes of others, lent to threads that C has made: wasmi, QuickJS, CPython; Lua on a board.
     #[arg(long)]
     runtimes: bool,
     /// Half a minute of everything at random.
