@@ -17,7 +17,9 @@ mod python {
         let python = Python::start().expect("Python starts");
         let crowd = Load { name: "", threads: 6, at_once: 6, calls: 40, rounds: 50 };
         let passing = Load { threads: 100, at_once: 4, calls: 2, ..crowd };
-        for load in [crowd, passing] {
+        // Long enough for the calls of several threads to overlap.
+        let long = Load { calls: 2, rounds: 10_000, ..crowd };
+        for load in [crowd, passing, long] {
             for way in WAYS {
                 let figures = way.figures(&load).unwrap_or_else(|wrong| panic!("{load:?}: {wrong}"));
                 let made = figures.census.made();

@@ -8,7 +8,9 @@ use extram_example_threads::{Load, processors};
 fn every_call_is_right_in_every_way() {
     let crowd = Load { name: "", threads: 24, at_once: 24, calls: 40, rounds: 20 };
     let passing = Load { threads: 200, at_once: 6, calls: 2, ..crowd };
-    for load in [crowd, passing] {
+    // Long enough for the calls of several threads to overlap.
+    let long = Load { calls: 2, rounds: 10_000, ..crowd };
+    for load in [crowd, passing, long] {
         for way in WAYS {
             let figures = way.figures(&load).unwrap_or_else(|wrong| panic!("{load:?}: {wrong}"));
             let made = figures.census.made();
