@@ -19,6 +19,8 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(python)");
     let Some((folder, name)) = candidates().into_iter().find_map(ask) else {
         println!("cargo::warning=no CPython 3.12 or later with a shared library (EXTRAM_PYTHON names one)");
+        // Looked for again the next time: there is no such file.
+        println!("cargo::rerun-if-changed=no-python");
         return;
     };
     println!("cargo::rustc-link-search=native={folder}");

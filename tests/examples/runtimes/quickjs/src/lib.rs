@@ -65,9 +65,9 @@ pub const WAYS: &[Way] = &[
 /// Threads that outnumber the processors; that come and go; as many as there are processors.
 pub fn loads() -> [Load; 3] {
     [
-        Load { name: "a crowd", threads: 64, at_once: 64, calls: 500, rounds: 300 },
-        Load { name: "come and go", threads: 1000, at_once: 16, calls: 10, rounds: 300 },
-        Load { name: "few", threads: processors(), at_once: processors(), calls: 50_000, rounds: 10 },
+        Load { name: "a crowd", threads: 64, at_once: 64, calls: 200, rounds: 300 },
+        Load { name: "come and go", threads: 500, at_once: 16, calls: 10, rounds: 300 },
+        Load { name: "few", threads: processors(), at_once: processors(), calls: 20_000, rounds: 10 },
     ]
 }
 

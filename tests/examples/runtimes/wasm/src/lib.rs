@@ -75,7 +75,7 @@ pub const WAYS: &[Way] = &[
 pub fn loads() -> [Load; 3] {
     [
         Load { name: "a crowd", threads: 64, at_once: 64, calls: 500, rounds: 2000 },
-        Load { name: "come and go", threads: 4000, at_once: 16, calls: 2, rounds: 2000 },
+        Load { name: "come and go", threads: 2000, at_once: 16, calls: 2, rounds: 2000 },
         Load { name: "few", threads: processors(), at_once: processors(), calls: 100_000, rounds: 50 },
     ]
 }
