@@ -7,6 +7,7 @@
 //! | [`contexts`] | contexts that are not `Send`, that want `&mut`, that can break |
 //! | [`places`] | a pool in a structure, in a plug-in, in an async program, on a microcontroller |
 //! | [`running`] | memory, failures, and what a running pool tells |
+//! | [`runtimes`] | figures of wasmi, QuickJS, CPython and Lua on a board, beside their users' usual ways |
 //! | [`functions`] | each function once, with an example |
 //! | [`guarantees`] | which function does what in which context |
 //! | [`names`] | coming from cgo's extra M, JNI, Python's `PyGILState` or OCaml's `caml_c_thread_register` |
@@ -64,6 +65,9 @@ pub mod places {}
 
 #[doc = include_str!("guide/running.md")]
 pub mod running {}
+
+#[doc = include_str!("guide/runtimes.md")]
+pub mod runtimes {}
 
 #[doc = include_str!("guide/functions.md")]
 pub mod functions {}

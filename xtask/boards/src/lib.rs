@@ -9,6 +9,7 @@ mod board;
 mod choices;
 mod decode;
 pub mod freertos;
+pub mod lua;
 pub mod size;
 mod verdict;
 

@@ -24,6 +24,10 @@ pub(super) fn read() -> Summary {
     summary += Summary::of("rustfmt", cargo(&["fmt", "--all", "--check"]).run());
     let bare = ["fmt", "--all", "--check", "--manifest-path", "tests/proof/boards/Cargo.toml"];
     summary += Summary::of("rustfmt, bare metal", cargo(&bare).run());
+    let runtimes = ["fmt", "--all", "--check", "--manifest-path", "tests/examples/runtimes/Cargo.toml"];
+    summary += Summary::of("rustfmt, real runtimes", cargo(&runtimes).run());
+    let lua = ["fmt", "--check", "--manifest-path", "tests/examples/runtimes/lua-cortex-m/Cargo.toml"];
+    summary += Summary::of("rustfmt, Lua on a board", cargo(&lua).run());
     let root = workspace();
     summary += Summary::of("every edge has a test or a reason", edges::check(root));
     summary += Summary::of("every cited invariant is defined once", sources::invariants(root));

@@ -4,6 +4,7 @@ mod counts;
 mod fuzz;
 mod interpreters;
 mod lint;
+mod runtimes;
 mod sanitizers;
 mod soak;
 mod test;

@@ -5,7 +5,7 @@
 //! a lane that cannot run here says why and counts as skipped, which `--require` turns into a
 //! failure.
 
-use crate::{counts, fuzz, interpreters, lint, sanitizers, soak, tiers, windows};
+use crate::{counts, fuzz, interpreters, lint, runtimes, sanitizers, soak, tiers, windows};
 use anyhow::{Result, bail, ensure};
 use clap::Args as ClapArgs;
 use judge::{Lane, Summary, cargo_test};
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// C and C++ programs against the installed C face.
     #[arg(long)]
     embed: bool,
+    /// Runtimes of others, lent to threads that C has made: wasmi, QuickJS, CPython; Lua on a board.
+    #[arg(long)]
+    runtimes: bool,
     /// Half a minute of everything at random.
     #[arg(long)]
     soak: bool,
@@ -136,6 +139,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         lane("loom", models.loom, |_| models::loom()),
         lane("shuttle", models.shuttle, |_| models::shuttle()),
         lane("model", models.model, |_| models::model()),
+        lane("runtimes", args.runtimes, |_| runtimes::lane()),
         lane("package", args.package, |_| package::lane()),
         board!("riscv32", "riscv32imac-unknown-none-elf"),
         board!("riscv64", "riscv64gc-unknown-none-elf"),
@@ -210,7 +214,7 @@ mod tests {
     fn each_option_has_its_lane_and_none_is_the_host() {
         for name in [
             "lint", "embed", "soak", "simulate", "size", "asan", "tsan", "loom", "shuttle", "model",
-            "package", "valgrind", "miri", "fuzz", "counts",
+            "package", "runtimes", "valgrind", "miri", "fuzz", "counts",
         ] {
             assert_eq!(names(&[&format!("--{name}")]), [name]);
         }

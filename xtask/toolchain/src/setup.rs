@@ -20,6 +20,7 @@ enum Lane {
     FreeBsdArm,
     Sanitizers,
     Windows,
+    Runtimes,
 }
 
 const NEEDS: &[Need] = &[
@@ -82,6 +83,11 @@ const NEEDS: &[Need] = &[
     },
     // To boot one, where a base is given.
     Need { lane: Lane::FreeBsdArm, packages: &["qemu-system-arm", "qemu-efi-aarch64"] },
+    // A CPython of 3.12 or later is what this gets from Debian 13 on. Lua is compiled in C for a board.
+    Need {
+        lane: Lane::Runtimes,
+        packages: &["libpython3-dev", "gcc-arm-none-eabi", "picolibc-arm-none-eabi", "qemu-system-arm"],
+    },
     Need {
         lane: Lane::Sanitizers,
         packages: &[
