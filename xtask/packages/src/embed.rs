@@ -234,7 +234,7 @@ impl Installed {
             Summary::of("60 plug-ins in one program", build().and_then(|all| all.loaded("cc", &self.prefix)));
         let what = "60 plug-ins in one Python";
         summary += match which("python3") {
-            Some(_) => Summary::of(what, build().and_then(|all| all.from_python())),
+            Some(_) => Summary::of(what, build().and_then(|all| all.by_python())),
             None => Summary::skipped(what, "no python3"),
         };
         summary

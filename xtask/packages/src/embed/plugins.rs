@@ -40,7 +40,7 @@ impl Plugins {
     }
 
     /// Loaded by Python.
-    pub(super) fn from_python(&self) -> Result<()> {
+    pub(super) fn by_python(&self) -> Result<()> {
         self.by(Command::new("python3").arg(source("plugins.py")))
     }
 
