@@ -34,7 +34,8 @@ fn duration(ticks: u64, frequency: u32) -> Duration {
 
 /// A counter of 32 bits or fewer that wraps, made one that does not: what
 /// [`System::ticks`] is to return. It counts on when it finds that the counter has gone back, so it is to be
-/// asked at least once in each period: by the handler of the counter's own interrupt, say.
+/// asked again before a whole period has passed: by handlers that come twice in each, say. Once is not enough:
+/// the counter may then be where it was, or further.
 ///
 /// For one core, whose handlers may ask for it wherever they come.
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 //! Cortex-M: a word per core in place of a thread pointer, WFE and SEV, SysTick.
 
 use crate::Block;
-use crate::Widened;
 use core::arch::asm;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// The word that takes the place of a thread pointer, which these processors lack. One per core, in
 /// a `static`.
@@ -75,7 +74,7 @@ pub fn masked<T>(f: impl FnOnce() -> T) -> T {
 #[derive(Debug)]
 pub struct SysTickClock {
     reload: u32,
-    widened: Widened,
+    wraps: AtomicU32,
 }
 
 const SYST_CSR: *mut u32 = 0xe000_e010 as *mut u32;
@@ -86,7 +85,7 @@ impl SysTickClock {
     /// A clock with an interrupt every `period` ticks of the processor's clock, 2^24 at most.
     pub const fn new(period: u32) -> Self {
         assert!(period >= 2 && period <= 1 << 24);
-        SysTickClock { reload: period - 1, widened: Widened::new() }
+        SysTickClock { reload: period - 1, wraps: AtomicU32::new(0) }
     }
 
     /// Starts it, with its interrupt.
@@ -95,6 +94,7 @@ impl SysTickClock {
         // has; this clock is its only user.
         unsafe {
             SYST_RVR.write_volatile(self.reload);
+            // Clears its flag, too.
             SYST_CVR.write_volatile(0);
             // The processor's clock, interrupt, enable.
             SYST_CSR.write_volatile(0b111);
@@ -112,10 +112,31 @@ impl SysTickClock {
     /// From handlers of every priority, too, but not from one that `PRIMASK` does not keep off.
     pub fn ticks(&self) -> u64 {
         masked(|| {
-            // SAFETY: reading it changes nothing but a flag that nobody uses.
-            let left = unsafe { SYST_CVR.read_volatile() };
+            let mut wrapped = has_wrapped();
+            let mut left = left();
+            // In between, or the count is of before.
+            if has_wrapped() {
+                (wrapped, left) = (true, self::left());
+            }
+            // Relaxed, both: of one core, and nothing interrupts.
+            let wraps = self.wraps.load(Ordering::Relaxed).wrapping_add(wrapped.into());
+            self.wraps.store(wraps, Ordering::Relaxed);
             // It counts down.
-            self.widened.count_on(u64::from(self.reload) + 1, self.reload - left.min(self.reload))
+            let now = self.reload - left.min(self.reload);
+            u64::from(wraps) * (u64::from(self.reload) + 1) + u64::from(now)
         })
     }
+}
+
+/// Whether the system timer has wrapped since this was asked last: its `COUNTFLAG`, which goes when it is read.
+/// What it counts to would not tell: who asks once in each period may find the same, or more.
+fn has_wrapped() -> bool {
+    // SAFETY: of the clock's own timer; what reading it changes is for the clock alone.
+    unsafe { SYST_CSR.read_volatile() & 1 << 16 != 0 }
+}
+
+/// What the system timer has left to count.
+fn left() -> u32 {
+    // SAFETY: reading it changes nothing.
+    unsafe { SYST_CVR.read_volatile() }
 }
