@@ -2,8 +2,11 @@
 //! without defmt, and, where there is no compare-exchange, with each implementation that a program may
 //! choose for it (`portable-atomic`'s, of which the core asks only that there is one).
 
+use anyhow::{Result, ensure};
 use judge::Summary;
 use std::path::Path;
+use std::time::Duration;
+use toolchain::command::Ended;
 use toolchain::for_target;
 use toolchain::workspace;
 
@@ -49,8 +52,48 @@ pub(crate) fn compiled(board: &str) -> Summary {
                 summary += Summary::of(&format!("{triple}: {what}, {with} defmt: it compiles"), check.run());
             }
         }
+        if *triple == board {
+            summary += Summary::of(&format!("{triple}: a pool without a port is refused"), refused(&toolchain));
+        }
     }
     summary
+}
+
+/// A program that leaves the choice of the port to the facade, which has none for such a target.
+const NO_PORT: &str = "#![no_std]
+pub struct Nothing;
+impl extram::Runtime for Nothing {
+    type Context = ();
+    type Error = ();
+    fn new_context(&self) -> Result<(), ()> {
+        Ok(())
+    }
+}
+static SLOTS: extram::Slots<Nothing, 1> = extram::Slots::new();
+pub static POOL: extram::Pool<Nothing> = extram::Pool::with_slots(Nothing, &SLOTS);
+";
+
+/// The compiler says in one sentence what is missing and what to do.
+fn refused(toolchain: &toolchain::Toolchain) -> Result<()> {
+    let folder = workspace().join(super::TARGET_DIR).join("no-port");
+    std::fs::create_dir_all(&folder)?;
+    let manifest = format!(
+        "[package]\nname = \"no-port\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n\
+         [dependencies]\nextram = {{ path = '{}', default-features = false }}\n[workspace]\n",
+        workspace().join("crates/extram").display()
+    );
+    std::fs::write(folder.join("Cargo.toml"), manifest)?;
+    std::fs::write(folder.join("lib.rs"), NO_PORT)?;
+    // As it was resolved here, where there is no network.
+    std::fs::copy(workspace().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    let check = toolchain.cargo("check", &[]).dir(&folder).arg("--target-dir").arg(folder.join("target"));
+    let mut said = Vec::new();
+    let ended = check.stream(Duration::from_secs(300), |_, chunk| said.extend_from_slice(chunk))?;
+    let said = String::from_utf8_lossy(&said);
+    let failed = matches!(ended, Ended::Exited(status) if !status.success());
+    let clear = ["ThisTargetHasNoPort` is not a port of extram's", "name one: `Pool<MyRuntime, MyPort>`"];
+    ensure!(failed && clear.iter().all(|sentence| said.contains(sentence)), "{ended:?}: {said}");
+    Ok(())
 }
 
 #[cfg(test)]
