@@ -161,10 +161,14 @@ impl Said {
 }
 
 /// What the calling thread has counted, for a child that it may fork meanwhile: there the count is its
-/// own alone. In a word of the thread's block, where there is one ([`seat`]), else in one of the language's.
+/// own alone. In a word of the thread's block, where there is one ([`seat`]). Elsewhere nothing is known of it,
+/// so in a child all calls stay counted, and a pool with one cannot be freed there; a word of the language's
+/// would have to be made, which is nothing for handlers.
 ///
 /// Sixteen numbers of four bits, each for a sixteenth of all counts. One word, so that a handler finds and
-/// leaves it whole; and a number that has reached the end of its bits stays there.
+/// leaves it whole; and a number that has reached the end of its bits stays there. Too many may stay counted
+/// in a child, then, or if two pools have the same number, or a handler forks beside the change of a count: such
+/// a pool stays busy there.
 mod own {
     use super::AtomicUsize;
     use crate::seat;
@@ -182,7 +186,8 @@ mod own {
     }
 
     pub(super) fn more(count: &AtomicUsize) {
-        seat::with_counted(|word| {
+        seat::with(|words, _| {
+            let word = words.counted();
             if number(word.get(), count) < MOST {
                 word.set(word.get() + (1 << place(count)));
             }
@@ -190,7 +195,8 @@ mod own {
     }
 
     pub(super) fn less(count: &AtomicUsize) {
-        seat::with_counted(|word| {
+        seat::with(|words, _| {
+            let word = words.counted();
             if !matches!(number(word.get(), count), 0 | MOST) {
                 word.set(word.get() - (1 << place(count)));
             }
@@ -200,7 +206,7 @@ mod own {
     /// How many of this count are the calling thread's, or more.
     #[cfg(all(feature = "std", any(unix, test)))]
     pub(super) fn at_most(count: &AtomicUsize) -> usize {
-        seat::with_counted(|word| number(word.get(), count)).unwrap_or(MOST)
+        seat::with(|words, _| number(words.counted().get(), count)).unwrap_or(usize::MAX)
     }
 }
 

@@ -64,24 +64,12 @@ pub(crate) fn with<T>(f: impl FnOnce(&Words, usize) -> T) -> Option<T> {
     None
 }
 
-#[cfg(feature = "std")]
-std::thread_local! {
-    /// What the thread has counted ([`crate::note`]), where there is no block.
-    static COUNTED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Runs `f` with the word for what the calling thread has counted; `None` where a thread has none (there is
-/// no fork, or its storage is gone).
-pub(crate) fn with_counted<T>(f: impl Fn(&Cell<usize>) -> T) -> Option<T> {
-    let in_block = with(|words, _| f(&words.counted));
-    #[cfg(feature = "std")]
-    if !extram_elf_tls::AVAILABLE {
-        return COUNTED.try_with(f).ok();
-    }
-    in_block
-}
-
 impl Words {
+    /// What the thread has counted ([`crate::note`]).
+    pub(crate) fn counted(&self) -> &Cell<usize> {
+        &self.counted
+    }
+
     /// The thread's note, if it has been looked for.
     #[inline(always)]
     pub(crate) fn note(&self) -> Option<&'static Note> {

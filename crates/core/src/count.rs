@@ -19,6 +19,11 @@ static_assertions::const_assert!(MAX_VALUE < COUNT / 2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Era(u32);
 
+impl Era {
+    /// Of who has not come yet.
+    pub(crate) const NONE: Era = Era(u32::MAX);
+}
+
 /// A process, by how many forks it is away from the first one.
 #[derive(Clone, Copy)]
 pub(crate) struct Here(usize);

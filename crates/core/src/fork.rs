@@ -6,7 +6,8 @@
 //! `hold`, and by its thread-local value ([`Own::Taking`]) while the token cannot tell. A handler may fork
 //! between any two of its steps: what it counts then, claims or gives names the era in which it began
 //! ([`crate::count`]), and it looks again if that is over. If it waits, or is about to, or is refused, it is a
-//! guest of the child's, too ([`Guest::come_along`]). Two things are not told apart, and then an M is
+//! guest of the child's, too ([`Guest::come_along`]), unless its thread-local value could not say so: there was
+//! no memory for it, or the thread has a bound M that `close` had revoked and `reopen` gave back meanwhile. Two things are not told apart, and then an M is
 //! kept that nobody will bring back (`close` in that child says Busy): the thread forks in `observe`, or in
 //! a handler while it takes an M, at the very moment at which another thread is between the list and
 //! `hold`.

@@ -12,6 +12,8 @@ use crate::{M, Pool, Runtime};
 /// The thread is about to take an M.
 const TAKING: usize = 1;
 
+const _: () = assert!(align_of::<usize>() > (TAKING | PLAINLY), "an M and a guest have words");
+
 /// In a value that is an M: it is bound the plain way. So the thread knows it before it has looked at
 /// the M.
 const PLAINLY: usize = 2;

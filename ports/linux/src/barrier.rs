@@ -114,10 +114,10 @@ fn processors() -> Option<Processors> {
         if !known {
             return None;
         }
-        if before == Some(listed) {
+        if listed.all && before == Some(listed.sum) {
             return Some(all);
         }
-        before = Some(listed);
+        before = Some(listed.sum);
     }
     None
 }

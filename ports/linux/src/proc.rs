@@ -28,6 +28,17 @@ impl File {
     }
 }
 
+impl File {
+    /// How many directories there are in this one.
+    fn subdirectories(&self) -> Option<usize> {
+        let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: a place for the answer, which is written if there is one.
+        let known = unsafe { libc::fstat(self.0 as libc::c_int, stat.as_mut_ptr()) == 0 };
+        // SAFETY: as above. Each has a link to its parent, which has two of its own.
+        known.then(|| unsafe { stat.assume_init() }.st_nlink as usize).map(|links| links.saturating_sub(2))
+    }
+}
+
 impl Drop for File {
     fn drop(&mut self) {
         // SAFETY: opened by `open`, closed once.
@@ -53,24 +64,34 @@ pub(crate) fn mapping(address: usize) -> Option<Range<usize>> {
     }
 }
 
-/// The numbers of the process's threads, and something that two lists of the same threads have in common;
-/// `None` if they are not told.
+/// What is known of a list of threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Lists of the same threads have the same.
+    pub(crate) sum: u64,
+    /// Whether there were as many as the process had afterwards.
+    pub(crate) all: bool,
+}
+
+/// The numbers of the process's threads; `None` if they are not told.
 ///
-/// A thread that ends meanwhile shortens the list, and another one may be passed over. Of two lists in a row
-/// that are the same the first is whole: who has ended was on it, and is not on the second.
-pub(crate) fn threads(mut f: impl FnMut(libc::c_long)) -> Option<u64> {
+/// When a thread ends meanwhile, the kernel may pass another one over, or end the list. If it had listed the
+/// one that ended, that is not on the next list; if not, there are fewer on this one than the process has: so a
+/// list that is whole by its number, and the same as the one before, lacks nobody.
+pub(crate) fn threads(mut f: impl FnMut(libc::c_long)) -> Option<Listed> {
     let directory = File::open(c"/proc/self/task", libc::O_DIRECTORY)?;
     // Aligned as the kernel's entries are, though they are read a byte at a time.
     let mut buffer = [0u8; 1024];
-    let mut sum = 0;
+    let (mut sum, mut number_of) = (0, 0);
     loop {
         let count = directory.fill(libc::SYS_getdents64, &mut buffer)?;
         if count == 0 {
-            return (sum != 0).then_some(sum);
+            return Some(Listed { sum, all: directory.subdirectories()? == number_of });
         }
         for thread in entries(&buffer[..count]).filter_map(number) {
             // FNV-1a, by numbers.
             sum = (sum ^ thread as u64).wrapping_mul(0x0100_0000_01b3);
+            number_of += 1;
             f(thread);
         }
     }
@@ -80,19 +101,45 @@ pub(crate) fn threads(mut f: impl FnMut(libc::c_long)) -> Option<u64> {
 /// has been made without a /proc of its own they are not.
 pub(crate) fn is_ours() -> bool {
     let Some(file) = File::open(c"/proc/self/status", 0) else { return false };
-    let mut buffer = [0u8; 4096];
-    let mut filled = 0;
-    while let Some(count @ 1..) = file.fill(libc::SYS_read, &mut buffer[filled..]) {
-        filled += count;
+    let (mut buffer, mut lines) = ([0u8; 1024], StatusLines::default());
+    while let Some(count @ 1..) = file.fill(libc::SYS_read, &mut buffer) {
+        if let Some(numbers) = buffer[..count].iter().find_map(|&byte| lines.feed(byte)) {
+            return numbers == 1;
+        }
     }
-    numbers_of_process(&buffer[..filled]) == Some(1)
+    false
 }
 
-/// By how many numbers a process is known, from the one where /proc belongs to its own: `NSpid:` in
-/// /proc/self/status, since Linux 4.1.
-fn numbers_of_process(status: &[u8]) -> Option<usize> {
-    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
-    Some(line.split(|byte| byte.is_ascii_whitespace()).filter(|number| !number.is_empty()).count())
+/// Reads /proc/self/status a byte at a time, for the line `NSpid:`, which Linux 4.1 and later have: the numbers
+/// by which the process is known, from the namespace to which /proc belongs to its own.
+#[derive(Default)]
+struct StatusLines {
+    /// How much of the name the line has shown; `OTHER` if it is another one.
+    shown: usize,
+    numbers: usize,
+    in_number: bool,
+}
+
+const NAME: &[u8] = b"NSpid:";
+const OTHER: usize = usize::MAX;
+
+impl StatusLines {
+    /// How many numbers the line has, at its end.
+    fn feed(&mut self, byte: u8) -> Option<usize> {
+        if byte == b'\n' {
+            let line = core::mem::take(self);
+            return (line.shown == NAME.len()).then_some(line.numbers);
+        }
+        match NAME.get(self.shown) {
+            Some(&next) => self.shown = if byte == next { self.shown + 1 } else { OTHER },
+            None => {
+                let digit = byte.is_ascii_digit();
+                self.numbers += usize::from(digit && !self.in_number);
+                self.in_number = digit;
+            }
+        }
+        None
+    }
 }
 
 /// The names in what getdents64(2) has filled: 8 bytes, 8 bytes, the entry's length in 2, 1 byte, and
@@ -156,6 +203,20 @@ mod tests {
         assert_eq!(ranges.next(), Some(0x400000..0x40b000));
         assert_eq!(ranges.next(), Some(0x7ffd0000..0x7ffd2100));
         assert_eq!(ranges.next(), None);
+    }
+
+    #[test]
+    fn the_numbers_of_a_process_are_counted_once_their_line_has_ended() {
+        let read = |text: &str| {
+            let mut lines = StatusLines::default();
+            text.bytes().find_map(|byte| lines.feed(byte))
+        };
+        let before = std::format!("Name:\ta NSpid:\nGroups:\t{}\n", "1000 ".repeat(2000));
+        assert_eq!(read(&std::format!("{before}NStgid:\t1\nNSpid:\t4711\nNSpgid:\t1\t1\n")), Some(1));
+        assert_eq!(read(&std::format!("{before}NSpid:\t4711\t1\n")), Some(2));
+        assert_eq!(read(&std::format!("{before}NSpid:\t4711")), None);
+        assert_eq!(read(&before), None);
+        assert!(is_ours());
     }
 
     #[test]

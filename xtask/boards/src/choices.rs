@@ -53,7 +53,8 @@ pub(crate) fn compiled(board: &str) -> Summary {
             }
         }
         if *triple == board {
-            summary += Summary::of(&format!("{triple}: a pool without a port is refused"), refused(&toolchain));
+            summary +=
+                Summary::of(&format!("{triple}: a pool without a port is refused"), refused(&toolchain));
         }
     }
     summary

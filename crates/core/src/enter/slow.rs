@@ -7,7 +7,7 @@ use crate::list::{Guest, Taken, Waited};
 use crate::m::{LAST, Stage};
 use crate::own::{self, Own};
 use crate::port::Port;
-use crate::sync::{Ordering, fence};
+use crate::sync::{Ordering, compiler_fence, fence};
 use crate::{EnterError, Event, M, Pool, Runtime};
 use core::cell::Cell;
 use core::time::Duration;
@@ -45,6 +45,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.retired_of_mine();
         }
         let obtained = self.obtain(manner)?;
+        debug_assert!(!taking.own || guest.is_counted(), "a call that comes along is a guest");
         let m = obtained.m;
         if let Own::M { m: own, plain: true } = self.own()
             && !manner.handler
@@ -373,7 +374,13 @@ struct Taking<'a, R: Runtime, P: Port> {
 impl<'a, R: Runtime, P: Port> Taking<'a, R, P> {
     fn begin(pool: &'static Pool<R, P>, manner: &Manner<'_, R, P>, guest: &'a Guest<'static, P>) -> Self {
         let value = Own::Taking(core::ptr::from_ref(guest).cast());
-        let own = !manner.handler && P::tls_get(&pool.local).is_null() && pool.set_own(value);
+        let mut own = !manner.handler && P::tls_get(&pool.local).is_null() && pool.set_own(value);
+        // A handler may have forked when the guest had come, and the value did not say so.
+        while own && !guest.is_counted() {
+            let _ = pool.set_own(Own::Nothing);
+            guest.come();
+            own = pool.set_own(Own::Taking(core::ptr::from_ref(guest).cast()));
+        }
         Taking { pool, guest, own }
     }
 }
@@ -383,6 +390,8 @@ impl<R: Runtime, P: Port> Drop for Taking<'_, R, P> {
         // The guest is counted still.
         if self.own && own::is_taking(P::tls_get(&self.pool.local), self.guest) {
             let _ = self.pool.set_own(Own::Nothing);
+            // A handler that forks from now on leaves the guest as it is.
+            compiler_fence(Ordering::SeqCst);
         }
     }
 }

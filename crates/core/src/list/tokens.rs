@@ -8,7 +8,9 @@
 //!   the last one, or when any finds none. While it is set, and there is one token at most, somebody is on
 //!   the way: a thread that was woken and has not looked, or will be by a call that is about to be made; or
 //!   nobody sleeps, so everyone in the line looks. So a token that is added where there was none needs no
-//!   further wake-up: the same thread would be too late for the one and in time for the other.
+//!   further wake-up: the same thread would be too late for the one and in time for the other. Such a thread
+//!   takes the token, or the flag down, before it may go away. It may be one that does not get to run, so one
+//!   wake-up in [`A_FEW`] is made all the same.
 //! - **Reserved.** A thread that was woken for nothing, [`A_TURN`] after the first one to which that
 //!   happened since one was served, keeps newcomers off the next token, for a moment at most each: they
 //!   sleep by the clock then.
@@ -27,6 +29,9 @@ use core::time::Duration;
 /// For so long newcomers may overtake who sleeps.
 const A_TURN: Duration = Duration::from_millis(2);
 
+/// Of so many wake-ups for nothing but a thread on the way one is made.
+const A_FEW: u32 = 16;
+
 /// For so long one of them stands aside: a thread that is woken runs by then, unless the processors are
 /// busy with something else, and then an M is better used than kept for it.
 pub(crate) const A_STEP_ASIDE: Duration = Duration::from_micros(200);
@@ -42,6 +47,19 @@ pub(crate) struct Tokens {
     /// When a thread was woken for nothing, the first since one that slept was served: microseconds, the low
     /// 32 bits, of which the last is set; 0 for never.
     late: AtomicU32,
+    /// How many wake-ups have been left out.
+    left_out: AtomicU32,
+}
+
+/// What a thread in the line has done since it came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Been {
+    /// Nothing: it has just come.
+    Nowhere,
+    /// It has stepped aside, for one that did not come.
+    Aside,
+    /// It has slept, because there was no token.
+    Asleep,
 }
 
 /// What a thread in the line finds.
@@ -59,7 +77,7 @@ pub(crate) enum Look {
 impl Tokens {
     const_unless_loom! {
         pub(crate) fn new() -> Self {
-            Tokens { word: Count::new(), late: AtomicU32::new(0) }
+            Tokens { word: Count::new(), late: AtomicU32::new(0), left_out: AtomicU32::new(0) }
         }
     }
 
@@ -74,53 +92,62 @@ impl Tokens {
 
     pub(crate) fn begin_anew(&self) {
         self.word.begin_anew(0);
+        self.late.store(0, Ordering::Relaxed);
     }
 
     /// Adds `count`; how many threads are to be woken then, or `None` if the era is over. The last access.
     pub(crate) fn add(&self, count: u32, era: Era) -> Option<u32> {
+        let is_on_the_way = |now| now & ROUSED != 0 && now & NUMBER == 0;
+        // Relaxed, both: a hint, and a number that nothing depends on.
+        let insists = is_on_the_way(self.word().load(Ordering::Relaxed))
+            && self.left_out.fetch_add(1, Ordering::Relaxed) % A_FEW == A_FEW - 1;
         let mut wake = 0;
         // Release: partner of the acquire in `look`.
         let changed = self.word.change(era, Ordering::Release, |now| {
-            let on_the_way = now & ROUSED != 0 && now & NUMBER == 0;
-            wake = if on_the_way { count - 1 } else { count };
+            wake = if is_on_the_way(now) && !insists { count - 1 } else { count };
             Some((now | ROUSED) + count)
         });
         (changed == Changed::Done).then_some(wake)
     }
 
-    /// Takes one. `slept`: the thread has been asleep since it came.
-    pub(crate) fn look<P: Port>(&self, era: Era, slept: bool) -> Look {
-        // Acquire: synchronises with the release in `add`, so the pick-up finds what the token stands
-        // for (Wakeup).
-        let taken = self.word.change(era, Ordering::Acquire, |now| match now & NUMBER {
-            0 => None,
-            _ if !slept && now & RESERVED != 0 => None,
-            1 if slept => Some((now & !(ROUSED | RESERVED)) - 1),
-            _ if slept => Some((now & !RESERVED) - 1),
-            _ => Some(now - 1),
-        });
-        match taken {
-            Changed::Done if slept => {
-                // Relaxed, here and below: a hint.
-                self.late.store(0, Ordering::Relaxed);
-                Look::Token
+    /// Takes one.
+    pub(crate) fn look<P: Port>(&self, era: Era, been: Been) -> Look {
+        loop {
+            // Acquire: synchronises with the release in `add`, so the pick-up finds what the token stands
+            // for (Wakeup).
+            let taken = self.word.change(era, Ordering::Acquire, |now| match now & NUMBER {
+                0 => None,
+                _ if been == Been::Nowhere => (now & RESERVED == 0).then(|| now - 1),
+                1 => Some((now & !(ROUSED | RESERVED)) - 1),
+                _ => Some((now & !RESERVED) - 1),
+            });
+            match taken {
+                Changed::Done => {
+                    if been == Been::Asleep {
+                        // Relaxed, here and below: a hint.
+                        self.late.store(0, Ordering::Relaxed);
+                    }
+                    return Look::Token;
+                }
+                Changed::Not(now) if now & NUMBER != 0 => return Look::Reserved(now),
+                Changed::Not(now) => {
+                    if let Some(none) = self.rest::<P>(now, been) {
+                        return Look::None(none);
+                    }
+                }
+                Changed::Over => return Look::Over,
             }
-            Changed::Done => Look::Token,
-            Changed::Not(now) if now & NUMBER != 0 => Look::Reserved(now),
-            Changed::Not(now) => self.rest::<P>(now, slept),
-            Changed::Over => Look::Over,
         }
     }
 
-    /// Before a thread sleeps that found none: nobody is on the way.
-    fn rest<P: Port>(&self, now: u32, slept: bool) -> Look {
-        let reserve = slept && self.is_overdue::<P>();
+    /// Before a thread sleeps that found none, or goes away: nobody is on the way. `None` if there may be a
+    /// token meanwhile, of which whoever added it takes this thread to be on the way.
+    fn rest<P: Port>(&self, now: u32, been: Been) -> Option<u32> {
+        let reserve = been == Been::Asleep && self.is_overdue::<P>();
         let to = (now & !ROUSED) | if reserve { RESERVED } else { 0 };
-        // Relaxed, both: nothing is published. If the word has changed, the thread does not sleep.
-        if to != now {
-            let _ = self.word().compare_exchange(now, to, Ordering::Relaxed, Ordering::Relaxed);
-        }
-        Look::None(to)
+        // Relaxed, both: nothing is published.
+        let exchange = || self.word().compare_exchange(now, to, Ordering::Relaxed, Ordering::Relaxed);
+        (to == now || exchange().is_ok()).then_some(to)
     }
 
     /// Whether none that slept has been served for a turn; without a clock, whenever one is late.

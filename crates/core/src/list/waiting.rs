@@ -1,7 +1,7 @@
 //! Waiting in line: from the count to what a token stands for. The rules are those of
 //! [`crate::list`].
 
-use super::tokens::{A_STEP_ASIDE, Look};
+use super::tokens::{A_STEP_ASIDE, Been, Look};
 use super::{Links, List};
 use crate::count::{Changed, Count, Era, Here};
 use crate::port::Port;
@@ -54,6 +54,25 @@ impl<P: Port> Guest<'_, P> {
         self.here.get().is::<P>()
     }
 
+    /// Whether a repair has not forgotten it.
+    pub(crate) fn is_counted(&self) -> bool {
+        !P::FORKS || self.list.guests.era::<P>() == self.era.get()
+    }
+
+    /// Comes. What the pool's word says afterwards holds for `close`, too.
+    pub(crate) fn come(&self) {
+        loop {
+            self.era.set(self.list.guests.come());
+            self.here.set(Here::now::<P>());
+            // Else a handler forked between the two, and there the count is forgotten.
+            if self.is_counted() {
+                break;
+            }
+        }
+        // Invariant Guest.
+        fence(Ordering::SeqCst);
+    }
+
     /// In a forked child, by its only thread, whose guest this is: it stays one.
     pub(crate) fn come_along(&self) {
         self.era.set(self.list.guests.come());
@@ -64,16 +83,10 @@ impl<P: Port> Guest<'_, P> {
 impl List {
     /// Comes as a guest. What the pool's word says afterwards holds for `close`, too.
     pub(crate) fn guest<P: Port>(&self) -> Guest<'_, P> {
-        let (era, here) = loop {
-            let (era, here) = (self.guests.come(), Here::now::<P>());
-            // Else a handler forked between the two, and there the count is forgotten.
-            if !P::FORKS || self.guests.era::<P>() == era {
-                break (Cell::new(era), Cell::new(here));
-            }
-        };
-        // Invariant Guest.
-        fence(Ordering::SeqCst);
-        Guest { list: self, era, here, _port: PhantomData }
+        let (era, here) = (Cell::new(Era::NONE), Cell::new(Here::now::<P>()));
+        let guest = Guest { list: self, era, here, _port: PhantomData };
+        guest.come();
+        guest
     }
 
     /// Counts the calling thread as waiting, if `word` is what the word says still.
@@ -97,15 +110,20 @@ impl List {
         era: Era,
         mut remaining: impl FnMut() -> Option<Duration>,
     ) -> Waited {
-        let mut slept = false;
+        let mut been = Been::Nowhere;
         loop {
-            let (none, at_most) = match self.wakeups.look::<P>(era, slept) {
+            let (none, at_most) = match self.wakeups.look::<P>(era, been) {
                 Look::Token => return self.pick_up::<P, L>(links, era),
-                Look::None(none) => (none, None),
-                Look::Reserved(word) => (word, Some(A_STEP_ASIDE)),
+                Look::None(none) => {
+                    been = Been::Asleep;
+                    (none, None)
+                }
+                Look::Reserved(word) => {
+                    been = Been::Aside;
+                    (word, Some(A_STEP_ASIDE))
+                }
                 Look::Over => return Waited::Forgotten,
             };
-            slept = true;
             let timeout = remaining();
             if timeout == Some(Duration::ZERO) {
                 if self.cancel() {

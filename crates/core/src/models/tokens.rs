@@ -4,11 +4,11 @@
 //! happen between the two.
 
 use crate::count::Era;
-use crate::list::tokens::{Look, Tokens};
+use crate::list::tokens::{Been, Look, Tokens};
 use crate::models::model;
 use crate::models::port::Shared;
 use loom::sync::Mutex;
-use loom::sync::atomic::Ordering;
+use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread::{self, Thread};
 use std::rc::Rc;
 use std::vec::Vec;
@@ -36,20 +36,28 @@ impl Line {
 
     /// Comes, and takes a token sooner or later.
     fn take(&self) {
-        let mut slept = false;
+        assert!(self.take_unless(|| false));
+    }
+
+    /// The same, unless it may go away when it has slept and found none.
+    fn take_unless(&self, goes: impl Fn() -> bool) -> bool {
+        let mut been = Been::Nowhere;
         loop {
-            let none = match self.tokens.look::<Shared>(self.era(), slept) {
-                Look::Token => return,
+            let none = match self.tokens.look::<Shared>(self.era(), been) {
+                Look::Token => return true,
                 Look::None(none) => none,
                 // The moment is over.
                 Look::Reserved(_) => {
-                    slept = true;
+                    been = Been::Aside;
                     thread::yield_now();
                     continue;
                 }
                 Look::Over => unreachable!("nobody forks"),
             };
-            slept = true;
+            if been == Been::Asleep && goes() {
+                return false;
+            }
+            been = Been::Asleep;
             let mut sleepers = self.sleepers.lock().unwrap();
             if self.tokens.word().load(Ordering::Relaxed) == none {
                 sleepers.push(thread::current());
@@ -61,7 +69,7 @@ impl Line {
 
     /// Comes, and goes again if there is none; how many it has taken.
     fn take_at_once(&self) -> u32 {
-        u32::from(matches!(self.tokens.look::<Shared>(self.era(), false), Look::Token))
+        u32::from(matches!(self.tokens.look::<Shared>(self.era(), Been::Nowhere), Look::Token))
     }
 
     fn taking(self: &Rc<Self>) -> thread::JoinHandle<()> {
@@ -130,14 +138,47 @@ fn two_that_add_wake_two() {
 fn a_newcomer_steps_aside_for_one_that_was_woken_for_nothing() {
     model(0, || {
         let line = Line::new();
-        let look = |slept| line.tokens.look::<Shared>(line.era(), slept);
+        let look = |been| line.tokens.look::<Shared>(line.era(), been);
         line.add(1);
-        assert!(matches!(look(false), Look::Token), "it overtakes who sleeps");
-        assert!(matches!(look(true), Look::None(_)), "who was woken, and is late");
+        assert!(matches!(look(Been::Nowhere), Look::Token), "it overtakes who sleeps");
+        assert!(matches!(look(Been::Asleep), Look::None(_)), "who was woken, and is late");
         line.add(1);
-        assert!(matches!(look(false), Look::Reserved(_)), "the next one is for who slept");
-        assert!(matches!(look(true), Look::Token));
+        assert!(matches!(look(Been::Nowhere), Look::Reserved(_)), "the next one is for who slept");
+        assert!(matches!(look(Been::Asleep), Look::Token));
         line.add(1);
-        assert!(matches!(look(false), Look::Token), "and that was its turn");
+        assert!(matches!(look(Been::Nowhere), Look::Token), "and that was its turn");
+    });
+}
+
+/// A thread on whose coming others rely takes the token, or is seen to have gone before it was added.
+///
+/// Edge: waiting x time-out.
+#[test]
+fn a_wait_that_ends_leaves_nobody_asleep_for_ever() {
+    model(3, || {
+        let line = Line::new();
+        // How many wait: who takes that down adds a token, or goes away without one.
+        let waiting = Rc::new(AtomicU32::new(2));
+        let fewer = |waiting: &AtomicU32| {
+            let fewer = |waiting: u32| waiting.checked_sub(1);
+            waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer).is_ok()
+        };
+        let give = || fewer(&waiting).then(|| line.add(1)).is_some();
+        let patient = line.taking();
+        let hasty = {
+            let (line, waiting) = (Rc::clone(&line), Rc::clone(&waiting));
+            thread::spawn(move || line.take_unless(|| fewer(&waiting)))
+        };
+        give();
+        // A newcomer overtakes who has been woken, or goes away, unless a token is for it.
+        waiting.fetch_add(1, Ordering::AcqRel);
+        if line.take_at_once() == 1 {
+            give();
+        } else if !fewer(&waiting) {
+            line.take();
+        }
+        give();
+        let _ = hasty.join().unwrap();
+        patient.join().unwrap();
     });
 }
