@@ -52,14 +52,22 @@ struct Spare {
     with_handler: bool,
 }
 
+/// What a thread that waits has done since it came.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Been {
+    Nowhere,
+    Aside,
+    Asleep,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Thread {
     /// The M that it finds; it may have been taken back.
     own: Option<u32>,
     /// The Ms of its calls, outermost first.
     calls: Vec<u32>,
-    /// Sleeps, since and with what.
-    asleep: Option<(Order, u32)>,
+    /// Sleeps, since and with what, and where it has been.
+    asleep: Option<(Order, u32, Been)>,
     /// The exit hook will run.
     hooked: bool,
     /// A new one each time that the puppet is taken by another thread.
@@ -83,6 +91,10 @@ pub struct Model {
     refusals: u32,
     dismissals: u32,
     tokens: u32,
+    /// Newcomers keep off the next token.
+    reserved: bool,
+    /// Since when one that slept has not been served.
+    late: Option<u32>,
     waiting: u32,
     failed: bool,
     /// Numbers that were in use; last in, first out.
@@ -120,6 +132,8 @@ impl Model {
             refusals: 0,
             dismissals: 0,
             tokens: 0,
+            reserved: false,
+            late: None,
             waiting: 0,
             failed: false,
             bare: Vec::new(),
@@ -316,7 +330,7 @@ impl Model {
             return Reply::Not(if limit { EnterError::Exhausted } else { EnterError::WouldBlock });
         }
         self.waiting += 1;
-        self.threads[thread].asleep = Some((order, self.time));
+        self.threads[thread].asleep = Some((order, self.time, Been::Nowhere));
         self.wait(thread)
     }
 
@@ -344,10 +358,14 @@ impl Model {
     }
 
     fn wait(&mut self, thread: usize) -> Reply {
-        let (order, since) = self.threads[thread].asleep.expect("it waits");
-        if self.tokens > 0 {
+        let (order, since, been) = self.threads[thread].asleep.expect("it waits");
+        if self.tokens > 0 && (been != Been::Nowhere || !self.reserved) {
             self.tokens -= 1;
             self.threads[thread].asleep = None;
+            self.reserved &= been == Been::Nowhere;
+            if been == Been::Asleep {
+                self.late = None;
+            }
             if let Some(id) = self.granted.pop() {
                 return self.install(thread, id, order);
             }
@@ -358,6 +376,13 @@ impl Model {
             self.refusals -= 1;
             return Reply::Not(EnterError::CreationFailed);
         }
+        if been == Been::Asleep {
+            // All time that passes is more than a turn.
+            self.reserved |= self.late.is_some_and(|late| self.time > late);
+            self.late.get_or_insert(self.time);
+        }
+        let went = if self.tokens > 0 { Been::Aside } else { Been::Asleep };
+        self.threads[thread].asleep = Some((order, since, went));
         if order == Order::Timed && self.time > since {
             self.waiting -= 1;
             self.threads[thread].asleep = None;
