@@ -12,9 +12,8 @@ use extram_core::{Pool, Slots};
 /// A pool with that runtime.
 pub type LedgerPool = Pool<Ledger, Port>;
 
-/// The levels that can be inside one another (the thread, and handlers of four priorities), an M that a task
-/// keeps, the second one of a handler, and the spare one.
-pub const MS: u32 = 8;
+/// The levels that can be inside one another, the thread and handlers of four priorities, and the spare one.
+pub const MS: u32 = 6;
 static SLOTS: Slots<Ledger, { MS as usize + 2 }> = Slots::new();
 /// What everybody calls.
 pub static POOL: LedgerPool = Pool::with_slots(Ledger::new(), &SLOTS);
