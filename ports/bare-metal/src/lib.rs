@@ -9,6 +9,8 @@
 //! A board or a kernel implements [`System`], four short functions and what its machine asks for, and
 //! has a port: [`BareMetal<TheSystem>`](BareMetal). `arch` has the parts that depend on the processor alone.
 //!
+//! `EXECUTORS.md` beside the README is about embassy and RTIC.
+//!
 //! | file | what |
 //! |---|---|
 //! | `system.rs` | the seam: what a board or a kernel supplies |

@@ -40,6 +40,9 @@ pub(super) const AT_ONCE: &[&str] = &["-accel", "tcg,thread=multi"];
 /// Each instruction takes 1024 ns of the program's time.
 pub(super) const COUNTED: &[&str] = &["-icount", "shift=10"];
 
+/// Each takes 32 ns: an interrupt of a real machine's pace comes at the same instruction in every run.
+pub(super) const PACED: &[&str] = &["-icount", "shift=5"];
+
 /// A run that takes longer hangs. A good one takes seconds.
 pub(super) const LIMIT: Duration = Duration::from_secs(300);
 

@@ -8,6 +8,7 @@
 mod board;
 mod choices;
 mod decode;
+pub mod executors;
 pub mod freertos;
 pub mod lua;
 pub mod size;
@@ -105,7 +106,12 @@ impl<'a> Build<'a> {
 
 /// Builds a program and returns where it is.
 fn build(toolchain: &Toolchain, board: &Board, what: &Build<'_>) -> Result<PathBuf> {
-    let target_dir = workspace().join(TARGET_DIR);
+    building(toolchain, board, what).run()?;
+    Ok(workspace().join(TARGET_DIR).join(board.triple).join(what.profile).join(what.package))
+}
+
+/// The command that builds it.
+fn building(toolchain: &Toolchain, board: &Board, what: &Build<'_>) -> Command {
     let mut command = toolchain.cargo("build", board.rustflags);
     if let Some((name, directory)) = what.env {
         command = command.env(name, directory);
@@ -114,11 +120,9 @@ fn build(toolchain: &Toolchain, board: &Board, what: &Build<'_>) -> Result<PathB
         .args(["--profile", what.profile, "--package", what.package])
         .args(what.features.iter().flat_map(|feature| ["--features", feature]))
         .arg("--target-dir")
-        .arg(&target_dir)
+        .arg(workspace().join(TARGET_DIR))
         .env("DEFMT_LOG", "debug")
         .dir(workspace().join("tests/proof/boards"))
-        .run()?;
-    Ok(target_dir.join(board.triple).join(what.profile).join(what.package))
 }
 
 /// Runs a program; what became of it, and the checks that it counted itself.

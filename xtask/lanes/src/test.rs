@@ -62,6 +62,9 @@ pub(crate) struct Args {
     /// The conformance suite and FreeRTOS' own cases on FreeRTOS, for two processors.
     #[arg(long)]
     freertos: bool,
+    /// Programs with embassy and with RTIC on a Cortex-M3.
+    #[arg(long)]
+    executors: bool,
     /// The smallest program on bare metal against its budget.
     #[arg(long)]
     size: bool,
@@ -132,6 +135,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
         lane("size", args.size || args.quick, |_| boards::size::lane()),
         board!("cortex-m3", "thumbv7m-none-eabi"),
         board!("cortex-m0", "thumbv6m-none-eabi"),
+        lane("executors", args.executors, |_| boards::executors::lane()),
         lane("freertos-cortex-m3", args.freertos, |_| boards::freertos::lane("thumbv7m-none-eabi")),
         lane("freertos-riscv32", args.freertos, |_| boards::freertos::lane("riscv32imac-unknown-none-elf")),
         lane("asan", sanitizers.asan, |_| sanitizers::address()),
@@ -213,8 +217,23 @@ mod tests {
     #[test]
     fn each_option_has_its_lane_and_none_is_the_host() {
         for name in [
-            "lint", "embed", "soak", "simulate", "size", "asan", "tsan", "loom", "shuttle", "model",
-            "package", "runtimes", "valgrind", "miri", "fuzz", "counts",
+            "lint",
+            "embed",
+            "soak",
+            "simulate",
+            "size",
+            "asan",
+            "tsan",
+            "loom",
+            "shuttle",
+            "model",
+            "package",
+            "runtimes",
+            "executors",
+            "valgrind",
+            "miri",
+            "fuzz",
+            "counts",
         ] {
             assert_eq!(names(&[&format!("--{name}")]), [name]);
         }
