@@ -33,7 +33,8 @@ impl<R: Runtime> Own<R> {
     pub(crate) fn from_value<P: Port>(value: *mut ()) -> Self {
         match value.addr() {
             0 => Own::Nothing,
-            address if address & TAKING != 0 => Own::Taking(value.map_addr(|a| a - TAKING)),
+            TAKING if !P::FORKS => Own::Taking(core::ptr::null()),
+            address if P::FORKS && address & TAKING != 0 => Own::Taking(value.map_addr(|a| a - TAKING)),
             address => Own::M {
                 // SAFETY: Invariant Own.
                 m: unsafe { &*value.map_addr(|a| a & !PLAINLY).cast() },
@@ -42,10 +43,12 @@ impl<R: Runtime> Own<R> {
         }
     }
 
-    fn value(&self) -> *mut () {
+    #[inline]
+    fn value<P: Port>(&self) -> *mut () {
         match *self {
             Own::Nothing => core::ptr::null_mut(),
-            Own::Taking(guest) => guest.map_addr(|a| a | TAKING).cast_mut(),
+            Own::Taking(guest) if P::FORKS => guest.map_addr(|a| a | TAKING).cast_mut(),
+            Own::Taking(_) => core::ptr::without_provenance_mut(TAKING),
             Own::M { m, plain } => {
                 let value = core::ptr::from_ref(m).cast_mut();
                 value.map_addr(|a| if plain { a | PLAINLY } else { a }).cast()
@@ -54,9 +57,14 @@ impl<R: Runtime> Own<R> {
     }
 }
 
+/// The guest of [`Own::Taking`]. Only a forked child asks for it.
+pub(crate) fn taking<P: Port>(guest: &Guest<'_, P>) -> *const () {
+    if P::FORKS { core::ptr::from_ref(guest).cast() } else { core::ptr::null() }
+}
+
 /// Whether a value is [`Own::Taking`], of this guest.
 pub(crate) fn is_taking<P: Port>(value: *mut (), guest: &Guest<'_, P>) -> bool {
-    value.addr() == core::ptr::from_ref(guest).addr() | TAKING
+    value.addr() == taking(guest).addr() | TAKING
 }
 
 /// The M of a value if that is bound the plain way: the part of [`Own::from_value`] for the fast path.
@@ -74,7 +82,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// `false` where the port has no room for it: the calls of this thread do not find each other then.
     #[inline(always)]
     pub(crate) fn set_own(&'static self, own: Own<R>) -> bool {
-        P::tls_set(&self.local, own.value()).is_ok()
+        P::tls_set(&self.local, own.value::<P>()).is_ok()
     }
 
     /// Whether a call is inside the M that the thread's value names, and it is the thread's own. First the

@@ -373,13 +373,14 @@ struct Taking<'a, R: Runtime, P: Port> {
 
 impl<'a, R: Runtime, P: Port> Taking<'a, R, P> {
     fn begin(pool: &'static Pool<R, P>, manner: &Manner<'_, R, P>, guest: &'a Guest<'static, P>) -> Self {
-        let value = Own::Taking(core::ptr::from_ref(guest).cast());
-        let mut own = !manner.handler && P::tls_get(&pool.local).is_null() && pool.set_own(value);
+        let mut own = !manner.handler
+            && P::tls_get(&pool.local).is_null()
+            && pool.set_own(Own::Taking(own::taking(guest)));
         // A handler may have forked when the guest had come, and the value did not say so.
         while own && !guest.is_counted() {
             let _ = pool.set_own(Own::Nothing);
             guest.come();
-            own = pool.set_own(Own::Taking(core::ptr::from_ref(guest).cast()));
+            own = pool.set_own(Own::Taking(own::taking(guest)));
         }
         Taking { pool, guest, own }
     }

@@ -15,6 +15,8 @@
 //!   happened since one was served, keeps newcomers off the next token, for a moment at most each: they
 //!   sleep by the clock then.
 //!
+//! Small machines do without the flags ([`FLAGS`]): there a wake-up is an instruction, and code is dear.
+//!
 //! There are never more tokens than threads on the way, or nobody sleeps. A thread that adds the second
 //! token, or several, wakes as many as it adds; a thread goes to sleep on a word without tokens and without
 //! the flag (or for a moment), and a system looks whether the word is still the same before it lets a
@@ -23,7 +25,7 @@
 use crate::count::{Changed, Count, Era};
 use crate::port::Port;
 use crate::sync::{AtomicU32, Ordering};
-use crate::word::MAX_VALUE;
+use crate::word::{Bits, MAX_VALUE};
 use core::time::Duration;
 
 /// For so long newcomers may overtake who sleeps.
@@ -35,6 +37,9 @@ const A_FEW: u32 = 16;
 /// For so long one of them stands aside: a thread that is woken runs by then, unless the processors are
 /// busy with something else, and then an M is better used than kept for it.
 pub(crate) const A_STEP_ASIDE: Duration = Duration::from_micros(200);
+
+/// Where the pool's word has 32 bits, tokens are counted and no more.
+const FLAGS: bool = Bits::BITS == 64;
 
 const ROUSED: u32 = 1 << 23;
 const RESERVED: u32 = 1 << 22;
@@ -96,7 +101,10 @@ impl Tokens {
     }
 
     /// Adds `count`; how many threads are to be woken then, or `None` if the era is over. The last access.
-    pub(crate) fn add(&self, count: u32, era: Era) -> Option<u32> {
+    pub(crate) fn add<P: Port>(&self, count: u32, era: Era) -> Option<u32> {
+        if !FLAGS {
+            return self.word.add::<P>(count, era, Ordering::Release).then_some(count);
+        }
         let is_on_the_way = |now| now & ROUSED != 0 && now & NUMBER == 0;
         // Relaxed, both: a hint, and a number that nothing depends on.
         let insists = is_on_the_way(self.word().load(Ordering::Relaxed))
@@ -112,6 +120,13 @@ impl Tokens {
 
     /// Takes one.
     pub(crate) fn look<P: Port>(&self, era: Era, been: Been) -> Look {
+        if !FLAGS {
+            return match self.word.take_one(era, Ordering::Acquire) {
+                Changed::Done => Look::Token,
+                Changed::Not(none) => Look::None(none),
+                Changed::Over => Look::Over,
+            };
+        }
         loop {
             // Acquire: synchronises with the release in `add`, so the pick-up finds what the token stands
             // for (Wakeup).

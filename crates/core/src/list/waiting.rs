@@ -190,7 +190,7 @@ impl List {
     #[cold]
     pub(super) fn hand<P: Port>(&self, count: u32, era: Era) {
         let wakeups = core::ptr::from_ref(self.wakeups.word());
-        if let Some(wake @ 1..) = self.wakeups.add(count, era) {
+        if let Some(wake @ 1..) = self.wakeups.add::<P>(count, era) {
             P::wake(wakeups, wake);
         }
     }

@@ -28,7 +28,7 @@ impl Line {
     }
 
     fn add(&self, count: u32) {
-        let wake = self.tokens.add(count, self.era()).unwrap();
+        let wake = self.tokens.add::<Shared>(count, self.era()).unwrap();
         let mut sleepers = self.sleepers.lock().unwrap();
         let woken = wake.min(sleepers.len() as u32) as usize;
         sleepers.drain(..woken).for_each(|sleeper| sleeper.unpark());
