@@ -285,12 +285,16 @@ typedef struct {
     void (*admit)(void *runtime, extram_m *m);
     /**
      * Called before the thread goes back to foreign code from the outermost callback, and when
-     * it exits inside one: what it entered and has not left is left then. May be NULL.
+     * it exits inside one: what it entered and has not left is left then. In the handler, for a call from
+     * extram_enter_from_signal: async-signal-safe where that is used. May be NULL.
      */
     void (*retire)(void *runtime, extram_m *m);
     /**
      * The most Ms at once; 0 = no limit: as many as are needed, or as the storage has room for. (In
-     * Rust, Pool::limit(0) is a limit, and such a pool does not start.)
+     * Rust, Pool::limit(0) is a limit, and such a pool does not start.) A context that is being freed after
+     * extram_discard or extram_trim does not count: N threads that discard may have N more while
+     * free_context runs. Threads that come may overtake threads that wait; after some 2 ms in which none that
+     * waits was served they step aside for it.
      */
     uint32_t max_ms;
     /**
@@ -305,7 +309,7 @@ typedef struct {
     int (*try_admit)(void *runtime, extram_m *m);
     /**
      * Told what happens, on the thread to which it happens: in the signal handler, for a call that was
-     * made there. May be NULL.
+     * made there, and then it must be async-signal-safe. May be NULL.
      */
     void (*observe)(void *runtime, const extram_event *event);
     /**
@@ -406,6 +410,7 @@ typedef struct {
      * under way. A collector in a pool that discards keeps a list of its own instead, which
      * new_context adds to and free_context takes from, under a lock that the collector has while it
      * looks.
+     * Its holder may be writing to it meanwhile: read it only where that thread is known to stand still.
      */
     void *context;
     /**
@@ -548,6 +553,10 @@ int extram_enter_timeout(extram_pool *pool, uint64_t nanoseconds, extram_m **m);
  * handler interrupts an ordinary call, its own is nested in that, with the same M; while that call is
  * being entered or left, and inside another handler's, it takes another M. Leave before the handler
  * returns.
+ *
+ * Where extram_depth is above 1 the context is that of the interrupted call, in the middle of whatever
+ * that was doing: touch only what is safe then. Else try_admit (or admit), retire and observe run in the
+ * handler.
  */
 int extram_enter_from_signal(extram_pool *pool, extram_m **m);
 
@@ -637,7 +646,8 @@ uint32_t extram_version(void);
 /**
  * Calls visit with every M that exists, for collectors and debuggers: complete ones only. Other threads
  * come and go meanwhile. visit may call every function of this header that its context allows. Stops
- * when visit returns anything but 0, and returns that. From any context.
+ * when visit returns anything but 0, and returns that: a negative number is told from the codes. From any
+ * context.
  *
  * EXTRAM_INVALID also if visit is NULL.
  */

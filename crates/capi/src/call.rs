@@ -122,6 +122,10 @@ pub unsafe extern "C" fn extram_enter_timeout(
 /// being entered or left, and inside another handler's, it takes another M. Leave before the handler
 /// returns.
 ///
+/// Where extram_depth is above 1 the context is that of the interrupted call, in the middle of whatever
+/// that was doing: touch only what is safe then. Else try_admit (or admit), retire and observe run in the
+/// handler.
+///
 /// # Safety
 ///
 /// `m` is null or points to what its type says. The call is left before a handler returns.

@@ -61,10 +61,14 @@ pub struct extram_config {
     /// extram_context is the old one then. May be NULL.
     pub admit: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m)>,
     /// Called before the thread goes back to foreign code from the outermost callback, and when
-    /// it exits inside one: what it entered and has not left is left then. May be NULL.
+    /// it exits inside one: what it entered and has not left is left then. In the handler, for a call from
+    /// extram_enter_from_signal: async-signal-safe where that is used. May be NULL.
     pub retire: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m)>,
     /// The most Ms at once; 0 = no limit: as many as are needed, or as the storage has room for. (In
-    /// Rust, Pool::limit(0) is a limit, and such a pool does not start.)
+    /// Rust, Pool::limit(0) is a limit, and such a pool does not start.) A context that is being freed after
+    /// extram_discard or extram_trim does not count: N threads that discard may have N more while
+    /// free_context runs. Threads that come may overtake threads that wait; after some 2 ms in which none that
+    /// waits was served they step aside for it.
     pub max_ms: u32,
     /// EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL; anything else is EXTRAM_INVALID.
     pub binding: u32,
@@ -73,7 +77,7 @@ pub struct extram_config {
     /// EXTRAM_WOULD_BLOCK. NULL: admit is called, which is right where that never blocks.
     pub try_admit: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m) -> c_int>,
     /// Told what happens, on the thread to which it happens: in the signal handler, for a call that was
-    /// made there. May be NULL.
+    /// made there, and then it must be async-signal-safe. May be NULL.
     pub observe: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, event: *const extram_event)>,
     /// The most Ms that stay spare: whoever gives one back frees the contexts of those above that. 0 =
     /// all are kept. As long as a thread is inside another M is kept ready, so with 1 each M that is
@@ -169,6 +173,7 @@ pub struct extram_m_info {
     /// under way. A collector in a pool that discards keeps a list of its own instead, which
     /// new_context adds to and free_context takes from, under a lock that the collector has while it
     /// looks.
+    /// Its holder may be writing to it meanwhile: read it only where that thread is known to stand still.
     pub context: *mut c_void,
     /// What extram_set_user stored there.
     pub user: *mut c_void,

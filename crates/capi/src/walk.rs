@@ -28,7 +28,8 @@ pub extern "C" fn extram_version() -> u32 {
 
 /// Calls visit with every M that exists, for collectors and debuggers: complete ones only. Other threads
 /// come and go meanwhile. visit may call every function of this header that its context allows. Stops
-/// when visit returns anything but 0, and returns that. From any context.
+/// when visit returns anything but 0, and returns that: a negative number is told from the codes. From any
+/// context.
 ///
 /// EXTRAM_INVALID also if visit is NULL.
 ///
