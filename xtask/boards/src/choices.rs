@@ -52,7 +52,7 @@ pub(crate) fn compiled(board: &str) -> Summary {
                 summary += Summary::of(&format!("{triple}: {what}, {with} defmt: it compiles"), check.run());
             }
         }
-        if *triple == board {
+        if *exchanges && *triple == board {
             summary +=
                 Summary::of(&format!("{triple}: a pool without a port is refused"), refused(&toolchain));
         }
