@@ -24,11 +24,12 @@ unsafe impl Sync for Memory {}
 /// is closed. Once that has succeeded, the thread touches neither the pool nor the runtime: its
 /// `observe(Refused)` is over.
 fn a_wait_against_close(
+    preemptions: usize,
     call: fn(&'static SharedPool) -> Result<(), EnterError>,
     meanwhile: fn(&'static SharedPool),
     ends: &'static [Result<(), EnterError>],
 ) {
-    model_loads(3, move || {
+    model_loads(preemptions, move || {
         let (memory, in_call) = (Arc::new(Memory(UnsafeCell::new(()))), Arc::new(AtomicBool::new(false)));
         let foreign = {
             let (memory, in_call) = (Arc::clone(&memory), Arc::clone(&in_call));
@@ -73,14 +74,14 @@ fn patient(pool: &'static SharedPool) -> Result<(), EnterError> {
 #[test]
 fn a_wait_that_times_out() {
     let hasty = |pool: &'static SharedPool| pool.enter_timeout(Duration::ZERO).map(|inside| work(&inside));
-    a_wait_against_close(hasty, |_| {}, &[Ok(()), Err(EnterError::TimedOut), Err(EnterError::Closed)]);
+    a_wait_against_close(3, hasty, |_| {}, &[Ok(()), Err(EnterError::TimedOut), Err(EnterError::Closed)]);
 }
 
 /// Edge: waiting x close, close x enter.
 #[test]
 fn a_wait_that_close_ends() {
     let close = |pool: &'static SharedPool| assert_eq!(pool.close(), Err(Busy));
-    a_wait_against_close(patient, close, &[Err(EnterError::Closed)]);
+    a_wait_against_close(3, patient, close, &[Err(EnterError::Closed)]);
 }
 
 /// If the pool is open again when it hears of that it begins anew, and may be served.
@@ -96,7 +97,8 @@ fn a_wait_that_close_ends_before_the_pool_is_opened_again() {
         assert_eq!(pool.close(), Err(Busy));
         assert_eq!(pool.reopen(), Ok(()));
     };
-    a_wait_against_close(patient, close_and_reopen, &[Ok(()), Err(EnterError::Closed)]);
+    // Three take ten minutes.
+    a_wait_against_close(2, patient, close_and_reopen, &[Ok(()), Err(EnterError::Closed)]);
 }
 
 /// Somebody had a claim, and failed to meet it.
@@ -109,5 +111,5 @@ fn a_wait_that_a_failed_creation_ends() {
         }
         assert_eq!(pool.list.give_up::<Shared>(claim), GaveUp::Told);
     };
-    a_wait_against_close(patient, fail, &[Err(EnterError::CreationFailed)]);
+    a_wait_against_close(3, patient, fail, &[Err(EnterError::CreationFailed)]);
 }
