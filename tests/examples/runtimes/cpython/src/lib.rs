@@ -8,7 +8,7 @@ mod interpreter;
 mod sys;
 
 use extram::{Binding, Event, M, Owned, Pool, Runtime};
-use extram_example_threads::{Census, Load, Outcome, Way, print as table, processors};
+use extram_example_threads::{Census, Load, Outcome, Way, print as table, processors, through};
 use interpreter::Interpreter;
 use std::sync::Arc;
 
@@ -51,18 +51,10 @@ fn extram(
     configure: impl FnOnce(Pool<Host>) -> Pool<Host>,
 ) -> Result<Outcome, String> {
     let pool = Owned::start(Host(Arc::clone(census)), configure).map_err(|error| error.to_string())?;
-    let exported = |number, rounds| {
+    through(pool, load, |pool, number, rounds| {
         // SAFETY: `admit` has attached the thread.
         pool.callback(|_| unsafe { guest::work(number, rounds) }).ok()?
-    };
-    let outcome = load.run(exported);
-    // The threads have ended, so each M has come back.
-    let stats = pool.stats();
-    if (stats.in_use, stats.bound_idle, stats.waiting) != (0, 0, 0) {
-        return Err(format!("at rest, and {stats:?}"));
-    }
-    pool.close().map_err(|_| "the pool does not close")?;
-    Ok(outcome)
+    })
 }
 
 /// The usual way, as it is and with a thread state that is kept, and extram's. Python has to run.

@@ -10,26 +10,19 @@ fn every_call_is_right_in_every_way() {
 #[cfg(python)]
 mod python {
     use extram_example_cpython::{Python, WAYS};
-    use extram_example_threads::{Load, processors};
+    use extram_example_threads::{Load, assert_each, processors};
 
-    /// `figures` fails if a single call is wrong, lost or made twice, or an interpreter is left or too many.
     pub(super) fn every_call_is_right_in_every_way() {
         let python = Python::start().expect("Python starts");
         let crowd = Load { name: "", threads: 6, at_once: 6, calls: 40, rounds: 50 };
         let passing = Load { threads: 100, at_once: 4, calls: 2, ..crowd };
         // Long enough for the calls of several threads to overlap.
         let long = Load { calls: 2, rounds: 10_000, ..crowd };
-        for load in [crowd, passing, long] {
-            for way in WAYS {
-                let figures = way.figures(&load).unwrap_or_else(|wrong| panic!("{load:?}: {wrong}"));
-                let made = figures.census.made();
-                match figures.way {
-                    name if name.contains("GIL") => assert_eq!(made, 1),
-                    name if name.contains("default") => assert!(made <= load.at_once + 1, "{made}"),
-                    _ => assert!(made <= processors(), "{made}"),
-                }
-            }
-        }
+        assert_each(WAYS, [crowd, passing, long], |way, made, load| match way {
+            name if name.contains("GIL") => assert_eq!(made, 1),
+            name if name.contains("default") => assert!(made <= load.at_once + 1, "{made}"),
+            _ => assert!(made <= processors(), "{made}"),
+        });
         assert!(python.end(), "Python ends");
     }
 }

@@ -3,7 +3,7 @@
 mod interpreter;
 
 use extram::{Binding, Owned, Pool, Runtime};
-use extram_example_threads::{Census, Load, Outcome, Way, print as table, processors};
+use extram_example_threads::{Census, Load, Outcome, Way, print as table, processors, through};
 use interpreter::Interpreter;
 use std::sync::{Arc, Mutex};
 
@@ -24,16 +24,7 @@ fn extram(
     configure: impl FnOnce(Pool<Host>) -> Pool<Host>,
 ) -> Result<Outcome, String> {
     let pool = Owned::start(Host(Arc::clone(census)), configure).map_err(|error| error.to_string())?;
-    // What a function that C calls does.
-    let exported = |number, rounds| pool.callback(|m| m.context().work(number, rounds)).ok()?;
-    let outcome = load.run(exported);
-    // The threads have ended, so each M has come back.
-    let stats = pool.stats();
-    if (stats.in_use, stats.bound_idle, stats.waiting) != (0, 0, 0) {
-        return Err(format!("at rest, and {stats:?}"));
-    }
-    pool.close().map_err(|_| "the pool does not close")?;
-    Ok(outcome)
+    through(pool, load, |pool, number, rounds| pool.callback(|m| m.context().work(number, rounds)).ok()?)
 }
 
 fn mutex(load: &Load, census: &Arc<Census>) -> Result<Outcome, String> {

@@ -6,6 +6,7 @@ mod table;
 pub use census::{Census, Seat};
 pub use table::print;
 
+use extram::{Owned, Runtime};
 use std::ffi::{c_uint, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,6 +54,41 @@ impl Load {
             cpu_ms() - before
         };
         Outcome { wall: begin.elapsed(), cpu_ms, right: shared.right.into_inner() }
+    }
+}
+
+/// Runs a load through a pool, each call by `call`, as a function that C calls does it; and closes the pool.
+///
+/// # Errors
+///
+/// The pool is not as it has to be once the threads have ended.
+pub fn through<R: Runtime>(
+    pool: Owned<R>,
+    load: &Load,
+    call: impl Fn(&Owned<R>, u32, u32) -> Option<u32> + Sync,
+) -> Result<Outcome, String> {
+    let outcome = load.run(|number, rounds| call(&pool, number, rounds));
+    // Each M has come back.
+    let stats = pool.stats();
+    if (stats.in_use, stats.bound_idle, stats.waiting) != (0, 0, 0) {
+        return Err(format!("at rest, and {stats:?}"));
+    }
+    pool.close().map_err(|_| "the pool does not close")?;
+    Ok(outcome)
+}
+
+/// For tests: each way under each load, in which not a single call is wrong, lost or made twice, and no context
+/// is left or too many ([`Way::figures`]). `check` is told the way, how many contexts it made, and the load.
+///
+/// # Panics
+///
+/// Something is wrong.
+pub fn assert_each(ways: &[Way], loads: [Load; 3], check: impl Fn(&str, u32, &Load)) {
+    for load in loads {
+        for way in ways {
+            let figures = way.figures(&load).unwrap_or_else(|wrong| panic!("{load:?}: {wrong}"));
+            check(figures.way, figures.census.made(), &load);
+        }
     }
 }
 

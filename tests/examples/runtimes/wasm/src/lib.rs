@@ -3,7 +3,7 @@
 mod store;
 
 use extram::{Binding, Owned, Pool, Runtime};
-use extram_example_threads::{Census, Load, Outcome, Way, print as table, processors};
+use extram_example_threads::{Census, Load, Outcome, Way, print as table, processors, through};
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use store::{Guest, Instance};
@@ -24,16 +24,9 @@ fn extram(
     configure: impl FnOnce(Pool<Guest>) -> Pool<Guest>,
 ) -> Result<Outcome, String> {
     let pool = Owned::start(Guest::new(census).map_err(text)?, configure).map_err(text)?;
-    // What a function that C calls does.
-    let exported = |number, rounds| pool.callback(|m| m.context().borrow_mut().work(number, rounds)).ok()?;
-    let outcome = load.run(exported);
-    // The threads have ended, so each M has come back.
-    let stats = pool.stats();
-    if (stats.in_use, stats.bound_idle, stats.waiting) != (0, 0, 0) {
-        return Err(format!("at rest, and {stats:?}"));
-    }
-    pool.close().map_err(|_| "the pool does not close")?;
-    Ok(outcome)
+    through(pool, load, |pool, number, rounds| {
+        pool.callback(|m| m.context().borrow_mut().work(number, rounds)).ok()?
+    })
 }
 
 fn mutex(load: &Load, census: &Arc<Census>) -> Result<Outcome, String> {
