@@ -3,7 +3,7 @@
 #![allow(missing_docs)]
 
 use extram::{Binding, Busy, EnterError, M, Native, Pool, Port as _, Runtime, Slots, StartError};
-use extram_hosted::{Witness, alone, call, close, rest, started, until};
+use extram_hosted::{Witness, alone, call, close, rest, stage, started, until};
 use extram_kept::keep;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,10 +36,7 @@ fn fork(f: impl FnOnce()) -> libc::pid_t {
 }
 
 fn reap(child: libc::pid_t) {
-    let mut status = 0;
-    // SAFETY: a place for the status.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    assert_eq!(status, 0, "the child ends well");
+    stage::reap("it", child);
 }
 
 /// The forking thread and new ones enter; a herd, too.

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 use extram::{Binding, Busy, EnterError, Event, Pool, Runtime};
+use extram_hosted::stage::reap;
 use extram_hosted::until;
 use extram_kept::keep;
 use std::sync::atomic::Ordering::SeqCst;
@@ -36,12 +37,7 @@ fn part() {
         // SAFETY: ends the process without the parent's exit handlers.
         0 => unsafe { libc::_exit(0) },
         -1 => panic!("nobody has forked"),
-        child => {
-            let mut status = 0;
-            // SAFETY: a place for the status.
-            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-            assert_eq!(status, 0, "the child ends well");
-        }
+        child => reap("a function of the runtime forked", child),
     }
 }
 
