@@ -62,8 +62,7 @@ impl<P: Port> Guest<'_, P> {
     /// Comes. What the pool's word says afterwards holds for `close`, too.
     pub(crate) fn come(&self) {
         loop {
-            self.era.set(self.list.guests.come());
-            self.here.set(Here::now::<P>());
+            self.come_along();
             // Else a handler forked between the two, and there the count is forgotten.
             if self.is_counted() {
                 break;
@@ -184,9 +183,9 @@ impl List {
         }
     }
 
-    /// Adds `count` tokens and wakes as many, or those who are not on the way already. The last access to the pool's memory is the addition:
-    /// the thread that is served may close and free the pool before the wake-up, which therefore
-    /// gets no more than an address.
+    /// Adds `count` tokens and wakes as many threads, but for one that is on the way already. The last access
+    /// to the pool's memory is the addition: the thread that is served may close and free the pool before
+    /// the wake-up, which therefore gets no more than an address.
     #[cold]
     pub(super) fn hand<P: Port>(&self, count: u32, era: Era) {
         let wakeups = core::ptr::from_ref(self.wakeups.word());
