@@ -36,7 +36,8 @@ pub struct M<R: Runtime> {
     /// A [`Stage`].
     stage: AtomicU32,
     thread_id: AtomicUsize,
-    /// The next one on the stack of idle Ms; see [`crate::hold`].
+    /// The next one on the stack of idle Ms (see [`crate::hold`]); where there is none, the head of a shelf
+    /// of retired ones (see [`crate::table`]).
     idlelink: AtomicU32,
     bounds: Bounds,
     /// Since when its thread has it, in milliseconds of the port's clock; 0 = not noted. Relaxed: for

@@ -1,4 +1,4 @@
-//! A stack of Ms, by number: what is granted, bare, retired, idle.
+//! A stack of Ms, by number: what is granted, bare, idle.
 //!
 //! A Treiber stack whose head carries a version (see "ABA" in [`crate::word`]). Links lie in the Ms;
 //! which link is the caller's choice, so that an M may be on two stacks by two links.
@@ -34,7 +34,7 @@ impl Numbers {
             // Relaxed: the exchange below publishes the link.
             link.store(head.head(), Ordering::Relaxed);
             let next = head.with_head(id).next_version();
-            // Release: partner of the acquire in `pop` and `take_all`.
+            // Release: partner of the acquire in `pop`.
             match self.0.compare_exchange_weak(head.0, next.0, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => head = Word(now),
@@ -71,26 +71,6 @@ impl Numbers {
                 return popped;
             }
         }
-    }
-
-    /// Takes the whole stack; the answer is its first number, or 0. An exchange would do, but for the
-    /// version, which has to go on.
-    pub(crate) fn take_all(&self) -> u32 {
-        let mut head = Word(self.0.load(Ordering::Relaxed));
-        while head.head() != 0 {
-            let none = head.with_head(0).next_version();
-            // Acquire: as in `pop`.
-            match self.0.compare_exchange_weak(head.0, none.0, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return head.head(),
-                Err(now) => head = Word(now),
-            }
-        }
-        0
-    }
-
-    /// Whether it looks empty. Relaxed: a hint.
-    pub(crate) fn is_empty(&self) -> bool {
-        Word(self.0.load(Ordering::Relaxed)).head() == 0
     }
 
     /// Empties it, whatever its links say. The caller is the only one who uses it.

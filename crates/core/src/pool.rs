@@ -216,6 +216,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.failures.store(0, Ordering::Relaxed);
         self.orphaned.store(0, Ordering::Relaxed);
         self.mode.set(Mode::settle::<P>(self.binding, self.unlimited()));
+        self.table.set_shelves(self.mode.is_unshared::<P>());
         self.make_first()?;
         core::mem::forget(starting);
         // Before the switch ends: else a close might come in between.

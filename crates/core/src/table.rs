@@ -6,6 +6,8 @@
 //! - **Room.** A permit (one more live one, within the limit) is taken before a number, and given back
 //!   after the number is bare again. So whoever has a permit finds a number.
 
+mod shelves;
+
 use crate::count::{Changed, Count, Era};
 use crate::list::Links;
 use crate::m::Stage;
@@ -14,7 +16,7 @@ use crate::port::Port;
 #[cfg(feature = "alloc")]
 use crate::segments::{FIRST, Segments};
 use crate::slots::{FixedSlots, Owner};
-use crate::sync::{AtomicPtr, AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crate::word::MAX_VALUE;
 use crate::{M, Runtime};
 
@@ -39,8 +41,8 @@ pub(crate) struct Table<R: Runtime> {
     live: Count,
     /// Linked by `schedlink`.
     bare: Numbers,
-    /// Linked by `schedlink`.
-    retired: Numbers,
+    /// Whether there are [`shelves`].
+    shelves: AtomicBool,
 }
 
 /// What backs a table.
@@ -107,7 +109,7 @@ impl<R: Runtime> Table<R> {
                 high: AtomicU32::new(0),
                 live: Count::new(),
                 bare: Numbers::new(),
-                retired: Numbers::new(),
+                shelves: AtomicBool::new(false),
             }
         }
     }
@@ -296,37 +298,6 @@ impl<R: Runtime> Table<R> {
         }
     }
 
-    /// Takes a slot out of use that is used again only when its thread comes (see [`crate::hold`]).
-    pub(crate) fn retire<P: Port>(&self, id: u32) {
-        let era = self.live.era::<P>();
-        let m = self.get(id);
-        m.set_stage(Stage::Bare);
-        self.retired.push(id, m.schedlink());
-        // Relaxed: no number goes with it.
-        self.live.go::<P>(era, Ordering::Relaxed);
-    }
-
-    /// Makes the retired slots of that thread bare, which has come the slow way: it is not between
-    /// reading its thread-local value and finding it revoked (Invariant Retired).
-    pub(crate) fn reclaim<P: Port>(&self, token: usize) {
-        if self.retired.is_empty() {
-            return;
-        }
-        let mut next = self.retired.take_all();
-        while next != 0 {
-            let m = self.get(next);
-            next = m.schedlink().load(Ordering::Relaxed);
-            if m.hold().token() == token {
-                let era = self.live.era::<P>();
-                m.hold().forget();
-                m.call().forget();
-                self.bury::<P>(m, era);
-            } else {
-                self.retired.push(m.id(), m.schedlink());
-            }
-        }
-    }
-
     /// In a forked child: every slot for which `keep` is false becomes bare. A context it held is
     /// forgotten, not dropped: the thread that used it vanished in the middle. The caller is the only
     /// thread that uses the pool.
@@ -336,31 +307,25 @@ impl<R: Runtime> Table<R> {
             m.hold().forget();
             m.set_stage(Stage::Bare);
         };
-        let mut retired = self.retired.take_all();
         for m in self.iter() {
             m.hold().unlist();
             match keep(m) {
+                // Its thread has vanished, and writes nothing any more.
+                _ if m.hold().is_retired() && m.hold().token() != token => vanish(m),
                 Kept::Live | Kept::AsItIs => {}
                 Kept::Bare => vanish(m),
                 Kept::Lost => m.set_stage(Stage::Lost),
             }
         }
-        while retired != 0 {
-            let m = self.get(retired);
-            retired = m.schedlink().load(Ordering::Relaxed);
-            if m.hold().token() == token {
-                self.retired.push(m.id(), m.schedlink());
-            } else {
-                // Its thread has vanished, and writes nothing any more.
-                vanish(m);
-            }
-        }
         self.rebuild();
     }
 
-    /// In a forked child, by its only thread: what is bare, and how many are live, as their stages say.
+    /// In a forked child, by its only thread: what is bare or retired, and how many are live, as the Ms say.
     fn rebuild(&self) {
         self.bare.forget();
+        if self.shelves.load(Ordering::Relaxed) {
+            self.fill_shelves();
+        }
         let mut live = 0;
         for m in self.iter().filter(|m| !m.hold().is_retired()) {
             match m.stage() {

@@ -292,6 +292,41 @@ fn pools_that_take_turns_on_the_same_slots_have_all_of_them_each_time() {
     }
 }
 
+/// What close took from a thread that lives on is used again once that has come.
+///
+/// Edge: start x enter.
+#[test]
+fn threads_that_outlive_closes_use_their_slots_again() {
+    let pool = leak(Pool::new(Counting::default()));
+    let threads = many(200);
+    let (next, done) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
+    let turn = Mutex::new(());
+    let mut highest = Vec::new();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    next.wait();
+                    // One at a time: who finds another at the same shelf would come again later.
+                    let one = turn.lock();
+                    alone(&pool.enter().unwrap(), || ());
+                    drop(one);
+                    done.wait();
+                }
+            });
+        }
+        for _ in 0..4 {
+            pool.start().unwrap();
+            next.wait();
+            done.wait();
+            highest.push(pool.ms().map(|m| m.id).max().unwrap());
+            pool.close().unwrap();
+        }
+    });
+    // The list is not left empty, and a pool makes its first M before a slot is used again.
+    assert!(highest.iter().all(|id| *id <= threads as u32 + 2), "{highest:?} for {threads} threads");
+}
+
 #[test]
 fn under_a_limit_trying_is_exhausted() {
     let pool = started(Pool::new(Counting::default()).limit(1));

@@ -4,7 +4,7 @@ use crate::list::Links;
 use crate::models::model_loads;
 use crate::models::port::Shared;
 use crate::numbers::Numbers;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::AtomicU32;
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::rc::Rc;
@@ -60,15 +60,6 @@ impl Stack {
         id.inspect(|id| self.work(*id))
     }
 
-    fn take_all(&self) -> Vec<u32> {
-        let first = self.numbers.take_all();
-        let some = |id| (id != 0).then_some(id);
-        let next = |id: &u32| some(self.link(*id).load(Ordering::Relaxed));
-        let ids: Vec<u32> = core::iter::successors(some(first), next).collect();
-        ids.iter().for_each(|id| self.work(*id));
-        ids
-    }
-
     fn assert_each_once(&self, ids: impl IntoIterator<Item = u32>) {
         let mut ids: Vec<u32> = ids.into_iter().chain(core::iter::from_fn(|| self.pop())).collect();
         ids.sort_unstable();
@@ -89,37 +80,5 @@ fn a_number_that_comes_back_does_not_revive_its_old_link() {
         first.into_iter().for_each(|id| stack.push(id));
         let theirs = other.join().unwrap();
         stack.assert_each_once(second.into_iter().chain(theirs));
-    });
-}
-
-/// The same with a popper that sees all of it taken, and pushed again but for 2.
-#[test]
-fn a_stack_that_was_taken_at_once_does_not_revive_its_old_links() {
-    model_loads(3, || {
-        let stack = Stack::new();
-        let other = {
-            let stack = Rc::clone(&stack);
-            thread::spawn(move || stack.pop())
-        };
-        let (taken, kept): (Vec<u32>, Vec<u32>) = stack.take_all().into_iter().partition(|id| *id != 2);
-        taken.into_iter().rev().for_each(|id| stack.push(id));
-        let theirs = other.join().unwrap();
-        stack.assert_each_once(kept.into_iter().chain(theirs));
-    });
-}
-
-/// 1 is pushed where 1 was, and by somebody else.
-#[test]
-fn a_taker_of_all_has_what_the_pushers_did() {
-    model_loads(3, || {
-        let stack = Stack::new();
-        let pusher = {
-            let stack = Rc::clone(&stack);
-            let id = stack.pop().unwrap();
-            thread::spawn(move || stack.push(id))
-        };
-        let taken = stack.take_all();
-        pusher.join().unwrap();
-        stack.assert_each_once(taken);
     });
 }

@@ -111,3 +111,46 @@ fn a_link_is_not_followed_into_a_segment_that_is_not_there_yet() {
         pool.end();
     });
 }
+
+/// The slots of two threads lie on one shelf, and each looks for its own there while the other has the shelf in
+/// its hands.
+///
+/// Edge: enter x start.
+#[test]
+fn two_threads_find_their_retired_slots_on_one_shelf() {
+    model_loads(3, || {
+        const MINE: usize = 1 << 8;
+        const THEIRS: usize = 2 << 8;
+        let pool = ModelPool::<false>::new(Binding::Thread, u32::MAX);
+        let shared = pool.get();
+        let table = &shared.table;
+        table.set_shelves(true);
+        let ids = [MINE, THEIRS, MINE].map(|token| {
+            let Ok(m) = table.reserve::<Shared>(u32::MAX, |_| ()) else { panic!("memory for all") };
+            m.hold().bind_plainly(token);
+            m.hold().revoke();
+            assert!(m.hold().retire());
+            m.id()
+        });
+        let live = table.live();
+        let other = spawn(move || {
+            table.retire::<Shared>(ids[1]);
+            table.reclaim::<Shared>(THEIRS);
+        });
+        table.retire::<Shared>(ids[0]);
+        table.retire::<Shared>(ids[2]);
+        table.reclaim::<Shared>(MINE);
+        other.join().unwrap();
+        // Whoever found the shelf empty, because the other had it, comes again.
+        [MINE, THEIRS].into_iter().for_each(|token| table.reclaim::<Shared>(token));
+        assert_eq!(table.live(), live - 3);
+        let mut again = [(); 3].map(|()| match table.reserve::<Shared>(u32::MAX, |_| ()) {
+            Ok(m) => m.id(),
+            Err(_) => panic!("three are bare"),
+        });
+        again.sort_unstable();
+        assert_eq!(again, ids);
+        ids.into_iter().for_each(|id| table.release::<Shared>(id));
+        pool.end_at_rest();
+    });
+}

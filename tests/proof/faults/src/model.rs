@@ -352,9 +352,9 @@ impl Model {
         if !(self.shape.binds_plainly() && self.started_once) {
             return;
         }
-        for (id, whose) in std::mem::take(&mut self.retired).into_iter().rev() {
-            if whose == me { self.bare.push(id) } else { self.retired.push((id, whose)) }
-        }
+        // The newest first; those of others stay in their order.
+        self.bare.extend(self.retired.iter().rev().filter(|(_, whose)| *whose == me).map(|(id, _)| id));
+        self.retired.retain(|(_, whose)| *whose != me);
     }
 
     fn wait(&mut self, thread: usize) -> Reply {
