@@ -1,8 +1,8 @@
 //! The word that waiting threads sleep on: how many tokens there are, and who is on the way to them.
 //!
 //! A thread that comes while tokens are there takes one, though others have waited longer: they are
-//! asleep, and it is not. That is what makes a busy pool fast, and two flags keep it from being unfair, and
-//! from waking in vain:
+//! asleep, and it is not. That is what makes a busy pool fast. Two flags and a count keep it from being unfair,
+//! and from waking in vain:
 //!
 //! - **Roused.** The flag is set with each token that is added, and goes when a thread that has slept takes
 //!   the last one, or when any finds none. While it is set, and there is one token at most, somebody is on
@@ -13,9 +13,13 @@
 //!   wake-up in [`A_FEW`] is made all the same.
 //! - **Reserved.** A thread that was woken for nothing, [`A_TURN`] after the first one to which that
 //!   happened since one was served, keeps newcomers off the next token, for a moment at most each: they
-//!   sleep by the clock then.
+//!   sleep by the clock then, on another word, so that no wake-up for who has slept goes to them.
+//! - **Passed.** Once [`PASSES`] newcomers have taken tokens while others slept, and none of those was served,
+//!   the next token is for one of them, however long that takes to run: newcomers step aside again and
+//!   again. So a thread that sleeps behind n others is overtaken PASSES × (n + 1) times at most, if the
+//!   system wakes in the order of coming, and by those that were on their way when it fell asleep.
 //!
-//! Small machines do without the flags ([`FLAGS`]): there a wake-up is an instruction, and code is dear.
+//! Small machines do without all that ([`FLAGS`]): there a wake-up is an instruction, and code is dear.
 //!
 //! There are never more tokens than threads on the way, or nobody sleeps. A thread that adds the second
 //! token, or several, wakes as many as it adds; a thread goes to sleep on a word without tokens and without
@@ -32,11 +36,17 @@ use core::time::Duration;
 const A_TURN: Duration = Duration::from_millis(2);
 
 /// Of so many wake-ups for nothing but a thread on the way one is made.
-const A_FEW: u32 = 16;
+const A_FEW: u32 = 64;
+
+/// So many newcomers may overtake who sleeps between two of those that are served.
+#[cfg(not(loom))]
+const PASSES: u32 = 256;
+#[cfg(loom)]
+const PASSES: u32 = 1;
 
 /// For so long one of them stands aside: a thread that is woken runs by then, unless the processors are
 /// busy with something else, and then an M is better used than kept for it.
-pub(crate) const A_STEP_ASIDE: Duration = Duration::from_micros(200);
+const A_STEP_ASIDE: Duration = Duration::from_micros(200);
 
 /// Where the pool's word has 32 bits, tokens are counted and no more.
 const FLAGS: bool = Bits::BITS == 64;
@@ -54,6 +64,10 @@ pub(crate) struct Tokens {
     late: AtomicU32,
     /// How many wake-ups have been left out.
     left_out: AtomicU32,
+    /// How many threads in the line have slept, or are about to.
+    asleep: Count,
+    /// How many newcomers were let pass since a thread that slept was served.
+    passed: AtomicU32,
 }
 
 /// What a thread in the line has done since it came.
@@ -73,8 +87,8 @@ pub(crate) enum Look {
     Token,
     /// None; it is to sleep on this word.
     None(u32),
-    /// One that is another's to take, if that comes within a moment; the word to sleep on until then.
-    Reserved(u32),
+    /// One that is another's to take, if that comes within a moment: until then it is to step aside.
+    Reserved,
     /// The era is over.
     Over,
 }
@@ -82,7 +96,13 @@ pub(crate) enum Look {
 impl Tokens {
     const_unless_loom! {
         pub(crate) fn new() -> Self {
-            Tokens { word: Count::new(), late: AtomicU32::new(0), left_out: AtomicU32::new(0) }
+            Tokens {
+                word: Count::new(),
+                late: AtomicU32::new(0),
+                left_out: AtomicU32::new(0),
+                asleep: Count::new(),
+                passed: AtomicU32::new(0),
+            }
         }
     }
 
@@ -97,7 +117,8 @@ impl Tokens {
 
     pub(crate) fn begin_anew(&self) {
         self.word.begin_anew(0);
-        self.late.store(0, Ordering::Relaxed);
+        self.asleep.begin_anew(0);
+        self.served();
     }
 
     /// Adds `count`; how many threads are to be woken then, or `None` if the era is over. The last access.
@@ -106,9 +127,7 @@ impl Tokens {
             return self.word.add::<P>(count, era, Ordering::Release).then_some(count);
         }
         let is_on_the_way = |now| now & ROUSED != 0 && now & NUMBER == 0;
-        // Relaxed, both: a hint, and a number that nothing depends on.
-        let insists = is_on_the_way(self.word().load(Ordering::Relaxed))
-            && self.left_out.fetch_add(1, Ordering::Relaxed) % A_FEW == A_FEW - 1;
+        let insists = is_on_the_way(self.word().load(Ordering::Relaxed)) && self.leaves_out_a_few();
         let mut wake = 0;
         // Release: partner of the acquire in `look`.
         let changed = self.word.change(era, Ordering::Release, |now| {
@@ -116,6 +135,14 @@ impl Tokens {
             Some((now | ROUSED) + count)
         });
         (changed == Changed::Done).then_some(wake)
+    }
+
+    /// Counts a wake-up that is left out, and says whether there have been enough. Two that count at once
+    /// count as one. Relaxed, and no exchange: nothing depends on the number.
+    fn leaves_out_a_few(&self) -> bool {
+        let left_out = self.left_out.load(Ordering::Relaxed).wrapping_add(1);
+        self.left_out.store(left_out, Ordering::Relaxed);
+        left_out % A_FEW == 0
     }
 
     /// Takes one.
@@ -128,25 +155,27 @@ impl Tokens {
             };
         }
         loop {
+            let mut pass = None;
             // Acquire: synchronises with the release in `add`, so the pick-up finds what the token stands
             // for (Wakeup).
             let taken = self.word.change(era, Ordering::Acquire, |now| match now & NUMBER {
                 0 => None,
-                _ if been == Been::Nowhere => (now & RESERVED == 0).then(|| now - 1),
-                1 => Some((now & !(ROUSED | RESERVED)) - 1),
-                _ => Some((now & !RESERVED) - 1),
+                1 if been == Been::Asleep => Some((now & !(ROUSED | RESERVED)) - 1),
+                _ if been == Been::Asleep => Some((now & !RESERVED) - 1),
+                _ if been == Been::Nowhere && now & RESERVED != 0 => None,
+                _ => pass.get_or_insert_with(|| self.may_pass()).then(|| (now & !RESERVED) - 1),
             });
             match taken {
                 Changed::Done => {
                     if been == Been::Asleep {
-                        // Relaxed, here and below: a hint.
-                        self.late.store(0, Ordering::Relaxed);
+                        self.asleep.go::<P>(era, Ordering::Relaxed);
+                        self.served();
                     }
                     return Look::Token;
                 }
-                Changed::Not(now) if now & NUMBER != 0 => return Look::Reserved(now),
+                Changed::Not(now) if now & NUMBER != 0 => return Look::Reserved,
                 Changed::Not(now) => {
-                    if let Some(none) = self.rest::<P>(now, been) {
+                    if let Some(none) = self.rest::<P>(now, been, era) {
                         return Look::None(none);
                     }
                 }
@@ -155,14 +184,46 @@ impl Tokens {
         }
     }
 
+    /// Whether a newcomer may take a token that is there. It passes by if it is told so and finds none after
+    /// all: there may be fewer passes. Relaxed, both: a hint, and a number.
+    fn may_pass(&self) -> bool {
+        self.asleep.get(Ordering::Relaxed) == 0 || self.passed.fetch_add(1, Ordering::Relaxed) < PASSES
+    }
+
+    /// A thread that slept has been served.
+    fn served(&self) {
+        // Relaxed, both: a hint, and a number.
+        self.late.store(0, Ordering::Relaxed);
+        self.passed.store(0, Ordering::Relaxed);
+    }
+
+    /// Stands aside for a thread that is on the way, for a moment or less. On a word of its own: a wake-up of
+    /// those who sleep is not for a thread that may not take what it is for.
+    pub(crate) fn step_aside<P: Port>(&self, at_most: Option<Duration>) {
+        let moment = at_most.map_or(A_STEP_ASIDE, |at_most| at_most.min(A_STEP_ASIDE));
+        P::wait(&self.passed, self.passed.load(Ordering::Relaxed), Some(moment));
+    }
+
+    /// A thread goes away without a token, to which [`Look::None`] was the last answer.
+    pub(crate) fn go_away<P: Port>(&self, era: Era) {
+        if FLAGS {
+            self.asleep.go::<P>(era, Ordering::Relaxed);
+        }
+    }
+
     /// Before a thread sleeps that found none, or goes away: nobody is on the way. `None` if there may be a
     /// token meanwhile, of which whoever added it takes this thread to be on the way.
-    fn rest<P: Port>(&self, now: u32, been: Been) -> Option<u32> {
+    fn rest<P: Port>(&self, now: u32, been: Been, era: Era) -> Option<u32> {
         let reserve = been == Been::Asleep && self.is_overdue::<P>();
         let to = (now & !ROUSED) | if reserve { RESERVED } else { 0 };
         // Relaxed, both: nothing is published.
         let exchange = || self.word().compare_exchange(now, to, Ordering::Relaxed, Ordering::Relaxed);
-        (to == now || exchange().is_ok()).then_some(to)
+        let rests = to == now || exchange().is_ok();
+        if rests && been != Been::Asleep {
+            // If the era is over, the next look says so.
+            self.asleep.add::<P>(1, era, Ordering::Relaxed);
+        }
+        rests.then_some(to)
     }
 
     /// Whether none that slept has been served for a turn; without a clock, whenever one is late.

@@ -1,7 +1,7 @@
 //! Waiting in line: from the count to what a token stands for. The rules are those of
 //! [`crate::list`].
 
-use super::tokens::{A_STEP_ASIDE, Been, Look};
+use super::tokens::{Been, Look};
 use super::{Links, List};
 use crate::count::{Changed, Count, Era, Here};
 use crate::port::Port;
@@ -111,31 +111,30 @@ impl List {
     ) -> Waited {
         let mut been = Been::Nowhere;
         loop {
-            let (none, at_most) = match self.wakeups.look::<P>(era, been) {
+            let none = match self.wakeups.look::<P>(era, been) {
                 Look::Token => return self.pick_up::<P, L>(links, era),
-                Look::None(none) => {
-                    been = Been::Asleep;
-                    (none, None)
-                }
-                Look::Reserved(word) => {
-                    been = Been::Aside;
-                    (word, Some(A_STEP_ASIDE))
-                }
+                Look::None(none) => Some(none),
+                Look::Reserved => None,
                 Look::Over => return Waited::Forgotten,
             };
-            let timeout = remaining();
+            been = if none.is_some() { Been::Asleep } else { Been::Aside };
+            let mut timeout = remaining();
             if timeout == Some(Duration::ZERO) {
                 if self.cancel() {
+                    if been == Been::Asleep {
+                        self.wakeups.go_away::<P>(era);
+                    }
                     return Waited::TimedOut;
                 }
                 // Somebody has counted us out already: a token comes without fail, and going away now
                 // would lose the M that it stands for. But a thread that has come since may take it, and
                 // its count is ours to take back then.
-                P::wait(self.wakeups.word(), none, Some(A_MOMENT));
-                continue;
+                timeout = Some(A_MOMENT);
             }
-            let sooner = |limit: Duration| at_most.map_or(limit, |at_most| at_most.min(limit));
-            P::wait(self.wakeups.word(), none, timeout.map(sooner).or(at_most));
+            match none {
+                Some(none) => P::wait(self.wakeups.word(), none, timeout),
+                None => self.wakeups.step_aside::<P>(timeout),
+            }
         }
     }
 

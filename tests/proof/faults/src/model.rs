@@ -95,6 +95,8 @@ pub struct Model {
     reserved: bool,
     /// Since when one that slept has not been served.
     late: Option<u32>,
+    /// How many newcomers have taken a token since then, while others slept.
+    passed: u32,
     waiting: u32,
     failed: bool,
     /// Numbers that were in use; last in, first out.
@@ -134,6 +136,7 @@ impl Model {
             tokens: 0,
             reserved: false,
             late: None,
+            passed: 0,
             waiting: 0,
             failed: false,
             bare: Vec::new(),
@@ -359,12 +362,13 @@ impl Model {
 
     fn wait(&mut self, thread: usize) -> Reply {
         let (order, since, been) = self.threads[thread].asleep.expect("it waits");
-        if self.tokens > 0 && (been != Been::Nowhere || !self.reserved) {
+        if self.tokens > 0 && self.may_take(been) {
             self.tokens -= 1;
             self.threads[thread].asleep = None;
-            self.reserved &= been == Been::Nowhere;
+            self.reserved = false;
             if been == Been::Asleep {
                 self.late = None;
+                self.passed = 0;
             }
             if let Some(id) = self.granted.pop() {
                 return self.install(thread, id, order);
@@ -389,6 +393,21 @@ impl Model {
             return Reply::Not(EnterError::TimedOut);
         }
         Reply::Asleep
+    }
+
+    /// Whether a thread in the line may take a token that is there: so many newcomers and no more before one
+    /// that sleeps.
+    fn may_take(&mut self, been: Been) -> bool {
+        if been == Been::Asleep {
+            return true;
+        }
+        if been == Been::Nowhere && self.reserved {
+            return false;
+        }
+        let asleep = |thread: &Thread| matches!(thread.asleep, Some((_, _, Been::Asleep)));
+        let any = self.threads.iter().any(asleep);
+        self.passed += u32::from(any);
+        !any || self.passed <= 256
     }
 
     fn install(&mut self, thread: usize, id: u32, order: Order) -> Reply {
