@@ -65,6 +65,11 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "work")]
     pub(crate) hold: Hold,
 
+    /// Under a limit: one thread more, of real-time priority (SCHED_FIFO), that calls once a millisecond, and how long it
+    /// waits for the others
+    #[arg(long)]
+    pub(crate) urgent: bool,
+
     /// Under a limit: for how long each pool runs in each round, in ms
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub(crate) window_ms: Option<u64>,
@@ -154,6 +159,7 @@ impl Args {
             limits: or(&self.limits, if self.quick { &[1, 2] } else { &[1, 2, 8] }),
             holds_us: or(&self.holds_us, if self.quick { &[0, 50] } else { &[0, 5, 50, 500] }),
             hold: self.hold,
+            urgent: self.urgent,
             window: Duration::from_millis(self.window_ms.unwrap_or(if self.quick { 10 } else { 200 })),
             rounds: self.rounds(5),
             pools: or(&self.pools, &Limited::ALL),

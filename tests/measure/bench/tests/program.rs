@@ -101,6 +101,24 @@ fn a_quick_run_has_every_section_and_names_what_was_not_there() {
 }
 
 #[test]
+fn an_urgent_thread_waits_beside_the_others_or_the_system_says_why_not() {
+    let line = ["--only", "limit", "--urgent", "--threads", "3", "--limits", "1", "--holds-us", "5"];
+    let (output, raw, _) =
+        bench("urgent", &[&line[..], &["--window-ms", "20", "--rounds", "1", "--pools", "mutex"]].concat());
+    if !output.status.success() {
+        let why = text(&output.stderr);
+        assert!(why.contains("no real-time priority: Operation not permitted"), "{why}");
+        println!("skipped: {why}");
+        return;
+    }
+    let lines = lines(&raw);
+    let figure = |metric| lines.iter().find(|line| line["metric"] == metric).expect(metric)["value"].as_f64();
+    assert!(figure("urgent_longest_us") >= figure("urgent_p50_us"));
+    let report = text(&output.stdout);
+    assert!(report.contains("longest wait of that thread") && report.contains("| 3 + 1"), "{report}");
+}
+
+#[test]
 fn each_round_has_all_subjects_and_a_run_can_be_compared_with_itself() {
     let grid =
         ["--only", "limit", "--threads", "3", "--limits", "1", "--holds-us", "0,5", "--window-ms", "5"];

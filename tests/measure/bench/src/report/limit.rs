@@ -31,8 +31,14 @@ pub(super) fn part(figures: &Figures) -> Option<Part> {
         ("wait that one call in a hundred exceeds", "wait_p99_us", duration),
         ("calls of the thread with the fewest, to a fair share", "least_share", table::ratio),
         ("calls of the thread with the most, to a fair share", "largest_share", table::ratio),
+        ("wait of a thread of real-time priority, median", "urgent_p50_us", duration),
+        ("longest wait of that thread", "urgent_longest_us", duration),
     ];
+    let is_urgent = cases.iter().any(|case| parameter(case, "urgent").is_some());
     for (caption, metric, write) in all {
+        if metric.starts_with("urgent") && !is_urgent {
+            continue;
+        }
         let mut head = head();
         head.extend(subjects.iter().map(|subject| subject.to_string()));
         let rows = cases.iter().map(|case| {
@@ -61,7 +67,9 @@ fn head() -> Vec<String> {
 fn conditions(case: &str) -> Vec<String> {
     let value = |name| parameter(case, name).unwrap_or(table::NONE);
     let asleep = if value("kind") == "sleep" { " asleep" } else { "" };
-    vec![value("threads").into(), value("limit").into(), format!("{} µs{asleep}", value("hold_us"))]
+    let urgent = if parameter(case, "urgent").is_some() { " + 1" } else { "" };
+    let threads = format!("{}{urgent}", value("threads"));
+    vec![threads, value("limit").into(), format!("{} µs{asleep}", value("hold_us"))]
 }
 
 pub(super) fn is_extram(subject: &str) -> bool {

@@ -33,6 +33,8 @@ pub(crate) struct Grid {
     pub(crate) limits: Vec<u32>,
     pub(crate) holds_us: Vec<u64>,
     pub(crate) hold: Hold,
+    /// Whether one more thread calls now and then, of real-time priority.
+    pub(crate) urgent: bool,
     /// How long one pool runs in one round.
     pub(crate) window: Duration,
     pub(crate) rounds: u32,
@@ -53,7 +55,8 @@ impl Grid {
                 for turn in 0..self.pools.len() {
                     let pool = self.pools[(turn + round as usize) % self.pools.len()];
                     let kind = if self.hold == Hold::Sleep { " kind=sleep" } else { "" };
-                    let case = format!("threads={threads} limit={limit} hold_us={hold_us}{kind}");
+                    let urgent = if self.urgent { " urgent=1" } else { "" };
+                    let case = format!("threads={threads} limit={limit} hold_us={hold_us}{kind}{urgent}");
                     step(&format!("limit: {case} {}", pool.name()));
                     let played = self.play(pool, threads, limit, Duration::from_micros(hold_us));
                     let played = played.map_err(|error| format!("limit: {case} {}: {error}", pool.name()))?;
@@ -76,11 +79,15 @@ impl Grid {
     fn play(&self, pool: Limited, threads: u32, limit: u32, hold: Duration) -> Result<Played, String> {
         let pool = pool.full(Making(Duration::ZERO), limit).map_err(|error| error.to_string())?;
         let over = Arc::new(AtomicBool::new(false));
-        let places: Arc<[OnceLock<Thread>]> = (0..threads).map(|_| OnceLock::new()).collect();
+        let all = threads + u32::from(self.urgent);
+        let places: Arc<[OnceLock<Thread>]> = (0..all).map(|_| OnceLock::new()).collect();
         let (kind, ending, results) = (self.hold, over.clone(), places.clone());
-        let crew = Crew::line_up(threads, STACK, move |index| {
+        let crew = Crew::line_up(all, STACK, move |index| {
+            let pause = (index == threads).then_some(PAUSE);
+            let called = pause.map_or(Ok(()), |_| become_urgent());
+            let called = called.map(|()| call_until(pool, kind, hold, pause, &ending));
             // Each index has one thread.
-            let _ = results[index as usize].set(call_until(pool, kind, hold, &ending));
+            let _ = results[index as usize].set(called.unwrap_or_else(Thread::wrong));
         })
         .map_err(|error| error.to_string())?;
         let begun = Instant::now();
@@ -94,13 +101,31 @@ impl Grid {
         if let Some(error) = threads.iter().find_map(|thread| thread.wrong.as_ref()) {
             return Err(error.clone());
         }
+        let (threads, urgent) = threads.split_at(threads.len() - usize::from(self.urgent));
         let mut waits = Waits::new();
         threads.iter().for_each(|thread| waits.merge(&thread.waits));
-        Ok(Played { window, calls: threads.iter().map(|thread| thread.calls).collect(), waits })
+        let calls = threads.iter().map(|thread| thread.calls).collect();
+        Ok(Played { window, calls, waits, urgent: urgent.first().map(|thread| thread.waits.clone()) })
     }
 }
 
 const STACK: usize = 64 << 10;
+
+/// Between two calls of the urgent thread.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Gives the calling thread the lowest of the real-time priorities.
+fn become_urgent() -> Result<(), String> {
+    // SAFETY: about the calling thread, and what is read is there.
+    let refused = unsafe {
+        let priority = libc::sched_param { sched_priority: libc::sched_get_priority_min(libc::SCHED_FIFO) };
+        libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &raw const priority)
+    };
+    match refused {
+        0 => Ok(()),
+        error => Err(format!("no real-time priority: {}", std::io::Error::from_raw_os_error(error))),
+    }
+}
 
 /// What one thread came to.
 struct Thread {
@@ -109,12 +134,25 @@ struct Thread {
     wrong: Option<String>,
 }
 
-fn call_until(pool: &'static dyn Contestant<Owned>, kind: Hold, hold: Duration, over: &AtomicBool) -> Thread {
+impl Thread {
+    fn wrong(why: String) -> Self {
+        Thread { calls: 0, waits: Waits::new(), wrong: Some(why) }
+    }
+}
+
+fn call_until(
+    pool: &'static dyn Contestant<Owned>,
+    kind: Hold,
+    hold: Duration,
+    pause: Option<Duration>,
+    over: &AtomicBool,
+) -> Thread {
     let mut thread = Thread { calls: 0, waits: Waits::new(), wrong: None };
     let mut asked = Instant::now();
     // Relaxed: nothing hangs on when exactly a thread sees it.
     while !over.load(Ordering::Relaxed) {
-        if !hold.is_zero() {
+        pause.into_iter().for_each(thread::sleep);
+        if !hold.is_zero() || pause.is_some() {
             asked = Instant::now();
         }
         let (mut inside, mut alone) = (asked, false);
@@ -146,6 +184,7 @@ struct Played {
     window: Duration,
     calls: Vec<u64>,
     waits: Waits,
+    urgent: Option<Waits>,
 }
 
 impl Played {
@@ -160,5 +199,9 @@ impl Played {
         // 1 is a fair share.
         turn.add("least_share", share(self.calls.iter().min()));
         turn.add("largest_share", share(self.calls.iter().max()));
+        if let Some(urgent) = &self.urgent {
+            turn.add("urgent_p50_us", urgent.quantile(0.5));
+            turn.add("urgent_longest_us", urgent.longest());
+        }
     }
 }
