@@ -142,7 +142,7 @@ impl Tokens {
     fn leaves_out_a_few(&self) -> bool {
         let left_out = self.left_out.load(Ordering::Relaxed).wrapping_add(1);
         self.left_out.store(left_out, Ordering::Relaxed);
-        left_out % A_FEW == 0
+        left_out % A_FEW == A_FEW - 1
     }
 
     /// Takes one.
