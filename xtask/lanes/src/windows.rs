@@ -100,6 +100,11 @@ impl There {
     /// The suite, the facade, the C face as far as it needs no POSIX, the port's own. Fewer threads: each
     /// of Wine's is one here and one in its server.
     fn tests(&self) -> Result<Summary> {
+        // The port's tests load it, and `--tests` builds no example.
+        self.toolchain
+            .cargo("build", &[])
+            .args(["-p", "extram-port-windows", "--example", "library"])
+            .run()?;
         let packages = ["extram-conformance", "extram", "extram-capi", "extram-port-windows"];
         let upper = TRIPLE.to_uppercase().replace('-', "_");
         let command = self
