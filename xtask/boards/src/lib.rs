@@ -12,6 +12,7 @@ mod decode;
 pub mod executors;
 pub mod freertos;
 pub mod lua;
+mod nmi;
 pub mod size;
 mod verdict;
 
@@ -59,6 +60,7 @@ pub fn lane(triple: &str) -> Result<Summary> {
     if let Some(package) = board.example {
         summary += Summary::of(&format!("{machine}: {package}"), example(&toolchain, board, package));
     }
+    summary += nmi::lane(triple, &toolchain)?;
     summary += c_face::lane(triple)?;
     summary += choices::compiled(triple);
     Ok(summary)
