@@ -71,6 +71,18 @@ extern void extram_port_wait(const uint32_t *word, uint32_t expected, uint64_t u
 extern void extram_port_wake(const uint32_t *word, uint32_t count);
 
 /**
+ * Supplied by the kernel on RV32. Keeps interrupts, and with them other threads, off this core until
+ * extram_port_unmask is given what this returned. In handlers, too, and one within another.
+ */
+extern size_t extram_port_mask(void);
+
+/**
+ * Supplied by the kernel on RV32. Lets them come again, if they did before that call of
+ * extram_port_mask.
+ */
+extern void extram_port_unmask(size_t before);
+
+/**
  * Supplied by the kernel. A defect in extram was found at this place (file is length bytes,
  * without a zero at the end). Does not return.
  */

@@ -43,6 +43,16 @@ unsafe extern "C" {
     /// stale and is not read. May do nothing where extram_port_wait does not wait to be told.
     fn extram_port_wake(word: *const u32, count: u32);
 
+    /// Supplied by the kernel on RV32. Keeps interrupts, and with them other threads, off this core until
+    /// extram_port_unmask is given what this returned. In handlers, too, and one within another.
+    #[cfg_attr(not(target_arch = "riscv32"), allow(dead_code))]
+    fn extram_port_mask() -> usize;
+
+    /// Supplied by the kernel on RV32. Lets them come again, if they did before that call of
+    /// extram_port_mask.
+    #[cfg_attr(not(target_arch = "riscv32"), allow(dead_code))]
+    fn extram_port_unmask(before: usize);
+
     /// Supplied by the kernel. A defect in extram was found at this place (file is length bytes,
     /// without a zero at the end). Does not return.
     #[cfg(feature = "panic-handler")]
@@ -57,7 +67,9 @@ pub(crate) type Native = extram_port_bare_metal::BareMetal<Kernel>;
 
 // SAFETY: Own block, Wake: by the contract of the functions. Fresh block: `extram_block_reset` is
 // asked for before a thread enters. Exit: `extram_block_exit` when it ends; a thread that does not
-// call it keeps its M, and breaks no memory as long as its block stays or is reset.
+// call it keeps its M, and breaks no memory as long as its block stays or is reset. Handler: they call
+// what the header allows, which is `enter_from_signal`. Brief: the default on Cortex-M, the kernel's on
+// RV32; the other processors exchange 64 bits.
 unsafe impl System for Kernel {
     const EXITS: bool = true;
 
@@ -75,6 +87,16 @@ unsafe impl System for Kernel {
     fn ticks() -> u64 {
         // SAFETY: as above.
         unsafe { extram_port_ticks() }
+    }
+
+    #[cfg(target_arch = "riscv32")]
+    fn brief<T>(f: impl FnOnce() -> T) -> T {
+        // SAFETY: by the contract of the functions, as above.
+        let before = unsafe { extram_port_mask() };
+        let result = f();
+        // SAFETY: masked above.
+        unsafe { extram_port_unmask(before) };
+        result
     }
 
     /// Not called, since `wait` is the kernel's own.

@@ -13,6 +13,8 @@ cfg_if::cfg_if! {
         use extram_port_apple::Native as ThisSystem;
     } else if #[cfg(unix)] {
         use extram_port_unix::Native as ThisSystem;
+    } else if #[cfg(target_os = "wasi")] {
+        use extram_port_wasi::Native as ThisSystem;
     } else if #[cfg(target_os = "windows")] {
         use extram_port_windows::Windows as ThisSystem;
     } else {

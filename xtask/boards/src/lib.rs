@@ -6,11 +6,13 @@
 //! too.
 
 mod board;
+mod c_face;
 mod choices;
 mod decode;
 pub mod executors;
 pub mod freertos;
 pub mod lua;
+mod nmi;
 pub mod size;
 mod verdict;
 
@@ -58,6 +60,8 @@ pub fn lane(triple: &str) -> Result<Summary> {
     if let Some(package) = board.example {
         summary += Summary::of(&format!("{machine}: {package}"), example(&toolchain, board, package));
     }
+    summary += nmi::lane(triple, &toolchain)?;
+    summary += c_face::lane(triple)?;
     summary += choices::compiled(triple);
     Ok(summary)
 }
@@ -71,7 +75,7 @@ pub fn interrupts() -> Result<()> {
 
 fn example(toolchain: &Toolchain, board: &Board, package: &str) -> Result<()> {
     let program = build(toolchain, board, &Build::of(package))?;
-    let (lines, code) = watch(board, board::AT_ONCE, &program)?;
+    let (lines, code) = watch(emulator(board), board.machine, board::AT_ONCE, &program)?;
     verdict::done(&lines, code)
 }
 
@@ -127,21 +131,22 @@ fn building(toolchain: &Toolchain, board: &Board, what: &Build<'_>) -> Command {
 
 /// Runs a program; what became of it, and the checks that it counted itself.
 fn run(board: &Board, accelerator: &[&str], program: &Path) -> Result<(Verdict, Summary)> {
-    let (lines, code) = watch(board, accelerator, program)?;
+    let (lines, code) = watch(emulator(board), board.machine, accelerator, program)?;
     Ok(verdict::judge(&lines, code))
 }
 
 /// Runs a program; what it told, and its exit code (`None` if a signal ended it).
-fn watch(board: &Board, accelerator: &[&str], program: &Path) -> Result<(Vec<String>, Option<i32>)> {
+fn watch(
+    emulator: &str,
+    machine: &[&str],
+    accelerator: &[&str],
+    program: &Path,
+) -> Result<(Vec<String>, Option<i32>)> {
     let elf = std::fs::read(program).with_context(|| format!("no {}", program.display()))?;
     let mut decoder = Decoder::new(&elf)?;
     let mut lines = Vec::new();
-    let command = Command::new(emulator(board))
-        .args(board.machine)
-        .args(board::QEMU)
-        .args(accelerator)
-        .arg("-kernel")
-        .arg(program);
+    let command =
+        Command::new(emulator).args(machine).args(board::QEMU).args(accelerator).arg("-kernel").arg(program);
     let ended = command.stream(board::LIMIT, |stream, chunk| match stream {
         Stream::Out => decoder.received(chunk, |line| {
             println!("  {line}");

@@ -1,7 +1,7 @@
 //! Lua on a Cortex-M3, an example among the real runtimes (`tests/examples/runtimes/lua-cortex-m`): it compares
 //! what it computes and counts, and says `done` if all of it is right.
 
-use crate::{Board, TARGET_DIR, toolchain, verdict, watch};
+use crate::{Board, TARGET_DIR, emulator, toolchain, verdict, watch};
 use anyhow::{Context as _, Result};
 use judge::Summary;
 use std::path::Path;
@@ -44,6 +44,6 @@ fn run(toolchain: &Toolchain, board: &Board) -> Result<()> {
     let build = toolchain.cargo("build", &[]).args(["--release", "--target-dir"]).arg(&target_dir);
     build.dir(workspace().join(FOLDER)).run()?;
     let program = target_dir.join(TRIPLE).join("release").join(Path::new(PACKAGE));
-    let (lines, code) = watch(board, COUNTED, &program)?;
+    let (lines, code) = watch(emulator(board), board.machine, COUNTED, &program)?;
     verdict::done(&lines, code)
 }

@@ -1,6 +1,6 @@
 //! The static library as rustc makes it, and what it needs from the system.
 
-use crate::tools::System;
+use crate::tools::{Exchanges, System};
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub(crate) struct Built {
 }
 
 impl Built {
-    pub(crate) fn staticlib(target: &str, host: &str, system: System) -> Result<Built> {
+    pub(crate) fn staticlib(target: &str, host: &str, system: System, exchanges: Exchanges) -> Result<Built> {
         let known = toolchain::targets::find(target);
         let command = if target == host {
             Command::new("cargo").arg("rustc")
         } else {
             let std = known.map_or("std,panic_abort", |known| known.std);
-            toolchain::for_target(target, std)?.cargo("rustc", &[])
+            toolchain::for_target(target, std)?.cargo("rustc", exchanges.flags())
         };
         // The workspace that this program was built from, from whatever folder it is called.
         let command = command

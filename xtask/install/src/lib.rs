@@ -36,7 +36,7 @@ use anyhow::Result;
 use archive::Built;
 use places::{Places, Source, Tree};
 use std::path::PathBuf;
-use tools::{System, Tools};
+use tools::{Exchanges, System, Tools};
 
 /// The version of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -60,8 +60,9 @@ pub fn install(options: &Options) -> Result<()> {
     let target = options.target.as_deref().unwrap_or(&host);
     let system = System::of(target)?;
     // What is missing is said before anything is built.
+    let exchanges = Exchanges::of(target, options.single_core)?;
     let tools = Tools::find(target, &host, system)?;
-    let built = Built::staticlib(target, &host, system)?;
+    let built = Built::staticlib(target, &host, system, exchanges)?;
     let tree = tree(options, system, &tools, &built)?;
     manifest::put(&tree, &Places::new(options), system)
 }

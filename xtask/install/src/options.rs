@@ -17,6 +17,8 @@ Usage: cargo xtask install [OPTIONS]
       --includedir DIR  Where the headers go [default: PREFIX/include]
       --destdir DIR     A folder to put in front of every path, for packagers [default: $DESTDIR]
       --target TRIPLE   Build for this target instead of this machine
+      --single-core     For a processor without compare-exchange (thumbv6m, riscv32imc): it has one core, and the
+                        program runs where it may mask interrupts, by which exchanges are made then
   -h, --help            Print this help
 
 Environment variables: CC, a compiler that links for the target; LDFLAGS for the shared library; OBJCOPY; AR.";
@@ -29,17 +31,30 @@ pub struct Options {
     pub(crate) includedir: Option<PathBuf>,
     pub(crate) destdir: Option<PathBuf>,
     pub(crate) target: Option<String>,
+    pub(crate) single_core: bool,
 }
 
 impl Options {
     /// This machine's, with everything below one folder.
     pub fn below(prefix: &Path) -> Self {
-        Options { prefix: prefix.to_owned(), libdir: None, includedir: None, destdir: None, target: None }
+        Options {
+            prefix: prefix.to_owned(),
+            libdir: None,
+            includedir: None,
+            destdir: None,
+            target: None,
+            single_core: false,
+        }
     }
 
     /// For that target.
     pub fn target(self, target: &str) -> Self {
         Options { target: Some(target.to_owned()), ..self }
+    }
+
+    /// Where exchanges may be made by masking interrupts.
+    pub fn single_core(self, single_core: bool) -> Self {
+        Options { single_core, ..self }
     }
 
     /// With that folder in front of every path.
@@ -61,6 +76,13 @@ impl Options {
             }
             if ["-h", "--help"].contains(&&*name) {
                 return Ok(None);
+            }
+            if name == "--single-core" {
+                if value.is_some() {
+                    bail!("{name} takes no value");
+                }
+                options.single_core = true;
+                continue;
             }
             if !["--prefix", "--libdir", "--includedir", "--destdir", "--target"].contains(&&*name) {
                 bail!("there is no option {name}");
@@ -97,11 +119,15 @@ mod tests {
         let words = ["--prefix", "/usr", "--libdir=/usr/lib64", "--destdir", "/tmp/stage", "--target=x"];
         assert_eq!(parse(&words), wanted);
         assert_eq!(parse(&[]).prefix, Path::new("/usr/local"));
+        assert!(parse(&["--single-core", "--prefix", "/usr"]).single_core && !parse(&[]).single_core);
+        assert!(Options::parse(vec!["--single-core=yes".to_owned()]).is_err());
     }
 
     #[test]
     fn every_option_is_in_the_help() {
-        for name in ["--prefix", "--libdir", "--includedir", "--destdir", "--target", "--help"] {
+        for name in
+            ["--prefix", "--libdir", "--includedir", "--destdir", "--target", "--single-core", "--help"]
+        {
             assert!(HELP.contains(&format!(" {name} ")) || HELP.contains(&format!(", {name} ")), "{name}");
         }
     }

@@ -31,6 +31,41 @@ impl System {
     }
 }
 
+/// Who makes an exchange of a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exchanges {
+    /// The processor.
+    Processor,
+    /// One core, which masks interrupts for it.
+    Masked,
+}
+
+impl Exchanges {
+    /// Which it is, or why it cannot be that.
+    pub(crate) fn of(target: &str, single_core: bool) -> Result<Self> {
+        let has = cfg(target)?.lines().any(|line| line == "target_has_atomic=\"ptr\"");
+        match (has, single_core) {
+            (true, false) => Ok(Exchanges::Processor),
+            (false, true) => Ok(Exchanges::Masked),
+            (true, true) => {
+                bail!("--single-core is for processors without compare-exchange; {target} has one")
+            }
+            (false, false) => bail!(
+                "{target} has no compare-exchange: if there is one core, and the program may mask interrupts, \
+                 say --single-core"
+            ),
+        }
+    }
+
+    /// For the compiler.
+    pub(crate) fn flags(self) -> &'static [&'static str] {
+        match self {
+            Exchanges::Processor => &[],
+            Exchanges::Masked => &["--cfg=portable_atomic_unsafe_assume_single_core"],
+        }
+    }
+}
+
 /// Who links several objects into one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Linker {
@@ -224,9 +259,14 @@ fn beside(compiler: &[String], name: &str) -> Result<PathBuf> {
 }
 
 /// Also says whether the target exists.
-fn pointer_bytes(target: &str) -> Result<u32> {
+/// What the compiler says of a target.
+fn cfg(target: &str) -> Result<String> {
     let said = Command::new("rustc").args(["--print", "cfg", "--target", target]).read();
-    let Ok(said) = said else { bail!("rustc knows no target {target}") };
+    said.or_else(|_| bail!("rustc knows no target {target}"))
+}
+
+fn pointer_bytes(target: &str) -> Result<u32> {
+    let said = cfg(target)?;
     let width = said.lines().find_map(|line| line.strip_prefix("target_pointer_width=\"")?.strip_suffix('"'));
     Ok(width.context("rustc tells no target_pointer_width")?.parse::<u32>()? / 8)
 }
@@ -234,6 +274,15 @@ fn pointer_bytes(target: &str) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_makes_exchanges_is_asked_where_the_processor_does_not() {
+        assert_eq!(Exchanges::of("thumbv7m-none-eabi", false).unwrap(), Exchanges::Processor);
+        assert!(Exchanges::of("thumbv7m-none-eabi", true).is_err());
+        assert_eq!(Exchanges::of("thumbv6m-none-eabi", true).unwrap(), Exchanges::Masked);
+        let refused = Exchanges::of("riscv32imc-unknown-none-elf", false).unwrap_err().to_string();
+        assert!(refused.contains("--single-core"), "{refused}");
+    }
 
     #[test]
     fn each_target_has_its_compiler_or_none() {

@@ -15,7 +15,7 @@ use toolchain::workspace;
 /// machine's.
 const HOSTED: &[&str] = &["linux", "freebsd"];
 /// Ports on which some lane runs the conformance suite.
-const RUN: &[&str] = &["linux", "freebsd", "bare-metal", "unix", "windows"];
+const RUN: &[&str] = &["linux", "freebsd", "bare-metal", "unix", "wasi", "windows"];
 const HOSTED_FOLDERS: &[&str] = &["tests/proof/hosted", "tests/proof/faults", "tests/proof/soak"];
 
 /// Tests of those folders that need what only Linux has: strace, gcc's OpenMP, seccomp, pinned threads.

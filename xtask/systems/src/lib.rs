@@ -6,6 +6,7 @@
 //! program that has the conformance suite in it is linked by zig, or the crates are compiled.
 
 pub mod new_port;
+mod wasi;
 
 use anyhow::{Context as _, Result};
 use judge::{Summary, cargo_test};
@@ -29,6 +30,8 @@ pub struct System {
 #[derive(Clone, Debug)]
 enum Proof {
     Runs(Runs),
+    /// In Node, which has threads for it.
+    Workers,
     /// By zig, for its name of the target.
     Links(&'static str),
     Builds,
@@ -106,6 +109,12 @@ const LINUX: &[System] = &[
     },
 ];
 
+const WASI: System = System {
+    triple: "wasm32-wasip1-threads",
+    what: "WebAssembly with threads, in Node",
+    proof: Proof::Workers,
+};
+
 /// Built from the library's sources, where no toolchain has the target.
 const STD: &str = "std,panic_abort";
 
@@ -128,7 +137,7 @@ pub fn systems() -> &'static [System] {
             what: row.what.leak(),
             proof: row.zig.map_or(Proof::Builds, |zig| Proof::Links(zig.leak())),
         };
-        LINUX.iter().cloned().chain(rows.into_iter().map(system)).collect()
+        LINUX.iter().cloned().chain([WASI]).chain(rows.into_iter().map(system)).collect()
     })
 }
 
@@ -155,7 +164,7 @@ fn rows(root: &Path) -> Result<Vec<Row>> {
 impl System {
     fn tier(&self) -> Tier {
         match self.proof {
-            Proof::Runs(_) => Tier::Runs,
+            Proof::Runs(_) | Proof::Workers => Tier::Runs,
             Proof::Links(_) => Tier::Links,
             Proof::Builds => Tier::Builds,
         }
@@ -169,6 +178,7 @@ impl System {
                 let tools = [Some(runs.compiler), runs.emulator];
                 tools.into_iter().flatten().find(|tool| which(tool).is_none())
             }
+            Proof::Workers => which("node").is_none().then_some("node"),
             Proof::Links(_) => freebsd::zig::find().is_none().then_some("zig"),
             Proof::Builds => None,
         };
@@ -183,6 +193,7 @@ impl System {
         }
         match &self.proof {
             Proof::Runs(runs) => self.run(runs),
+            Proof::Workers => wasi::run(self.triple, self.cargo("build", &[])?),
             Proof::Links(zig) => Ok(Summary::of("a program with the suite links", self.link(zig))),
             Proof::Builds => {
                 let crates = ["-p", "extram", "-p", "extram-capi", "-p", "extram-conformance"];
@@ -252,6 +263,7 @@ fn find(triple: &str) -> Option<&'static System> {
 fn packages(target: Option<&str>) -> Vec<&'static str> {
     let of = |system: &System| match &system.proof {
         Proof::Runs(runs) => runs.packages,
+        Proof::Workers => &["nodejs"],
         Proof::Links(_) | Proof::Builds => &[],
     };
     wanted(target).flat_map(of).copied().collect()

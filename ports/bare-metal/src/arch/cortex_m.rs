@@ -56,6 +56,17 @@ pub fn in_handler() -> bool {
     exception != 0
 }
 
+/// Whether interrupts are masked: what `PRIMASK` says. The handler of the non-maskable interrupt asks
+/// before it calls a pool: it may have come within what must not be interrupted (EXECUTORS.md, "The
+/// non-maskable interrupt").
+#[inline(always)]
+pub fn is_masked() -> bool {
+    let primask: u32;
+    // SAFETY: reads a register. Not `pure`: it is another one elsewhere.
+    unsafe { asm!("mrs {}, PRIMASK", out(reg) primask, options(nomem, nostack, preserves_flags)) };
+    primask & 1 != 0
+}
+
 /// Runs it with interrupts masked, and leaves them as they were. Not if a fault or a non-maskable
 /// interrupt comes.
 #[inline(always)]

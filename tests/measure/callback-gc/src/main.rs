@@ -116,16 +116,20 @@ const KEPT: &str = "EXTRAM_FILES_KEPT_IN";
 fn where_it_is(asked: &Path, written: &Path, kept: Option<&Path>) -> String {
     let below = asked.components().all(|part| matches!(part, Component::Normal(_)));
     match kept {
-        None => format!("file://{}", written.display()),
-        Some(folder) if below && !folder.as_os_str().is_empty() => {
-            format!("file://{}", folder.join(asked).display())
-        }
+        None => link(written),
+        Some(folder) if below && !folder.as_os_str().is_empty() => link(&folder.join(asked)),
         Some(_) => format!(
             "{} on the machine that it ran on, which keeps nothing; with cargo xtask run --files DIR it comes \
              back, if it is below the working directory",
             written.display()
         ),
     }
+}
+
+/// For a browser. A path of Windows begins with a letter, not with a slash.
+fn link(path: &Path) -> String {
+    let path = path.display().to_string();
+    if cfg!(windows) { format!("file:///{}", path.replace('\\', "/")) } else { format!("file://{path}") }
 }
 
 /// The rows, and where the report is.
@@ -195,6 +199,14 @@ impl Series {
 mod tests {
     use super::*;
 
+    #[cfg(windows)]
+    #[test]
+    fn a_link_to_a_drive_has_slashes_only() {
+        let told = where_it_is(Path::new("report.html"), Path::new(r"C:\there\report.html"), None);
+        assert_eq!(told, "file:///C:/there/report.html");
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_link_leads_to_where_the_report_will_be() {
         let told = |asked: &str, kept: Option<&str>| {

@@ -148,7 +148,7 @@ fn figures(results: &[Result]) -> Markup {
                             td { (duration(row.wall_us_median)) }
                             td { (duration(row.wall_us_min)) }
                             td { (format!("{:.2}", row.wall_us_median / reference)) }
-                            td { (count(row.context_switches_median)) }
+                            td { (row.context_switches_median.map_or_else(|| "not known here".into(), count)) }
                             td { (some_count(row.ms_made_median)) }
                             td { (some_count(row.max_creations_per_callback)) }
                             td { (some_duration(row.longest_wait_us_median)) }

@@ -1,17 +1,16 @@
-//! Fresh threads with small stacks, straight from the system: Rust's own come with a signal stack
+//! Fresh threads with small stacks, straight from the port: Rust's own come with a signal stack
 //! and a name each, and end the process where the system has no room for those.
 
 use crate::StartLine;
-use std::ffi::c_void;
+use extram::Native;
+use extram_core::{Refused, Threads};
 use std::fmt;
-use std::io;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 /// Threads that stand at a start line.
 pub struct Crew {
     line: Arc<StartLine>,
-    threads: Vec<libc::pthread_t>,
+    threads: Vec<<Native as Threads>::Thread>,
 }
 
 /// The system allows no more threads.
@@ -19,15 +18,14 @@ pub struct Crew {
 pub struct CrewError {
     made: u32,
     asked: u32,
-    why: io::Error,
 }
 
 impl fmt::Display for CrewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the system allows no more threads: {} of {} were made, and those have been joined ({})",
-            self.made, self.asked, self.why
+            "the system allows no more threads: {} of {} were made, and those have been joined",
+            self.made, self.asked
         )
     }
 }
@@ -59,10 +57,10 @@ impl Crew {
             let start = Start { line: crew.line.clone(), index, run: run.clone() };
             match create(start, stack) {
                 Ok(thread) => crew.threads.push(thread),
-                Err(why) => {
+                Err(Refused) => {
                     crew.line.go_home();
                     crew.join();
-                    return Err(CrewError { made: index, asked: count, why });
+                    return Err(CrewError { made: index, asked: count });
                 }
             }
             // One after the other, so that every round finds them in the same order at the line.
@@ -82,10 +80,7 @@ impl Crew {
     }
 
     fn join_all(&mut self) {
-        for thread in self.threads.drain(..) {
-            // SAFETY: the thread was created joinable by `create` and is joined once, here.
-            unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
-        }
+        self.threads.drain(..).for_each(Native::join);
     }
 }
 
@@ -98,37 +93,23 @@ impl Drop for Crew {
     }
 }
 
-fn create<F: Fn(u32) + Send + Sync + 'static>(start: Start<F>, stack: usize) -> io::Result<libc::pthread_t> {
+fn create<F: Fn(u32) + Send + Sync + 'static>(
+    start: Start<F>,
+    stack: usize,
+) -> Result<<Native as Threads>::Thread, Refused> {
     let arg = Box::into_raw(Box::new(start));
-    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
-    // SAFETY: the attributes are initialised before they are used and destroyed after; `thread` is
-    // written if and only if the result is 0; `arg` goes to the new thread, and comes back here if
-    // there is none.
-    unsafe {
-        let mut result = libc::pthread_attr_init(attributes.as_mut_ptr());
-        if result == 0 {
-            // A size that the system does not take (it has a least size) leaves its default.
-            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack);
-            result = libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), begin::<F>, arg.cast());
-            libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        }
-        if result == 0 {
-            Ok(thread.assume_init())
-        } else {
-            drop(Box::from_raw(arg));
-            Err(io::Error::from_raw_os_error(result))
-        }
-    }
+    Native::newosproc(begin::<F>, arg.cast(), stack).inspect_err(|_| {
+        // SAFETY: there is no thread that it could have gone to.
+        drop(unsafe { Box::from_raw(arg) });
+    })
 }
 
-extern "C" fn begin<F: Fn(u32) + Send + Sync + 'static>(arg: *mut c_void) -> *mut c_void {
+extern "C" fn begin<F: Fn(u32) + Send + Sync + 'static>(arg: *mut ()) {
     // SAFETY: `create` made the box for this thread alone.
     let start = unsafe { Box::from_raw(arg.cast::<Start<F>>()) };
     if start.line.line_up() {
         (start.run)(start.index);
     }
-    std::ptr::null_mut()
 }
 
 #[cfg(test)]

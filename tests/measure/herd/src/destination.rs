@@ -35,12 +35,13 @@ impl Destination {
     pub fn write(mut self, text: &str) -> Result<PathBuf, String> {
         self.replace(text).map_err(|error| cannot_write(&self.path, &error))?;
         self.written = true;
-        Ok(fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()))
+        Ok(std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone()))
     }
 
     fn replace(&mut self, text: &str) -> io::Result<()> {
-        // Only a file has a length to cut; a pipe or a device is just written to.
-        if self.file.metadata()?.is_file() {
+        // Only a file has a length to cut; a pipe or a device is just written to. Windows' NUL has not even
+        // metadata.
+        if self.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
             self.file.set_len(0)?;
             self.file.rewind()?;
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 pub struct Round {
     /// From the release of the threads until the last one is back from its call.
     pub wall: Duration,
-    /// Of the whole process, over the threads' whole lives.
-    pub switches: u64,
+    /// Of the whole process, over the threads' whole lives; `None` where the system does not count them.
+    pub switches: Option<u64>,
     /// Ms that exist at the end.
     pub made: Option<u64>,
     /// The most Ms that one callback had to make.
@@ -19,7 +19,7 @@ pub struct Round {
 }
 
 /// The figures of one algorithm. The field names are the JSON keys; what has no meaning for an
-/// algorithm is null.
+/// algorithm, or is not known on this system, is null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[allow(missing_docs)] // the names say it, and `Round` says the rest
 pub struct Row {
@@ -28,7 +28,7 @@ pub struct Row {
     pub wall_us_median: f64,
     #[serde(serialize_with = "tenths")]
     pub wall_us_min: f64,
-    pub context_switches_median: u64,
+    pub context_switches_median: Option<u64>,
     pub ms_made_median: Option<u64>,
     pub max_creations_per_callback: Option<u64>,
     #[serde(serialize_with = "some_tenths")]
@@ -43,7 +43,7 @@ impl Row {
             algorithm,
             wall_us_median: median(walls())?,
             wall_us_min: walls().reduce(f64::min)?,
-            context_switches_median: whole_median(rounds.iter().map(|round| round.switches))?,
+            context_switches_median: whole_median(rounds.iter().filter_map(|round| round.switches)),
             ms_made_median: whole_median(rounds.iter().filter_map(|round| round.made)),
             max_creations_per_callback: rounds.iter().filter_map(|r| r.most_creations).max(),
             longest_wait_us_median: median(rounds.iter().filter_map(|round| round.longest_wait).map(micros)),
@@ -96,7 +96,7 @@ mod tests {
     fn round(wall: u64, made: Option<u64>) -> Round {
         Round {
             wall: Duration::from_micros(wall),
-            switches: wall * 2,
+            switches: Some(wall * 2),
             made,
             most_creations: made.map(|made| made / 2),
             longest_wait: made.map(|_| Duration::from_micros(wall / 2)),
@@ -117,7 +117,9 @@ mod tests {
         let row = Row::of("extram", &rounds).unwrap();
         assert_eq!(row.wall_us_median, 20.0);
         assert_eq!(row.wall_us_min, 10.0);
-        assert_eq!(row.context_switches_median, 40);
+        assert_eq!(row.context_switches_median, Some(40));
+        let unknown = rounds.map(|round| Round { switches: None, ..round });
+        assert_eq!(Row::of("extram", &unknown).unwrap().context_switches_median, None);
         assert_eq!(row.ms_made_median, Some(4));
         assert_eq!(row.max_creations_per_callback, Some(4));
         assert_eq!(row.longest_wait_us_median, Some(10.0));

@@ -2,7 +2,8 @@
 
 /// How often a thread of this process gave up its processor: because it slept, and because it was
 /// preempted.
-pub fn context_switches() -> u64 {
+#[cfg(unix)]
+fn context_switches() -> Option<u64> {
     let mut usage = core::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to a whole `rusage`, which the call fills in; all-zero is a valid one
     // should it fail, which it cannot with this argument.
@@ -10,7 +11,20 @@ pub fn context_switches() -> u64 {
         libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
         usage.assume_init()
     };
-    usage.ru_nvcsw as u64 + usage.ru_nivcsw as u64
+    Some(usage.ru_nvcsw as u64 + usage.ru_nivcsw as u64)
+}
+
+/// Windows does not count them.
+#[cfg(not(unix))]
+fn context_switches() -> Option<u64> {
+    None
+}
+
+/// What `f` comes to, and how many there were meanwhile; `None` where the system does not count them.
+pub fn switches_of<T>(f: impl FnOnce() -> T) -> (T, Option<u64>) {
+    let before = context_switches();
+    let result = f();
+    (result, context_switches().zip(before).map(|(after, before)| after - before))
 }
 
 #[cfg(test)]
@@ -21,14 +35,11 @@ mod tests {
 
     #[test]
     fn a_sleep_is_a_switch_and_an_ended_thread_still_counts() {
-        let before = context_switches();
-        thread::spawn(|| {
-            for _ in 0..20 {
-                thread::sleep(Duration::from_millis(1));
-            }
-        })
-        .join()
-        .unwrap();
-        assert!(context_switches() - before >= 20);
+        let ((), switches) = switches_of(|| {
+            let sleeps = || (0..20).for_each(|_| thread::sleep(Duration::from_millis(1)));
+            thread::spawn(sleeps).join().unwrap();
+        });
+        assert_eq!(switches.is_some(), cfg!(unix));
+        assert!(switches.is_none_or(|switches| switches >= 20), "{switches:?}");
     }
 }

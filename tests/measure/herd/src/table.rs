@@ -7,7 +7,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 /// floor's if there is a floor.
 pub fn table(rows: &[Row], reference: &str) -> String {
     let wall = find(rows, reference).map(|row| row.wall_us_median);
-    let floor = find(rows, "floor").map(|row| row.context_switches_median as f64);
+    let floor = find(rows, "floor").and_then(|row| row.context_switches_median);
 
     let mut header = vec!["algorithm".to_owned(), "wall median".into(), "wall min".into()];
     if wall.is_some() {
@@ -31,9 +31,10 @@ pub fn table(rows: &[Row], reference: &str) -> String {
         if let Some(wall) = wall {
             cells.push(ratio(row.wall_us_median, wall));
         }
-        cells.push(count(row.context_switches_median));
+        let switches = row.context_switches_median;
+        cells.push(switches.map_or_else(unknown, count));
         if let Some(floor) = floor {
-            cells.push(ratio(row.context_switches_median as f64, floor));
+            cells.push(switches.map_or_else(unknown, |switches| ratio(switches as f64, floor as f64)));
         }
         cells.push(row.ms_made_median.map_or_else(none, count));
         cells.push(row.max_creations_per_callback.map_or_else(none, count));
@@ -55,6 +56,10 @@ fn find<'a>(rows: &'a [Row], algorithm: &str) -> Option<&'a Row> {
 
 fn none() -> String {
     "-".into()
+}
+
+fn unknown() -> String {
+    "not known here".into()
 }
 
 fn ratio(value: f64, to: f64) -> String {
@@ -93,7 +98,7 @@ mod tests {
             algorithm,
             wall_us_median: wall,
             wall_us_min: wall,
-            context_switches_median: 1000 * wall as u64,
+            context_switches_median: Some(1000 * wall as u64),
             ms_made_median: made,
             max_creations_per_callback: made,
             longest_wait_us_median: made.map(|_| wall),
@@ -116,6 +121,15 @@ mod tests {
     fn a_ratio_without_its_row_has_no_column() {
         let text = table(&[row("new", 4.0, Some(3))], "old");
         assert!(!text.contains('×'), "{text}");
+    }
+
+    #[test]
+    fn what_the_system_does_not_count_is_not_known_and_related_to_nothing() {
+        let rows = [row("floor", 2.0, None), row("new", 4.0, Some(3))]
+            .map(|row| Row { context_switches_median: None, ..row });
+        let text = table(&rows, "floor");
+        assert_eq!(text.matches(" not known here ").count(), 2, "{text}");
+        assert!(!text.contains("× floor │ Ms"), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 ///
 /// The thread's own clock, not the wall's: a thread that is preempted while it works has not done
 /// its work, and many threads that work at once do not get it done faster than the cores allow.
+/// Except on Windows, where a thread's clock goes in steps of 16 ms and the wall's is taken.
 pub fn work(cost: Duration) {
     if !cost.is_zero() {
         work_by(thread_time, cost);
@@ -25,12 +26,22 @@ fn work_by(mut clock: impl FnMut() -> Duration, cost: Duration) {
 }
 
 /// The processor time that the calling thread has used.
+#[cfg(unix)]
 fn thread_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a whole `timespec`. The clock exists on every system this builds
     // for; should the call fail, the work is cut short at once and the figures show it.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The time that has passed.
+#[cfg(not(unix))]
+fn thread_time() -> Duration {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed()
 }
 
 #[cfg(test)]

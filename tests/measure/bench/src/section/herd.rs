@@ -45,7 +45,9 @@ pub(crate) fn run(shapes: &[Shape], samples: &mut Samples, mut step: impl FnMut(
 
 fn note(turn: &mut Turn, played: &Played) {
     turn.add("wall_us", micros(played.round.wall));
-    turn.add("switches", played.round.switches as f64);
+    if let Some(switches) = played.round.switches {
+        turn.add("switches", switches as f64);
+    }
     let Some(made) = played.round.made else { return };
     turn.add("ms_made", made as f64);
     turn.add("most_made_by_one", played.round.most_creations.unwrap_or(0) as f64);

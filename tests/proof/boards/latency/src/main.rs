@@ -2,6 +2,10 @@
 //! leaves, again and again, and is interrupted one instruction later each time, until it is done
 //! before the interrupt comes. The handler counts its own instructions: those of `enter_from_signal`,
 //! with the call and the return, and those of leaving.
+//!
+//! With the feature `nmi` the interrupt is one that nothing keeps off, and comes within what
+//! `System::brief` promises not to be interrupted. Where the processor has a compare-exchange it calls
+//! there, too; where there is none it leaves the call to a handler.
 #![no_std]
 #![no_main]
 
@@ -16,8 +20,8 @@ use machine::{Nothing, Port, become_thread};
 /// Ms of each pool.
 const SLOTS: usize = 8;
 
-/// What entering may take; README.md of the port promises it.
-const MOST: u32 = 600;
+/// What entering may take; README.md of the port promises it where there is a compare-exchange.
+const MOST: u32 = if cfg!(target_has_atomic = "ptr") { 600 } else { 1_500 };
 
 type ThisPool = Pool<Nothing, Port>;
 type Guard = Entered<Nothing, Port>;
@@ -66,9 +70,36 @@ fn leave(guard: Guard) {
     drop(guard);
 }
 
+/// Non-maskable interrupts that came where interrupts were masked.
+static WHILE_MASKED: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the interrupt calls there, too.
+const CALLS_THERE: bool = cfg!(any(target_has_atomic = "ptr", feature = "careless"));
+
+#[cfg(feature = "nmi")]
+#[exception]
+unsafe fn NonMaskableInt() {
+    clock::stop();
+    let masked = extram_port_bare_metal::arch::cortex_m::is_masked();
+    // A load and a store: nothing interrupts this.
+    WHILE_MASKED.store(WHILE_MASKED.load(SeqCst) + u32::from(masked), SeqCst);
+    if masked && !CALLS_THERE {
+        const ICSR: *mut u32 = 0xe000_ed04 as *mut u32;
+        const PENDSTSET: u32 = 1 << 26;
+        // SAFETY: one bit, which makes the system timer's interrupt pending.
+        unsafe { ICSR.write_volatile(PENDSTSET) };
+    } else {
+        interrupted();
+    }
+}
+
 #[exception]
 fn SysTick() {
     clock::stop();
+    interrupted();
+}
+
+fn interrupted() {
     HANDLED.store(true, SeqCst);
     if DONE.load(SeqCst) {
         return LATE.store(true, SeqCst);
@@ -298,6 +329,17 @@ fn main() -> ! {
             told(good)
         );
         count(good);
+    }
+    if cfg!(feature = "nmi") {
+        let masked = WHILE_MASKED.load(SeqCst);
+        let there = if CALLS_THERE { "called there" } else { "left the call to a handler" };
+        defmt::println!(
+            "{=u32} non-maskable interrupts came where interrupts are masked, and {=str}: {=str}",
+            masked,
+            there,
+            told(masked > 0)
+        );
+        count(masked > 0);
     }
     extram_test_suite::close(passed, failed, 0)
 }

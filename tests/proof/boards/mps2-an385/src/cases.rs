@@ -14,7 +14,7 @@ use core::time::Duration;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m_rt::exception;
 use extram_core::{Busy, EnterError, Pool, Slots};
-use extram_port_bare_metal::arch::cortex_m::masked;
+use extram_port_bare_metal::arch::cortex_m::{is_masked, masked};
 
 /// Before interrupts come: the pools start, and the Ms are made.
 pub fn before_interrupts() {
@@ -150,25 +150,46 @@ pub fn handlers() {
 
 static NMIS: AtomicU32 = AtomicU32::new(0);
 
-/// Calls nothing of a pool: it leaves that to a handler.
+/// Calls as every handler does, but where interrupts are masked leaves that to one.
 #[exception]
 unsafe fn NonMaskableInt() {
     NMIS.fetch_add(1, SeqCst);
-    NVIC::pend(Interrupt::TIMER0);
+    if is_masked() {
+        NVIC::pend(Interrupt::TIMER0);
+    } else {
+        call(Caller::Other);
+    }
+}
+
+fn pend_nmi() {
+    const NMIPENDSET: u32 = 1 << 31;
+    // SAFETY: one bit, which makes the interrupt pending.
+    unsafe { (*SCB::PTR).icsr.write(NMIPENDSET) };
+    cortex_m::asm::dsb();
+    cortex_m::asm::isb();
 }
 
 /// The non-maskable interrupt comes where every other one is kept off.
 pub fn nmi() {
-    const NMIPENDSET: u32 = 1 << 31;
-    let before = calls_of(Caller::Timer0);
-    let (came, called) = masked(|| {
-        // SAFETY: one bit, which makes the interrupt pending.
-        unsafe { (*SCB::PTR).icsr.write(NMIPENDSET) };
-        cortex_m::asm::dsb();
-        cortex_m::asm::isb();
-        (NMIS.load(SeqCst), calls_of(Caller::Timer0) - before)
+    let before = (NMIS.load(SeqCst), calls_of(Caller::Other));
+    let inside = POOL.callback(|m| {
+        POOL.runtime().note(m);
+        pend_nmi();
+        calls_of(Caller::Other) - before.1
     });
-    let after = calls_of(Caller::Timer0) - before;
+    counted(inside.is_ok().into());
+    case(
+        inside == Ok(1) && NMIS.load(SeqCst) == before.0 + 1,
+        format_args!(
+            "a non-maskable interrupt calls in, with an M of its own, where interrupts are not masked"
+        ),
+    );
+    let before = (NMIS.load(SeqCst), calls_of(Caller::Timer0));
+    let (came, called) = masked(|| {
+        pend_nmi();
+        (NMIS.load(SeqCst) - before.0, calls_of(Caller::Timer0) - before.1)
+    });
+    let after = calls_of(Caller::Timer0) - before.1;
     case(
         (came, called, after) == (1, 0, 1),
         format_args!(
