@@ -346,6 +346,12 @@ impl List {
         }
     }
 
+    /// Whether newcomers are let in.
+    pub(crate) fn is_open(&self) -> bool {
+        // Acquire: partner of the release in `open`.
+        !self.look().closed()
+    }
+
     /// Turns newcomers away, and those who wait.
     #[cold]
     pub(crate) fn close<P: Port>(&self) {

@@ -309,12 +309,12 @@ impl Model {
                 _ => self.threads[thread].own = None,
             }
         }
-        if order != Order::Signal {
-            self.reclaim(me);
-        }
         if !self.open {
             let error = if self.started_once { EnterError::Closed } else { EnterError::NotStarted };
             return Reply::Not(error);
+        }
+        if order != Order::Signal {
+            self.reclaim(me);
         }
         if let Some(id) = self.list.pop() {
             if self.list.is_empty() {
