@@ -1,8 +1,10 @@
-//! The machine: its file systems, its name, its switch.
+//! The machine: its file systems, its loopback interface, its name, its switch.
 
 use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsRawFd as _;
 
 /// Mounts a memory file system that everyone may write to.
 pub(crate) fn mount_tmpfs(at: &str) -> io::Result<()> {
@@ -34,6 +36,38 @@ pub(crate) fn is_full(at: &str) -> io::Result<bool> {
     }
     // SAFETY: statfs has succeeded, so it has filled the room.
     Ok(unsafe { state.assume_init() }.f_bavail <= 0)
+}
+
+/// sys/sockio.h: `_IOW('i', 43, struct ifaliasreq)`, in which the structure's size is.
+const SIOCAIFADDR: libc::c_ulong = 0x8044_692B;
+const _: () = assert!(size_of::<libc::ifaliasreq>() == 0x44);
+
+/// Gives the loopback interface its address, as a system's start scripts do.
+pub(crate) fn address_loopback() -> io::Result<()> {
+    let (address, mask) = (internet(Ipv4Addr::LOCALHOST), internet(Ipv4Addr::new(255, 0, 0, 0)));
+    let mut request = libc::ifaliasreq {
+        ifra_name: [0; libc::IFNAMSIZ],
+        ifra_addr: address,
+        ifra_broadaddr: libc::sockaddr { sa_len: 0, sa_family: 0, sa_data: [0; 14] },
+        ifra_mask: mask,
+        ifra_vhid: 0,
+    };
+    for (to, byte) in request.ifra_name.iter_mut().zip(b"lo0") {
+        *to = *byte as libc::c_char;
+    }
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    // SAFETY: the descriptor is open, and the request is of the size that its number has.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCAIFADDR, &raw const request) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A `sockaddr_in` without a port.
+fn internet(address: Ipv4Addr) -> libc::sockaddr {
+    let mut data = [0; 14];
+    for (to, byte) in data[2..].iter_mut().zip(address.octets()) {
+        *to = byte as libc::c_char;
+    }
+    libc::sockaddr { sa_len: 16, sa_family: libc::AF_INET as u8, sa_data: data }
 }
 
 /// `FreeBSD 13.2-RELEASE amd64, 2 CPUs`.

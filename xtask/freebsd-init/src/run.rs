@@ -31,6 +31,10 @@ pub(crate) fn all(console: &mut Console) -> io::Result<()> {
         console.tell(&Event::Trouble(Trouble::System, error.to_string()))?;
         return Err(error);
     }
+    if let Err(error) = machine::address_loopback() {
+        // What needs it will tell; this says why.
+        console.complain(&format!("no address for lo0: {error}"));
+    }
     let mut run = 0;
     for (index, program) in (0..).zip(&plan.programs) {
         console.tell(&Event::Started(index))?;

@@ -33,6 +33,11 @@ impl Growing {
         Growing { low: low.cast() }
     }
 
+    /// So far down that it has grown more than once.
+    fn far_down(&self) -> usize {
+        self.range().start + Self::SIZE / 4
+    }
+
     fn range(&self) -> Range<usize> {
         self.low.addr()..self.low.addr() + Self::SIZE
     }
@@ -63,14 +68,14 @@ impl Drop for Growing {
     }
 }
 
-/// Frames of more than 1 KiB each.
+/// Frames down to `place` on the stack, however large the compiler makes each of them, and `body` there.
 #[inline(never)]
-fn deep(frames: u32, body: &dyn Fn()) {
-    let room = black_box([frames; 256]);
-    if frames == 0 {
+fn down_to(place: usize, body: &dyn Fn()) {
+    let room = black_box([0_u8; 1024]);
+    if room.as_ptr().addr() <= place {
         body()
     } else {
-        deep(frames - 1, body)
+        down_to(place, body)
     }
     black_box(room);
 }
@@ -88,7 +93,7 @@ fn a_stack_that_grows_is_told_with_all_that_it_may_grow_to() {
     let stack = Growing::at(null_mut());
     in_turn(1, 256 << 10, |_| stack.run(|| stack.is(&told(pool).expect("this system tells"))));
     in_turn(1, 256 << 10, |_| {
-        stack.run(|| deep(500, &|| stack.is(&told(pool).expect("this system tells"))));
+        stack.run(|| down_to(stack.far_down(), &|| stack.is(&told(pool).expect("this system tells"))));
     });
     in_turn(1, 256 << 10, |_| stack.run(|| stack.is(&told(pool).expect("this system tells"))));
     rest(pool, 0);
@@ -105,10 +110,11 @@ fn stacks_that_grow_towards_each_other_are_told_apart() {
     assert_ne!(place, libc::MAP_FAILED);
     let below = Growing::at(place.cast());
     let above = Growing::at(place.cast::<u8>().wrapping_add(Growing::SIZE));
-    for frames in [0, 500, 0] {
+    for far_down in [false, true, false] {
         for stack in [&below, &above] {
+            let place = if far_down { stack.far_down() } else { usize::MAX };
             in_turn(1, 256 << 10, |_| {
-                stack.run(|| deep(frames, &|| stack.is(&told(pool).expect("this system tells"))));
+                stack.run(|| down_to(place, &|| stack.is(&told(pool).expect("this system tells"))));
             });
         }
     }
@@ -124,10 +130,15 @@ fn after_cap_enter_calls_work_and_a_coroutines_stack_is_not_known() {
     in_child("capability mode", || {
         let pool = started_on::<Native, true>(Pool::new(Witness::default()));
         let own = told(pool).expect("the C library tells");
-        // SAFETY: takes nothing; this process does without what it forbids.
-        assert_eq!(unsafe { libc::cap_enter() }, 0);
         let mut stack = vec![0; 256 << 10];
-        on_other_stack(&mut stack, || assert_eq!(told(pool), None));
+        on_other_stack(&mut stack, || {
+            // On this stack already: swapcontext(2), which leads here, is forbidden then.
+            // SAFETY: takes nothing; this process does without what it forbids.
+            assert_eq!(unsafe { libc::cap_enter() }, 0);
+            assert_eq!(told(pool), None);
+        });
+        // That nothing was told holds for the thread until its M has been given back.
+        assert!(pool.unbind());
         assert_eq!(told(pool), Some(own), "back again");
     });
 }
