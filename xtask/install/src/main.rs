@@ -29,6 +29,7 @@ impl Verb {
 }
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     let verb = match Verb::parse(std::env::args().skip(1).collect()) {
         Ok(Some(verb)) => verb,
         Ok(None) => {
