@@ -43,6 +43,12 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 use extram_core::Threads;
 
+/// What these pages refer to in `extram-core`. Only the documentation has this module, so that the links stay in it.
+#[cfg(doc)]
+pub mod types {
+    pub use extram_core::*;
+}
+
 /// The sizes of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {

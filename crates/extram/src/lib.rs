@@ -52,6 +52,16 @@ pub type Owned<R, P = Native> = extram_core::Owned<R, P>;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 
+/// The types behind the aliases [`Pool`], [`Entered`] and [`Owned`], with their functions. Only the
+/// documentation has this module: a link to a function leads to the page of its type, and an alias has none
+/// of its own.
+#[cfg(doc)]
+pub mod types {
+    #[cfg(feature = "alloc")]
+    pub use extram_core::Owned;
+    pub use extram_core::{Entered, Pool};
+}
+
 /// The README's example, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
