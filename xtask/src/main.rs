@@ -90,6 +90,7 @@ fn start() -> Result<()> {
 }
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     judge::exit_code(&start())
 }
 

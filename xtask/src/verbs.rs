@@ -149,6 +149,8 @@ mod tests {
             let capital: String = name.split('-').map(|part| part[..1].to_uppercase() + &part[1..]).collect();
             let there = source.contains(&format!("    /// {about}.\n    {capital}"));
             assert!(there, "{name} in {}", path.display());
+            // A reader that stops, as `head` does, is no fault of a verb's.
+            assert!(source.contains("closed_pipe::end_quietly();"), "{}", path.display());
         }
     }
 }

@@ -46,7 +46,7 @@
 #define EXTRAM_M_WORDS 24
 
 /**
- * Of the header that a program was compiled with; extram_version says that of the library.
+ * The version of the header that a program was compiled with; extram_version returns that of the library.
  */
 #define EXTRAM_VERSION_MAJOR 0
 
@@ -104,7 +104,7 @@ typedef enum {
     /**
      * The caller made a mistake, and nothing has changed. An argument is NULL, or not aligned. The size in
      * a structure is not the library's: it was not set, or the program was compiled with the extram.h
-     * of another version. In the configuration new_context is NULL, or binding is no extram_binding.
+     * of another version. In the configuration new_context is NULL, or binding is not an extram_binding.
      * A handle is stale (its pool was freed, its call is over), invented, of another pool or of another
      * thread. Or it is a call that may not be left now.
      *
@@ -314,7 +314,7 @@ typedef struct {
     void (*observe)(void *runtime, const extram_event *event);
     /**
      * The most Ms that stay spare: whoever gives one back frees the contexts of those above that. 0 =
-     * all are kept. As long as a thread is inside another M is kept ready, so with 1 each M that is
+     * all are kept. As long as a thread is inside, another M is kept ready, so with 1 each M that is
      * given back costs a context made and one freed. (In Rust, spare_max(0) is as spare_max(1).)
      */
     uint32_t spare_max;
@@ -482,7 +482,7 @@ int extram_pool_close(extram_pool *pool);
 int extram_pool_reopen(extram_pool *pool);
 
 /**
- * Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
+ * Ends a closed pool: its memory is freed, or is the caller's again. From then on its handles get
  * EXTRAM_INVALID.
  *
  * EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in a

@@ -30,7 +30,7 @@ pub enum extram_code {
     EXTRAM_NO_MEMORY,
     /// The caller made a mistake, and nothing has changed. An argument is NULL, or not aligned. The size in
     /// a structure is not the library's: it was not set, or the program was compiled with the extram.h
-    /// of another version. In the configuration new_context is NULL, or binding is no extram_binding.
+    /// of another version. In the configuration new_context is NULL, or binding is not an extram_binding.
     /// A handle is stale (its pool was freed, its call is over), invented, of another pool or of another
     /// thread. Or it is a call that may not be left now.
     ///

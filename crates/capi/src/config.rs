@@ -80,7 +80,7 @@ pub struct extram_config {
     /// made there, and then it must be async-signal-safe. May be NULL.
     pub observe: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, event: *const extram_event)>,
     /// The most Ms that stay spare: whoever gives one back frees the contexts of those above that. 0 =
-    /// all are kept. As long as a thread is inside another M is kept ready, so with 1 each M that is
+    /// all are kept. As long as a thread is inside, another M is kept ready, so with 1 each M that is
     /// given back costs a context made and one freed. (In Rust, spare_max(0) is as spare_max(1).)
     pub spare_max: u32,
     /// Not 0: the bounds of stacks are asked for (extram_stack), at each thread's first call and at each

@@ -252,7 +252,7 @@ pub extern "C" fn extram_pool_reopen(pool: *mut extram_pool) -> c_int {
     })
 }
 
-/// Ends a closed pool: its memory is freed, or the caller's again. From then on its handles get
+/// Ends a closed pool: its memory is freed, or is the caller's again. From then on its handles get
 /// EXTRAM_INVALID.
 ///
 /// EXTRAM_BUSY, and nothing has changed, if the pool is not closed, or another thread is right now in a

@@ -13,7 +13,7 @@ use core::fmt;
 use extram_core::sync::Ordering;
 use extram_core::{MState, Observed, Port, raw};
 
-/// Of the header that a program was compiled with; extram_version says that of the library.
+/// The version of the header that a program was compiled with; extram_version returns that of the library.
 pub const EXTRAM_VERSION_MAJOR: u32 = 0;
 /// See EXTRAM_VERSION_MAJOR.
 pub const EXTRAM_VERSION_MINOR: u32 = 1;

@@ -43,6 +43,12 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 use extram_core::Threads;
 
+/// What these pages refer to in `extram-core`. Only the documentation has this module, so that the links stay in it.
+#[cfg(doc)]
+pub mod types {
+    pub use extram_core::*;
+}
+
 /// The sizes of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -276,7 +282,7 @@ pub fn run_on<S: Subject>(config: &Config, report: &mut dyn Write) -> Outcome {
 }
 
 /// The same without the checks of the port's single functions, which tell the same each time where the
-/// port is a known one: for who runs it thousands of times.
+/// port is a known one: for whoever runs it thousands of times.
 pub fn run_scenarios_on<S: Subject>(config: &Config, report: &mut dyn Write) -> Outcome {
     let mut outcome = Outcome::default();
     let config = Config { threads: config.threads.min(most_threads::<S>()), ..*config };

@@ -325,7 +325,7 @@ pub(crate) fn limit<S: Subject>(config: &Config) -> Verdict {
                     stage.step.store(4, SeqCst);
                     case.expect(&"the other does not come back", || stage.step.load(SeqCst) == 5);
                 }
-                _ => stage.complain(&"an idle M is not to be had under a limit", 0, 1),
+                _ => stage.complain(&"an idle M cannot be had under a limit", 0, 1),
             }
             stage.step.store(4, SeqCst);
         });
@@ -334,7 +334,7 @@ pub(crate) fn limit<S: Subject>(config: &Config) -> Verdict {
     Verdict::Ok
 }
 
-/// No M is to be had without waiting.
+/// No M can be had without waiting.
 fn refuses<S: Subject>(case: &'static Case<S>, text: &'static &'static str) {
     let refused = case
         .pool()

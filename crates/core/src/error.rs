@@ -61,9 +61,9 @@ errors! {
         NoThreadLocal = "the system has no thread-local storage left",
     }
 
-    /// Why a raw call was not left. Nothing has changed.
+    /// Why a call that has no guard, one from C, was not left. Nothing has changed.
     LeaveError {
-        /// The calling thread is in no raw call with this M.
+        /// The calling thread is in no such call with this M.
         NotHeld = "the calling thread is in no such call with this M",
     }
 }

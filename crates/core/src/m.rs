@@ -17,9 +17,9 @@ use core::time::Duration;
 /// An execution context on loan. A thread sees one through [`Entered`](crate::Entered), and only
 /// while it holds it.
 ///
-/// Its memory is never unmapped and never becomes anything else while the pool lives, so a racing
-/// reader may always read `schedlink`. `repr(C)`: what the paths of entering and leaving touch
-/// comes first and shares a cache line; the payload, which no racing reader touches, comes last.
+/// Its memory is never unmapped and never becomes anything else while the pool lives.
+// So a racing reader may always read `schedlink`. `repr(C)`: what the paths of entering and leaving touch
+// comes first and shares a cache line; the payload, which no racing reader touches, comes last.
 #[repr(C)]
 #[cfg_attr(all(target_pointer_width = "64", not(any(loom, shuttle))), repr(align(64)))]
 pub struct M<R: Runtime> {

@@ -54,6 +54,12 @@ pub mod choosing {}
 #[doc = include_str!("guide/programs/collector.rs")]
 /// ```
 ///
+#[doc = include_str!("guide/collecting-c.md")]
+///
+/// ```c
+#[doc = include_str!("guide/programs/collector.c")]
+/// ```
+///
 #[doc = include_str!("guide/collecting-discarded.md")]
 pub mod embedding {}
 

@@ -12,6 +12,37 @@
 //! On a target without an operating system the port is named by the program: `Pool<MyRuntime, MyPort>`,
 //! with the crate `extram-port-bare-metal`.
 //!
+//! ```
+//! use extram::{EnterError, Pool, Runtime};
+//! use std::cell::Cell;
+//!
+//! struct Interpreter;
+//!
+//! impl Runtime for Interpreter {
+//!     type Context = Cell<u32>; // what one M carries
+//!     type Error = ();
+//!     fn new_context(&self) -> Result<Cell<u32>, ()> {
+//!         Ok(Cell::new(0))
+//!     }
+//! }
+//!
+//! static POOL: Pool<Interpreter> = Pool::new(Interpreter);
+//!
+//! /// Any thread may call this, whoever created it.
+//! fn calls() -> Result<u32, EnterError> {
+//!     POOL.callback(|m| {
+//!         m.context().set(m.context().get() + 1);
+//!         m.context().get()
+//!     })
+//! }
+//!
+//! POOL.start().expect("the first M");
+//! assert_eq!(calls(), Ok(1));
+//! ```
+//!
+//! `cargo run -p extram --example owned` is a pool that belongs to something, `slow_calls` a watchdog; `calculator` and
+//! `collector` are the guide's programs.
+//!
 //! # The guide
 //!
 //! | chapter | what |
@@ -51,6 +82,16 @@ pub type Owned<R, P = Native> = extram_core::Owned<R, P>;
 
 #[cfg(any(doc, doctest))]
 pub mod guide;
+
+/// The types behind the aliases [`Pool`], [`Entered`] and [`Owned`], with their functions. Only the
+/// documentation has this module: a link to a function leads to the page of its type, and an alias has none
+/// of its own.
+#[cfg(doc)]
+pub mod types {
+    #[cfg(feature = "alloc")]
+    pub use extram_core::Owned;
+    pub use extram_core::{Entered, Pool};
+}
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -26,7 +26,7 @@ pub struct Block {
 const _: () = assert!(align_of::<Block>() >= 16);
 
 impl Block {
-    /// The block of a thread that has stored nothing: all zero, for who has it from memory that is.
+    /// The block of a thread that has stored nothing: all zero, so that zeroed memory is one.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Block {

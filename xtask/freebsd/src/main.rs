@@ -21,6 +21,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     judge::exit_code(&match Verb::parse() {
         Verb::Freebsd(args) => fetch::freebsd(&args),
         Verb::Run(args) => run::run(&args),

@@ -30,7 +30,7 @@ mod shared;
 mod tools;
 
 pub use dll::{CC as WINDOWS_CC, I686 as WINDOWS_32, X86_64 as WINDOWS_64};
-pub use options::{HELP, Options};
+pub use options::{INSTALL_HELP, Options, UNINSTALL_HELP};
 
 use anyhow::Result;
 use archive::Built;

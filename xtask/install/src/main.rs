@@ -9,32 +9,32 @@ enum Verb {
     Install(Options),
     /// Remove what install put there.
     Uninstall(Options),
+    /// What there is to say of one of them.
+    Help(&'static str),
 }
 
 impl Verb {
     /// Without a verb it is `install`, so that `cargo run -p xtask-install` is of use.
-    fn parse(mut words: Vec<String>) -> Result<Option<Self>> {
+    fn parse(mut words: Vec<String>) -> Result<Self> {
         let verb = match words.first() {
             Some(word) if !word.starts_with('-') => words.remove(0),
             _ => "install".to_owned(),
         };
         let options = Options::parse(words)?;
         match (&*verb, options) {
-            ("install" | "uninstall", None) => Ok(None),
-            ("install", Some(options)) => Ok(Some(Verb::Install(options))),
-            ("uninstall", Some(options)) => Ok(Some(Verb::Uninstall(options))),
+            ("install", None) => Ok(Verb::Help(install::INSTALL_HELP)),
+            ("uninstall", None) => Ok(Verb::Help(install::UNINSTALL_HELP)),
+            ("install", Some(options)) => Ok(Verb::Install(options)),
+            ("uninstall", Some(options)) => Ok(Verb::Uninstall(options)),
             _ => bail!("there is no {verb} here, only install and uninstall"),
         }
     }
 }
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     let verb = match Verb::parse(std::env::args().skip(1).collect()) {
-        Ok(Some(verb)) => verb,
-        Ok(None) => {
-            println!("{}", install::HELP);
-            return ExitCode::SUCCESS;
-        }
+        Ok(verb) => verb,
         Err(error) => {
             eprintln!("xtask: {error:#} (--help lists what there is)");
             return ExitCode::from(2);
@@ -43,6 +43,10 @@ fn main() -> ExitCode {
     let done = match verb {
         Verb::Install(options) => install::install(&options),
         Verb::Uninstall(options) => install::uninstall(&options),
+        Verb::Help(text) => {
+            println!("{text}");
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,8 +78,16 @@ mod tests {
     #[test]
     fn a_verb_may_be_left_out_and_help_is_no_error() {
         let of = |words: &[&str]| Verb::parse(words.iter().map(|word| (*word).to_owned()).collect()).unwrap();
-        assert!(matches!(of(&["--prefix", "/usr"]), Some(Verb::Install(_))));
-        assert!(matches!(of(&["uninstall"]), Some(Verb::Uninstall(_))));
-        assert!(of(&["install", "--help"]).is_none());
+        assert!(matches!(of(&["--prefix", "/usr"]), Verb::Install(_)));
+        assert!(matches!(of(&["uninstall"]), Verb::Uninstall(_)));
+        for (verb, begins) in
+            [("install", "Install extram.h"), ("uninstall", "Remove what install put there")]
+        {
+            let Verb::Help(text) = of(&[verb, "--help"]) else { panic!("no help") };
+            assert!(
+                text.starts_with(begins) && text.contains(&format!("Usage: cargo xtask {verb} ")),
+                "{text}"
+            );
+        }
     }
 }

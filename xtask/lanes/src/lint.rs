@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use judge::Summary;
-use pages::{edges, sources};
+use pages::{edges, links, sources};
+use std::path::PathBuf;
 use toolchain::command::Command;
 use toolchain::workspace;
 
@@ -14,6 +15,8 @@ pub(super) fn lint() -> Result<Summary> {
     summary += Summary::of("clippy", cargo(&clippy).run());
     let doc = cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
     summary += Summary::of("documentation", doc.run());
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(workspace().join("target"), PathBuf::from);
+    summary += Summary::of("links of the documentation", links::check(&target.join("doc")));
     Ok(summary)
 }
 

@@ -22,6 +22,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     let Verb::Test(args) = Verb::parse();
     judge::exit_code(&test::test(&args))
 }

@@ -64,7 +64,7 @@ fn a_program_that_ends_with_status_0_has_told_of_all_its_tests() {
 #[test]
 fn a_lane_that_ends_in_an_error_has_failed_and_the_others_still_run() {
     let printed = judged(GOOD, &["--shuttle", "--model"], "2 passed, 1 failed, 1 skipped", false);
-    assert!(printed.contains("FAILED: shuttle: EXTRAM_SCHEDULES=none is no number"), "{printed}");
+    assert!(printed.contains("FAILED: shuttle: EXTRAM_SCHEDULES=none is not a number"), "{printed}");
     judged(GOOD, &["--shuttle"], "0 passed, 1 failed, 0 skipped", false);
 }
 

@@ -52,7 +52,7 @@ pub fn shuttle() -> Result<Summary> {
 /// A number in the environment, if it is there.
 fn setting(name: &str) -> Result<Option<u64>> {
     let Ok(value) = std::env::var(name) else { return Ok(None) };
-    Ok(Some(value.parse().with_context(|| format!("{name}={value} is no number"))?))
+    Ok(Some(value.parse().with_context(|| format!("{name}={value} is not a number"))?))
 }
 
 /// The search of tests/proof/model, and the same algorithm in Promela.

@@ -14,6 +14,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     judge::exit_code(&match Verb::parse() {
         Verb::Mutate(args) => mutate::mutate(&args),
         Verb::Simulate(args) => simulate::simulate(&args),

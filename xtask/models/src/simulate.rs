@@ -39,7 +39,7 @@ pub fn simulate(args: &Args) -> Result<()> {
 /// A number in the environment, if it is there.
 fn setting(name: &str) -> Result<Option<u64>> {
     let Ok(value) = std::env::var(name) else { return Ok(None) };
-    Ok(Some(value.parse().with_context(|| format!("{name}={value} is no number"))?))
+    Ok(Some(value.parse().with_context(|| format!("{name}={value} is not a number"))?))
 }
 
 /// The simulator's tests, and the scenarios under seeds from a new one at each run, or that in `EXTRAM_SEED`.

@@ -34,7 +34,9 @@ pub fn lane() -> Result<Summary> {
     summary += Summary::of("a C program that is static altogether", there.fully_static());
     summary += Summary::of("a C++ program", there.cplusplus());
     summary += there.watched()?;
-    summary += Summary::of("the guide's program in C", there.guide_in_c());
+    summary += Summary::of("the guide's program in C", there.guide_in_c("calculator.c", "8000 calls\n"));
+    let collector = there.guide_in_c("collector.c", "4000 calls, and the heap was collected\n");
+    summary += Summary::of("the guide's collector in C", collector);
     summary += Summary::of("the guide's program in C++", there.guide_in_cplusplus());
     summary += there.plugins();
     summary += Summary::of("a staged installation", there.staged());
@@ -174,10 +176,10 @@ impl Installed {
         self.program(cc, "cplusplus", "8000 calls\n")
     }
 
-    fn guide_in_c(&self) -> Result<()> {
+    fn guide_in_c(&self, program: &str, expected: &str) -> Result<()> {
         let cc = Command::new("cc").args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
-        let cc = cc.arg(guide("calculator.c")).args(self.pkg_config(&["--cflags", "--libs"])?);
-        self.program(cc.arg("-pthread"), "guide-c", "8000 calls\n")
+        let cc = cc.arg(guide(program)).args(self.pkg_config(&["--cflags", "--libs"])?);
+        self.program(cc.arg("-pthread"), &format!("guide-{program}.out"), expected)
     }
 
     fn guide_in_cplusplus(&self) -> Result<()> {

@@ -16,6 +16,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     judge::exit_code(&match Verb::parse() {
         Verb::Api(args) => api::api(&args),
         Verb::Header(args) => header::header(&args),

@@ -24,6 +24,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     judge::exit_code(&match Verb::parse() {
         Verb::NewPort(args) => new_port::new_port(&args),
         Verb::Targets { require } => systems::targets(require),

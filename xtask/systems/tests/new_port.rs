@@ -98,6 +98,36 @@ fn a_port_is_begun_fails_scenario_by_scenario_and_passes_when_it_is_filled_in() 
 }
 
 #[test]
+fn a_kernel_without_an_operating_system_fails_function_by_function_and_passes_when_it_is_filled_in() {
+    let copy = copy();
+    let root = copy.path();
+    let made = new_port(root, &["demo", "--kind", "bare-metal"]);
+    assert!(made.status.success(), "{made:?}");
+    let filled = workspace().join("xtask/systems/tests/kernel");
+    let steps = [
+        ("clock.rs", "now: the clock goes on, and never back: FAILED"),
+        ("threads.rs", "join: waits until the thread has ended: skipped: newosproc: cannot start"),
+        ("block.rs", "thread_token: tells living threads from each other, and is a multiple of 16: FAILED"),
+        ("wait.rs", "wait, wake: a thread waits while the word is as expected, and is woken: FAILED"),
+    ];
+    for (file, lacking) in steps {
+        let (passed, said) = test(root, "demo");
+        assert!(!passed && said.contains(lacking), "before {file}: {said}");
+        std::fs::copy(filled.join(file), root.join("ports/demo/src").join(file)).unwrap();
+    }
+    let (passed, said) = test(root, "demo");
+    assert!(passed, "{said}");
+    // And with threads that say when they end.
+    let path = root.join("ports/demo/src/lib.rs");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let exits = text.replace("const EXITS: bool = false;", "const EXITS: bool = true;");
+    assert_ne!(exits, text);
+    std::fs::write(path, exits).unwrap();
+    let (passed, said) = test(root, "demo");
+    assert!(passed, "{said}");
+}
+
+#[test]
 fn a_port_to_something_else_builds_and_every_scenario_says_what_it_has_not_got() {
     let copy = copy();
     let made = new_port(copy.path(), &["planet", "--kind", "port"]);

@@ -4,6 +4,7 @@
 //! Looked at, in this order: rustup's active toolchain, its other ones, and the `rustc` that the
 //! system's package manager installed. Nothing is installed and no default is changed.
 
+pub mod closed_pipe;
 pub mod command;
 pub mod setup;
 pub mod targets;

@@ -16,3 +16,9 @@ pub extern "C" fn another_rust(by: u32) -> u32 {
     let sum = threads.map(|thread| thread.join().unwrap().values().sum::<u32>()).sum::<u32>();
     sum + u32::from(caught)
 }
+
+/// A panic that leaves this library.
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn another_rust_panics() {
+    panic!("in another Rust, on purpose");
+}

@@ -97,8 +97,9 @@ pub(super) fn size<S: Subject>(config: &Config) -> Verdict {
             }
             Ok(_) => {}
             Err(Verdict::Skipped(_)) => {
-                return case
-                    .end_after(Err(Verdict::Skipped("newosproc: no larger stack than usual is to be had")));
+                return case.end_after(Err(Verdict::Skipped(
+                    "newosproc: no larger stack than the usual one can be had",
+                )));
             }
             Err(other) => return case.end_after(Err(other)),
         }

@@ -46,7 +46,7 @@ fn run<const COUNTING: bool>(patience: Duration) -> [Vec<u32>; 2] {
     [outcome.failures, outcome.skips].map(|set| (0..64).filter(|number| set & (1 << number) != 0).collect())
 }
 
-/// What neither has: a count of who waits, a limit, time-outs, figures, trimming and warming up, a
+/// What neither has: a count of those who wait, a limit, time-outs, figures, trimming and warming up, a
 /// list of all Ms, guards, and an M of a thread's own.
 const NEITHER_HAS: [u32; 8] = [8, 9, 11, 12, 13, 22, 25, 26];
 

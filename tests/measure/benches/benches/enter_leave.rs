@@ -28,8 +28,8 @@ fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-fn pool(binding: Binding) -> &'static Pool<Nothing> {
-    let pool: &Pool<Nothing> = leak(Pool::new(Nothing).binding(binding));
+fn pool(configure: impl FnOnce(Pool<Nothing>) -> Pool<Nothing>) -> &'static Pool<Nothing> {
+    let pool: &Pool<Nothing> = leak(configure(Pool::new(Nothing)));
     pool.start().expect("starts");
     // The first call makes the second M; from here on nothing is owed.
     drop(pool.enter());
@@ -58,8 +58,9 @@ fn key_read() -> impl FnMut() {
 }
 
 fn enter_leave(c: &mut Criterion) {
-    let bound = pool(Binding::Thread);
-    let unbound = pool(Binding::Call);
+    let bound = pool(|pool| pool);
+    let limited = pool(|pool| pool.limit(8));
+    let unbound = pool(|pool| pool.binding(Binding::Call));
     let one_at_a_time: &'static OneAtATime<Nothing, Native> = reference();
     let counting: &'static WaiterCounting<Nothing, Native> = reference();
 
@@ -71,6 +72,7 @@ fn enter_leave(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("enter_leave");
     group.bench_function("bound", |b| b.iter(|| bound.callback(M::id)));
+    group.bench_function("bound/limit", |b| b.iter(|| limited.callback(M::id)));
     group.bench_function("unbound", |b| b.iter(|| unbound.callback(M::id)));
     group.bench_function("unbound/one-at-a-time", |b| b.iter(|| one_at_a_time.callback(M::id)));
     group.bench_function("unbound/waiter-counting", |b| b.iter(|| counting.callback(M::id)));

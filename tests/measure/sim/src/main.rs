@@ -18,6 +18,7 @@ static LINED: extram_sim::alloc::Lined = extram_sim::alloc::Lined;
 type Done = Result<(), Box<dyn Error>>;
 
 fn main() -> ExitCode {
+    toolchain::closed_pipe::end_quietly();
     let args = <Args as clap::Parser>::parse();
     let done = match args.command {
         _ if cfg!(not(extram_sim)) => {

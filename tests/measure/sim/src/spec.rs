@@ -12,7 +12,7 @@ pub struct Numbers(pub Vec<u32>);
 /// What is wrong, for a person.
 pub fn numbers(text: &str, least: u32, most: u32, times: u32) -> Result<Numbers, String> {
     let one = |text: &str| -> Result<u32, String> {
-        let number = text.trim().parse().map_err(|_| format!("\"{text}\" is no number"))?;
+        let number = text.trim().parse().map_err(|_| format!("\"{text}\" is not a number"))?;
         if !(least..=most).contains(&number) {
             return Err(format!("{number} is not in {least}..={most}"));
         }

@@ -58,6 +58,7 @@ fn watch(seed: u64) {
 }
 
 fn main() -> Result<()> {
+    toolchain::closed_pipe::end_quietly();
     let args = Args::parse();
     let seed = match args.seed {
         Some(seed) => seed,

@@ -123,7 +123,7 @@ fn integer(text: &str) -> Result<i64> {
         Some(digits) => i64::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    read.with_context(|| format!("{text} is no number"))
+    read.with_context(|| format!("{text} is not a number"))
 }
 
 /// Whatever the port takes from the `libc` crate is named in the facts.

@@ -21,7 +21,7 @@ const MONTHS: [&str; 12] = [
 /// Today, or that of SOURCE_DATE_EPOCH, by which packagers get the same bytes again.
 pub(super) fn of_the_build() -> Result<String> {
     let seconds = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(given) => given.parse().with_context(|| format!("SOURCE_DATE_EPOCH={given:?} is no number"))?,
+        Ok(given) => given.parse().with_context(|| format!("SOURCE_DATE_EPOCH={given:?} is not a number"))?,
         Err(_) => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs(),
     };
     Ok(day(seconds))

@@ -52,7 +52,7 @@ pub fn mutate(args: &Args) -> Result<()> {
             && args.only.as_ref().is_none_or(|part| m.name.contains(part.as_str()))
     };
     let chosen: Vec<&Mutation> = mutations.iter().filter(wanted).collect();
-    ensure!(!chosen.is_empty(), "no mutation has such a name");
+    ensure!(!chosen.is_empty(), "there is no mutation of that name");
     // After each, so that a run that is cut short is not lost.
     let (summary, rows) = run(&chosen, |rows| Ok(std::fs::write(PAGE, page(&mutations, &table, rows))?))?;
     println!("\n{HEADER}{rows}written to {PAGE}");

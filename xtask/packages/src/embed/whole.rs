@@ -14,7 +14,8 @@ impl Installed {
         let mut summary = Summary::default();
         summary += Summary::of("an installation is whole", whole(&self.prefix, "so"));
         summary += Summary::of("cargo cinstall is told the same names", self.cinstall());
-        summary += Summary::of("libextram.a beside another Rust's archive", self.two_rusts());
+        summary += Summary::of("libextram.a beside another Rust's archive, and its panics", self.two_rusts());
+        summary += Summary::of("an exception of C++ ends the process with a message", self.exceptions());
         summary += match which("mandoc").or_else(|| which("man")) {
             Some(reader) => Summary::of("extram(3) is read without a warning", self.man_page(&reader)),
             None => Summary::skipped("extram(3)", "neither mandoc nor man (cargo xtask setup)"),
@@ -58,12 +59,38 @@ impl Installed {
             let cc = cc.args(self.pkg_config(&["--cflags"])?);
             // All of both: not one name may be in both.
             let cc = cc.arg("-Wl,--whole-archive").args(archives).arg("-Wl,--no-whole-archive");
-            self.program(cc.args(["-ldl", "-lm"]), name, "13 from another Rust\n")?;
+            // C lets a panic through where it is told that there are such.
+            let cc = cc.args(["-fexceptions", "-ldl", "-lm"]);
+            self.program(cc, name, "13 from another Rust\n")?;
+            for function in ["new_context", "free_context", "admit", "retire", "observe"] {
+                self.ends_with_a_message(Command::new(self.out.join(name)).arg(function))?;
+            }
         }
         let nm = Command::new("nm").args(["-g", "--defined-only"]).arg(own).read()?;
         let names: BTreeSet<&str> = nm.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
         let strange: Vec<_> = names.iter().filter(|name| !name.starts_with("extram_")).collect();
         ensure!(strange.is_empty() && !names.is_empty(), "libextram.a has global {strange:?}");
+        Ok(())
+    }
+
+    /// What a function of the configuration may not let out in C++.
+    fn exceptions(&self) -> Result<()> {
+        let cc = Command::new("c++").args(["-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+        let cc = cc.arg(source("throws.cpp")).args(self.pkg_config(&["--cflags", "--libs"])?);
+        self.program(cc.arg("-pthread"), "throws", "nothing was thrown\n")?;
+        for function in ["new_context", "free_context", "admit", "retire", "observe"] {
+            self.ends_with_a_message(Command::new(self.out.join("throws")).arg(function))?;
+        }
+        Ok(())
+    }
+
+    /// By `abort`, after Rust has said why: it does not go on as if nothing were, and nothing unwinds further.
+    fn ends_with_a_message(&self, program: Command) -> Result<()> {
+        let program = program.env("LD_LIBRARY_PATH", self.prefix.join("lib"));
+        program.echo();
+        let Err(error) = program.read() else { bail!("{program}: went on") };
+        let said = error.to_string();
+        ensure!(said.contains("SIGABRT") && said.contains("Rust cannot catch foreign exceptions"), "{said}");
         Ok(())
     }
 

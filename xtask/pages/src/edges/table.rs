@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
         Works("Busy or Ok; after Ok the thread touches nothing"),
     ),
     ("trim", "close", Error("Busy, or trim finds nothing; each context is dropped once")),
-    ("close", "enter", Error("Closed for who comes; those who wait are woken with it")),
+    ("close", "enter", Error("Closed for newcomers; those who wait are woken with it")),
     ("close", "leave", Error("Busy until the last has left")),
     ("close", "trim", Error("Busy, or trim drops nothing and prewarm gets Closed")),
     ("close", "close", Error("Busy for one of the two; the one under way goes on")),
@@ -112,7 +112,7 @@ pub(super) const RULES: &[Rule] = &[
     (
         "first entry/enter/try_enter/enter_timeout",
         "new_context panics",
-        Works("it unwinds to who was to make the M, whose duty passes on"),
+        Works("it unwinds to whoever was to make the M, whose duty passes on"),
     ),
     ("raw entry", "new_context panics", Error("CREATION_FAILED; a panic never crosses into C")),
     ("waiting", "new_context panics", Error("CreationFailed for all who wait, and nobody hangs")),
@@ -124,7 +124,7 @@ pub(super) const RULES: &[Rule] = &[
         Works("it unwinds, and the M comes back with its duty done or passed on"),
     ),
     ("raw entry", "admit panics/retire panics", Error("a code; a panic never crosses into C")),
-    ("waiting", "admit panics/retire panics", Works("the M of the one that panicked serves who waits")),
+    ("waiting", "admit panics/retire panics", Works("the M of the one that panicked serves those who wait")),
     ("leaving/going idle", "retire panics", Works("it unwinds, and the M comes back")),
     (
         "thread exit",
@@ -178,7 +178,7 @@ pub(super) const RULES: &[Rule] = &[
         "admit refuses",
         Error("WouldBlock; the M comes back and its duty passes on"),
     ),
-    ("waiting", "admit refuses", Works("the M that was refused serves who waits")),
+    ("waiting", "admit refuses", Works("the M that was refused serves those who wait")),
     // Guards that are not dropped where they were made.
     ("*", "guard forgotten", Works("its M stays in use for ever; all others work")),
     ("*", "guard kept", Works("its M comes back when the guard is dropped, after the exit hook too")),
@@ -190,7 +190,7 @@ pub(super) const RULES: &[Rule] = &[
         "guard forgotten",
         Works("it lends a spare M, or WouldBlock; the handler's own leaked guard keeps that"),
     ),
-    ("waiting", "guard forgotten", Works("others serve who waits; under a limit a time-out does")),
+    ("waiting", "guard forgotten", Works("others serve those who wait; under a limit a time-out does")),
     ("going idle", "guards", Impossible("an M with a guard does not go idle")),
     (
         "thread exit",
@@ -231,7 +231,7 @@ pub(super) const RULES: &[Rule] = &[
     (
         "making/leaving/going idle/thread exit/unbind/trim/prewarm/discard",
         "time-out",
-        Works("the M that was meant for who gave up is lent or kept"),
+        Works("the M that was meant for whoever gave up is lent or kept"),
     ),
     ("close", "time-out", Works("TimedOut or Closed; what refused is told while it still counts")),
     // Closed and started again.

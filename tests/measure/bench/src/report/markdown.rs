@@ -3,7 +3,7 @@
 use super::table::Table;
 use std::fmt::Write;
 
-/// A table in Markdown, its columns aligned for who reads the text itself.
+/// A table in Markdown, its columns aligned for those who read the text itself.
 pub(super) fn table(table: &Table) -> String {
     let rows = || [&table.head].into_iter().chain(&table.rows);
     let columns = table.head.len();
