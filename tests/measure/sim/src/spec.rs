@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(of("1..8"), Ok(vec![1, 2, 4, 8]));
         assert_eq!(of("3..20,512"), Ok(vec![3, 6, 12, 20, 512]));
         for (bad, said) in
-            [("0", "1..=512"), ("513", "513"), ("8..2", "empty"), ("", "no number"), ("two", "two")]
+            [("0", "1..=512"), ("513", "513"), ("8..2", "empty"), ("", "not a number"), ("two", "two")]
         {
             assert!(of(bad).unwrap_err().contains(said), "{bad}");
         }
