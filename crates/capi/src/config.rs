@@ -67,8 +67,8 @@ pub struct extram_config {
     /// The most Ms at once; 0 = no limit: as many as are needed, or as the storage has room for. (In
     /// Rust, Pool::limit(0) is a limit, and such a pool does not start.) A context that is being freed after
     /// extram_discard or extram_trim does not count: N threads that discard may have N more while
-    /// free_context runs. Threads that come may overtake threads that wait: at most 256 between two of those
-    /// that are served, where the pool's word has 64 bits, and fewer where calls are long.
+    /// free_context runs. Threads that come may overtake threads that wait; after 256 that did, or some
+    /// 2 ms, in which none that waits was served, they step aside for it.
     pub max_ms: u32,
     /// EXTRAM_BIND_THREAD or EXTRAM_BIND_CALL; anything else is EXTRAM_INVALID.
     pub binding: u32,

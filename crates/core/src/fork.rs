@@ -65,7 +65,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 guest.come_along();
             }
         }
-        self.table.reset_after_fork(|m| kept(m, &own, token), token);
+        self.table.reset_after_fork::<P>(|m| kept(m, &own, token), token);
         self.idle.forget();
         for m in self.table.iter().filter(|m| m.hold().token() == token && m.depth() > 0) {
             m.set_thread_id(P::thread_id());
@@ -84,7 +84,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     fn forget_start(&'static self) {
         self.list.reset_after_fork::<P, _>(&self.table);
         while self.list.drain::<P, _>(&self.table).is_some() {}
-        self.table.reset_after_fork(
+        self.table.reset_after_fork::<P>(
             |m| if m.hold().is_retired() { Kept::AsItIs } else { Kept::Bare },
             P::thread_token(),
         );
@@ -110,7 +110,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             for id in self.list.numbers(&self.table) {
                 self.table.get(id).set_stage(Stage::Found);
             }
-            self.table.reset_after_fork(|m| kept(m, &Own::Nothing, token), token);
+            self.table.reset_after_fork::<P>(|m| kept(m, &Own::Nothing, token), token);
             let _ = self.end(switch);
         } else {
             // Nothing had been set up but the slots.

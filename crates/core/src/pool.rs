@@ -216,7 +216,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.failures.store(0, Ordering::Relaxed);
         self.orphaned.store(0, Ordering::Relaxed);
         self.mode.set(Mode::settle::<P>(self.binding, self.unlimited()));
-        self.table.set_shelves(self.mode.is_unshared::<P>());
+        if P::HAS_HEAVY_BARRIER {
+            self.table.set_shelves::<P>(self.mode.is_unshared::<P>());
+        }
         self.make_first()?;
         core::mem::forget(starting);
         // Before the switch ends: else a close might come in between.

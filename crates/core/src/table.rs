@@ -43,6 +43,8 @@ pub(crate) struct Table<R: Runtime> {
     bare: Numbers,
     /// Whether there are [`shelves`].
     shelves: AtomicBool,
+    /// Whether anything has ever been put on one.
+    any_retired: AtomicBool,
 }
 
 /// What backs a table.
@@ -110,6 +112,7 @@ impl<R: Runtime> Table<R> {
                 live: Count::new(),
                 bare: Numbers::new(),
                 shelves: AtomicBool::new(false),
+                any_retired: AtomicBool::new(false),
             }
         }
     }
@@ -223,7 +226,7 @@ impl<R: Runtime> Table<R> {
             // A handler forked, and may have found the slot bare, or not.
             m.hold().forget();
             m.set_stage(Stage::Bare);
-            self.rebuild();
+            self.rebuild::<P>();
         }
     }
 
@@ -285,7 +288,7 @@ impl<R: Runtime> Table<R> {
         let era = self.live.era::<P>();
         // Relaxed: no number goes with it.
         if m.swap_stage(stage) == Stage::Lost && !self.live.add::<P>(1, era, Ordering::Relaxed) {
-            self.rebuild();
+            self.rebuild::<P>();
         }
     }
 
@@ -294,14 +297,14 @@ impl<R: Runtime> Table<R> {
         m.set_stage(Stage::Bare);
         if !self.bare.push_while(m.id(), m.schedlink(), || self.live.era::<P>() == era) {
             // A handler forked, and may have found the slot bare, or not.
-            self.rebuild();
+            self.rebuild::<P>();
         }
     }
 
     /// In a forked child: every slot for which `keep` is false becomes bare. A context it held is
     /// forgotten, not dropped: the thread that used it vanished in the middle. The caller is the only
     /// thread that uses the pool.
-    pub(crate) fn reset_after_fork(&self, keep: impl Fn(&M<R>) -> Kept, token: usize) {
+    pub(crate) fn reset_after_fork<P: Port>(&self, keep: impl Fn(&M<R>) -> Kept, token: usize) {
         let vanish = |m: &M<R>| {
             m.call().forget();
             m.hold().forget();
@@ -317,24 +320,30 @@ impl<R: Runtime> Table<R> {
                 Kept::Lost => m.set_stage(Stage::Lost),
             }
         }
-        self.rebuild();
+        self.rebuild::<P>();
     }
 
     /// In a forked child, by its only thread: what is bare or retired, and how many are live, as the Ms say.
-    fn rebuild(&self) {
-        self.bare.forget();
-        if self.shelves.load(Ordering::Relaxed) {
-            self.fill_shelves();
-        }
-        let mut live = 0;
-        for m in self.iter().filter(|m| !m.hold().is_retired()) {
-            match m.stage() {
-                Stage::Bare => self.bare.push(m.id(), m.schedlink()),
-                Stage::Making | Stage::Made | Stage::Parting => live += 1,
-                Stage::Lost | Stage::Found => {}
+    /// Once more if a handler forks meanwhile: that child's repair has done it already.
+    fn rebuild<P: Port>(&self) {
+        loop {
+            let era = self.live.era::<P>();
+            self.bare.forget();
+            if self.shelves.load(Ordering::Relaxed) {
+                self.fill_shelves();
+            }
+            let mut live = 0;
+            for m in self.iter().filter(|m| !m.hold().is_retired()) {
+                match m.stage() {
+                    Stage::Bare => self.bare.push(m.id(), m.schedlink()),
+                    Stage::Making | Stage::Made | Stage::Parting => live += 1,
+                    Stage::Lost | Stage::Found => {}
+                }
+            }
+            if self.live.era::<P>() == era {
+                return self.live.begin_anew(live);
             }
         }
-        self.live.begin_anew(live);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toolchain::command::{Command, Stream};
 
 /// How long one `cargo test` may take before it is taken for hung.
-pub const LIMIT: Duration = Duration::from_secs(15 * 60);
+pub const LIMIT: Duration = Duration::from_secs(25 * 60);
 
 /// Runs a `cargo test` and adds up what its test programs report.
 pub fn cargo_test(command: &Command) -> Result<Summary> {

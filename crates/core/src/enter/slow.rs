@@ -137,7 +137,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Makes slots usable again that `close` took from this thread, which is a guest: a pool that it finds open
     /// is not closed meanwhile, and started again in another mode.
     fn retired_of_mine(&'static self) {
-        if self.list.is_open() && self.mode.is_unshared::<P>() {
+        if P::HAS_HEAVY_BARRIER && self.list.is_open() && self.mode.is_unshared::<P>() {
             self.table.reclaim::<P>(P::thread_token());
         }
     }

@@ -14,10 +14,10 @@
 //! - **Reserved.** A thread that was woken for nothing, [`A_TURN`] after the first one to which that
 //!   happened since one was served, keeps newcomers off the next token, for a moment at most each: they
 //!   sleep by the clock then, on another word, so that no wake-up for who has slept goes to them.
-//! - **Passed.** Once [`PASSES`] newcomers have taken tokens while others slept, and none of those was served,
-//!   the next token is for one of them, however long that takes to run: newcomers step aside again and
-//!   again. So a thread that sleeps behind n others is overtaken PASSES × (n + 1) times at most, if the
-//!   system wakes in the order of coming, and by those that were on their way when it fell asleep.
+//! - **Passed.** Once [`PASSES`] newcomers have taken tokens that sleepers may have waited for, and none of those was
+//!   served, newcomers step aside in the same way. Not until one is served: then an M would wait for a
+//!   thread that may not get to run, or was stopped. So no number is promised to a single thread, and which
+//!   of those that were woken comes first is the system's affair.
 //!
 //! Small machines do without all that ([`FLAGS`]): there a wake-up is an instruction, and code is dear.
 //!
@@ -38,7 +38,7 @@ const A_TURN: Duration = Duration::from_millis(2);
 /// Of so many wake-ups for nothing but a thread on the way one is made.
 const A_FEW: u32 = 64;
 
-/// So many newcomers may overtake who sleeps between two of those that are served.
+/// So many newcomers overtake those who sleep before one of them steps aside.
 #[cfg(not(loom))]
 const PASSES: u32 = 256;
 #[cfg(loom)]
@@ -66,7 +66,8 @@ pub(crate) struct Tokens {
     left_out: AtomicU32,
     /// How many threads in the line have slept, or are about to.
     asleep: Count,
-    /// How many newcomers were let pass since a thread that slept was served.
+    /// How many newcomers were let pass since a thread that slept was served, or one stepped aside in vain. Those
+    /// who step aside sleep on it.
     passed: AtomicU32,
 }
 
@@ -118,7 +119,8 @@ impl Tokens {
     pub(crate) fn begin_anew(&self) {
         self.word.begin_anew(0);
         self.asleep.begin_anew(0);
-        self.served();
+        self.late.store(0, Ordering::Relaxed);
+        self.passed.store(0, Ordering::Relaxed);
     }
 
     /// Adds `count`; how many threads are to be woken then, or `None` if the era is over. The last access.
@@ -154,22 +156,32 @@ impl Tokens {
                 Changed::Over => Look::Over,
             };
         }
+        let mut passes = false;
         loop {
-            let mut pass = None;
+            let mut reserved = false;
             // Acquire: synchronises with the release in `add`, so the pick-up finds what the token stands
             // for (Wakeup).
-            let taken = self.word.change(era, Ordering::Acquire, |now| match now & NUMBER {
-                0 => None,
-                1 if been == Been::Asleep => Some((now & !(ROUSED | RESERVED)) - 1),
-                _ if been == Been::Asleep => Some((now & !RESERVED) - 1),
-                _ if been == Been::Nowhere && now & RESERVED != 0 => None,
-                _ => pass.get_or_insert_with(|| self.may_pass()).then(|| (now & !RESERVED) - 1),
+            let taken = self.word.change(era, Ordering::Acquire, |now| {
+                reserved = now & RESERVED != 0;
+                match now & NUMBER {
+                    0 => None,
+                    1 if been == Been::Asleep => Some((now & !(ROUSED | RESERVED)) - 1),
+                    tokens if been == Been::Nowhere => {
+                        passes = passes || (!reserved && self.may_pass(tokens));
+                        passes.then(|| now - 1)
+                    }
+                    _ => Some((now & !RESERVED) - 1),
+                }
             });
             match taken {
                 Changed::Done => {
-                    if been == Been::Asleep {
-                        self.asleep.go::<P>(era, Ordering::Relaxed);
-                        self.served();
+                    match been {
+                        Been::Nowhere => {}
+                        Been::Aside => self.passed.store(0, Ordering::Relaxed),
+                        Been::Asleep => {
+                            self.asleep.go::<P>(era, Ordering::Relaxed);
+                            self.served::<P>(reserved);
+                        }
                     }
                     return Look::Token;
                 }
@@ -184,21 +196,27 @@ impl Tokens {
         }
     }
 
-    /// Whether a newcomer may take a token that is there. It passes by if it is told so and finds none after
-    /// all: there may be fewer passes. Relaxed, both: a hint, and a number.
-    fn may_pass(&self) -> bool {
-        self.asleep.get(Ordering::Relaxed) == 0 || self.passed.fetch_add(1, Ordering::Relaxed) < PASSES
+    /// Whether a newcomer may take one of so many tokens at once. Relaxed, all: hints, and a number. One that may
+    /// and finds none after all is counted, too. Who may not leaves the count alone: others sleep on it.
+    fn may_pass(&self, tokens: u32) -> bool {
+        self.asleep.get(Ordering::Relaxed) < tokens
+            || (self.passed.load(Ordering::Relaxed) < PASSES
+                && self.passed.fetch_add(1, Ordering::Relaxed) < PASSES)
     }
 
-    /// A thread that slept has been served.
-    fn served(&self) {
+    /// A thread that slept has been served; whoever stepped aside may look.
+    fn served<P: Port>(&self, reserved: bool) {
         // Relaxed, both: a hint, and a number.
         self.late.store(0, Ordering::Relaxed);
+        let passed = self.passed.load(Ordering::Relaxed);
         self.passed.store(0, Ordering::Relaxed);
+        if reserved || passed >= PASSES {
+            P::wake(&raw const self.passed, NUMBER);
+        }
     }
 
-    /// Stands aside for a thread that is on the way, for a moment or less. On a word of its own: a wake-up of
-    /// those who sleep is not for a thread that may not take what it is for.
+    /// Steps aside for a thread that is on the way, for a moment or less. On a word of its own: a wake-up of
+    /// those who sleep is not for a thread that leaves them the token.
     pub(crate) fn step_aside<P: Port>(&self, at_most: Option<Duration>) {
         let moment = at_most.map_or(A_STEP_ASIDE, |at_most| at_most.min(A_STEP_ASIDE));
         P::wait(&self.passed, self.passed.load(Ordering::Relaxed), Some(moment));

@@ -124,7 +124,7 @@ fn two_threads_find_their_retired_slots_on_one_shelf() {
         let pool = ModelPool::<false>::new(Binding::Thread, u32::MAX);
         let shared = pool.get();
         let table = &shared.table;
-        table.set_shelves(true);
+        table.set_shelves::<Shared>(true);
         let ids = [MINE, THEIRS, MINE].map(|token| {
             let Ok(m) = table.reserve::<Shared>(u32::MAX, |_| ()) else { panic!("memory for all") };
             m.hold().bind_plainly(token);

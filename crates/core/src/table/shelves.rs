@@ -15,11 +15,17 @@ use crate::{M, Runtime};
 
 impl<R: Runtime> Table<R> {
     /// Whether Ms are bound the plain way from now on. Nobody uses the pool.
-    pub(crate) fn set_shelves(&self, shelves: bool) {
-        if shelves && !self.shelves.load(Ordering::Relaxed) {
-            self.fill_shelves();
-        }
+    pub(crate) fn set_shelves<P: Port>(&self, shelves: bool) {
+        let era = self.live.era::<P>();
+        let had = self.shelves.load(Ordering::Relaxed);
         self.shelves.store(shelves, Ordering::Relaxed);
+        if shelves && !had {
+            self.fill_shelves();
+            if self.live.era::<P>() != era {
+                // A handler forked, and what was put on a shelf may be bare.
+                self.rebuild::<P>();
+            }
+        }
     }
 
     /// Begins the shelves anew. The caller is the only one who uses them.
@@ -33,11 +39,14 @@ impl<R: Runtime> Table<R> {
         // The high half of a product: the high bits of an address say as much as the low ones.
         let hash = ((token as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32;
         let levels = self.high.load(Ordering::Acquire).checked_ilog2().map_or(0, |log| log + 1);
-        (0..levels).rev().map(move |log| self.get((hash & ((1 << log) - 1)) + 1).idlelink())
+        // Where the highest bit is 0 it is the shelf of the next level.
+        let is_new = move |log: &u32| *log == 0 || hash >> (log - 1) & 1 == 1;
+        (0..levels).rev().filter(is_new).map(move |log| self.get((hash & ((1 << log) - 1)) + 1).idlelink())
     }
 
     /// Puts a chain of retired slots on the first shelf of the thread that the first one is for.
     fn shelve(&self, first: &M<R>, last: &M<R>) {
+        self.any_retired.store(true, Ordering::Relaxed);
         let shelf = self.shelves_of(first.hold().token()).next().expect("it has a number");
         self.put_on(shelf, first, last);
     }
@@ -60,10 +69,6 @@ impl<R: Runtime> Table<R> {
         let m = self.get(id);
         m.set_stage(Stage::Bare);
         self.shelve(m, m);
-        if self.live.era::<P>() != era {
-            // A handler forked, and the slot is bare.
-            return self.rebuild();
-        }
         // Relaxed: no number goes with it.
         self.live.go::<P>(era, Ordering::Relaxed);
     }
@@ -73,6 +78,10 @@ impl<R: Runtime> Table<R> {
     ///
     /// What lies on a shelf with them is out of sight meanwhile; its threads find it next time.
     pub(crate) fn reclaim<P: Port>(&self, token: usize) {
+        // Relaxed: as with the heads below.
+        if !self.any_retired.load(Ordering::Relaxed) {
+            return;
+        }
         let era = self.live.era::<P>();
         for shelf in self.shelves_of(token) {
             // Relaxed: a hint; what this thread needs to see was there when the pool was started.
@@ -97,7 +106,7 @@ impl<R: Runtime> Table<R> {
                 }
                 if self.live.era::<P>() != era {
                     // A handler forked: what is retired in the child is on its shelves there.
-                    return self.rebuild();
+                    return self.rebuild::<P>();
                 }
             }
             if let Some((first, last)) = others {
@@ -105,7 +114,7 @@ impl<R: Runtime> Table<R> {
             }
         }
         if self.live.era::<P>() != era {
-            self.rebuild();
+            self.rebuild::<P>();
         }
     }
 }

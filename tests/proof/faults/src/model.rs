@@ -365,9 +365,11 @@ impl Model {
         if self.tokens > 0 && self.may_take(been) {
             self.tokens -= 1;
             self.threads[thread].asleep = None;
-            self.reserved = false;
+            self.reserved &= been == Been::Nowhere;
             if been == Been::Asleep {
                 self.late = None;
+            }
+            if been != Been::Nowhere {
                 self.passed = 0;
             }
             if let Some(id) = self.granted.pop() {
@@ -395,19 +397,20 @@ impl Model {
         Reply::Asleep
     }
 
-    /// Whether a thread in the line may take a token that is there: so many newcomers and no more before one
-    /// that sleeps.
+    /// Whether a thread in the line may take a token that is there: of newcomers so many before one steps aside,
+    /// if those who sleep need all there are.
     fn may_take(&mut self, been: Been) -> bool {
-        if been == Been::Asleep {
+        if been != Been::Nowhere {
             return true;
         }
-        if been == Been::Nowhere && self.reserved {
-            return false;
+        let asleep = |thread: &&Thread| matches!(thread.asleep, Some((_, _, Been::Asleep)));
+        let asleep = self.threads.iter().filter(asleep).count() as u32;
+        if self.reserved || asleep < self.tokens {
+            return !self.reserved;
         }
-        let asleep = |thread: &Thread| matches!(thread.asleep, Some((_, _, Been::Asleep)));
-        let any = self.threads.iter().any(asleep);
-        self.passed += u32::from(any);
-        !any || self.passed <= 256
+        let may = self.passed < 256;
+        self.passed += u32::from(may);
+        may
     }
 
     fn install(&mut self, thread: usize, id: u32, order: Order) -> Reply {
