@@ -194,7 +194,7 @@ fn after_so_many_newcomers_the_next_steps_aside() {
 /// Edge: waiting x time-out.
 #[test]
 fn a_wait_that_ends_leaves_nobody_asleep_for_ever() {
-    model(3, || {
+    model(2, || {
         let line = Line::new();
         // How many wait: who takes that down adds a token, or goes away without one.
         let waiting = Rc::new(AtomicU32::new(2));
