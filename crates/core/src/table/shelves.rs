@@ -31,7 +31,7 @@ impl<R: Runtime> Table<R> {
     /// Begins the shelves anew. The caller is the only one who uses them.
     pub(super) fn fill_shelves(&self) {
         self.iter().for_each(|m| m.idlelink().store(0, Ordering::Relaxed));
-        self.iter().filter(|m| m.hold().is_retired()).for_each(|m| self.shelve(m, m));
+        self.iter().filter(|m| m.hold().is_retired()).for_each(|m| self.shelve(m));
     }
 
     /// Where retired slots of that thread may lie, the newest first.
@@ -44,13 +44,14 @@ impl<R: Runtime> Table<R> {
         (0..levels).rev().filter(is_new).map(move |log| self.get((hash & ((1 << log) - 1)) + 1).idlelink())
     }
 
-    /// Puts a chain of retired slots on the first shelf of the thread that the first one is for.
-    fn shelve(&self, first: &M<R>, last: &M<R>) {
+    /// Puts a retired slot on the first shelf of the thread that it is for.
+    fn shelve(&self, m: &M<R>) {
         self.any_retired.store(true, Ordering::Relaxed);
-        let shelf = self.shelves_of(first.hold().token()).next().expect("it has a number");
-        self.put_on(shelf, first, last);
+        let shelf = self.shelves_of(m.hold().token()).next().expect("it has a number");
+        self.put_on(shelf, m, m);
     }
 
+    /// Puts a chain of retired slots on a shelf.
     fn put_on(&self, shelf: &AtomicU32, first: &M<R>, last: &M<R>) {
         let mut head = shelf.load(Ordering::Relaxed);
         loop {
@@ -68,7 +69,7 @@ impl<R: Runtime> Table<R> {
         let era = self.live.era::<P>();
         let m = self.get(id);
         m.set_stage(Stage::Bare);
-        self.shelve(m, m);
+        self.shelve(m);
         // Relaxed: no number goes with it.
         self.live.go::<P>(era, Ordering::Relaxed);
     }
