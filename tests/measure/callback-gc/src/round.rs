@@ -5,7 +5,7 @@ use crate::interpreter::Interpreters;
 use crate::lane::Lane;
 use crate::world::World;
 use extram_contest::Algorithm;
-use extram_herd::{Crew, CrewError, Meeting, micros, switches_of};
+use extram_herd::{Crew, Meeting, micros};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -69,18 +69,12 @@ pub(crate) fn play(plan: Plan, algorithm: Algorithm) -> Result<Played, String> {
     let backs: Arc<Vec<OnceLock<Back>>> = Arc::new((0..plan.threads).map(|_| OnceLock::new()).collect());
     let places = backs.clone();
 
-    let (released, switches) = switches_of(|| {
-        let crew = Crew::line_up(plan.threads, RUNTIME_STACK, move |index| {
-            let outcome = herd.call(index, plan.stack);
-            // Each index has one thread.
-            let _ = places[index as usize].set((outcome, Instant::now()));
-        })?;
-        let released = Instant::now();
-        crew.go();
-        crew.join();
-        Ok(released)
+    let played = Crew::play(plan.threads, RUNTIME_STACK, move |index| {
+        let outcome = herd.call(index, plan.stack);
+        // Each index has one thread.
+        let _ = places[index as usize].set((outcome, Instant::now()));
     });
-    let released = released.map_err(|error: CrewError| error.to_string())?;
+    let (released, switches) = played.map_err(|error| error.to_string())?;
 
     let backs: Vec<Back> = Arc::into_inner(backs)
         .ok_or("a thread is still about")?

@@ -2,10 +2,12 @@
 //! and a name each, and end the process where the system has no room for those.
 
 use crate::StartLine;
+use crate::switches::switches_of;
 use extram::Native;
 use extram_core::{Refused, Threads};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Threads that stand at a start line.
 pub struct Crew {
@@ -67,6 +69,25 @@ impl Crew {
             crew.line.await_count(index + 1);
         }
         Ok(crew)
+    }
+
+    /// Such a crew from its making to its end: when it was let go, and the context switches of all that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`line_up`](Crew::line_up).
+    pub fn play<F>(count: u32, stack: usize, run: F) -> Result<(Instant, Option<u64>), CrewError>
+    where
+        F: Fn(u32) + Send + Sync + 'static,
+    {
+        let (released, switches) = switches_of(|| {
+            let crew = Crew::line_up(count, stack, run)?;
+            let released = Instant::now();
+            crew.go();
+            crew.join();
+            Ok(released)
+        });
+        Ok((released?, switches))
     }
 
     /// Lets all threads go at once.

@@ -1,7 +1,7 @@
 //! A round: fresh threads call into a cold pool at once.
 
 use crate::subject::Owned;
-use crate::{Crew, CrewError, Meeting, Round, Subject, switches_of, tally};
+use crate::{Crew, Meeting, Round, Subject, tally};
 use extram_contest::Contestant;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -51,18 +51,12 @@ impl Herd {
         let meeting = Meeting::new();
         let (threads, all_inside) = (self.threads, self.all_inside);
 
-        let (released, switches) = switches_of(|| {
-            let crew = Crew::line_up(threads, STACK, move |index| {
-                let outcome = call(pool, all_inside.then_some((&meeting, threads)));
-                // Each index has one thread.
-                let _ = places[index as usize].set(outcome);
-            })?;
-            let released = Instant::now();
-            crew.go();
-            crew.join();
-            Ok(released)
+        let played = Crew::play(threads, STACK, move |index| {
+            let outcome = call(pool, all_inside.then_some((&meeting, threads)));
+            // Each index has one thread.
+            let _ = places[index as usize].set(outcome);
         });
-        let released = released.map_err(|error: CrewError| error.to_string())?;
+        let (released, switches) = played.map_err(|error| error.to_string())?;
 
         let outcomes: Vec<&Outcome> = outcomes.iter().filter_map(OnceLock::get).collect();
         if let Some(error) = outcomes.iter().find_map(|outcome| outcome.result.as_ref().err()) {

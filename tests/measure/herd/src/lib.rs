@@ -24,6 +24,5 @@ pub use progress::Progress;
 pub use row::{Round, Row, json, median, micros};
 pub use start_line::{Meeting, StartLine};
 pub use subject::Subject;
-pub use switches::switches_of;
 pub use table::{count, duration, table};
 pub use work::work;

@@ -21,7 +21,7 @@ fn context_switches() -> Option<u64> {
 }
 
 /// What `f` comes to, and how many there were meanwhile; `None` where the system does not count them.
-pub fn switches_of<T>(f: impl FnOnce() -> T) -> (T, Option<u64>) {
+pub(crate) fn switches_of<T>(f: impl FnOnce() -> T) -> (T, Option<u64>) {
     let before = context_switches();
     let result = f();
     (result, context_switches().zip(before).map(|(after, before)| after - before))
