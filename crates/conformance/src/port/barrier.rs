@@ -111,7 +111,7 @@ pub(super) fn barrier<S: Subject>(config: &Config) -> Verdict {
                 // Until the light side has noted what it saw at the next number.
                 let awake = (0..LOOKS).any(|_| litmus.x.0.load(Acquire).wrapping_sub(number) >= 2);
                 if !awake {
-                    return false;
+                    break;
                 }
                 let seen = litmus.saw(number + 1);
                 if seen < round {
