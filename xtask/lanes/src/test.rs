@@ -216,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn the_ports_in_the_table_of_scenarios_have_a_lane() {
+        let (lanes, ports) = (all(), toolchain::workspace().join("ports"));
+        for (port, lane) in scenarios::RUN {
+            assert!(lanes.iter().any(|name| name == lane) && ports.join(port).is_dir(), "{port}: {lane}");
+        }
+    }
+
+    #[test]
     fn each_option_has_its_lane_and_none_is_the_host() {
         for name in [
             "lint",

@@ -14,8 +14,17 @@ use toolchain::workspace;
 /// Ports whose lane runs the tests of these folders. The other tests of the workspace run on this
 /// machine's.
 const HOSTED: &[&str] = &["linux", "freebsd"];
-/// Ports on which some lane runs the conformance suite.
-const RUN: &[&str] = &["linux", "freebsd", "bare-metal", "unix", "wasi", "windows"];
+/// Ports on which a lane runs the conformance suite, and that lane. Ports that are only linked or built are
+/// none of them.
+pub const RUN: &[(&str, &str)] = &[
+    ("linux", "host"),
+    ("freebsd", "freebsd"),
+    ("bare-metal", "cortex-m3"),
+    ("freertos", "freertos-riscv32"),
+    ("unix", "host"),
+    ("wasi", "wasm32-wasip1-threads"),
+    ("windows", "windows"),
+];
 const HOSTED_FOLDERS: &[&str] = &["tests/proof/hosted", "tests/proof/faults", "tests/proof/soak"];
 
 /// Tests of those folders that need what only Linux has: strace, gcc's OpenMP, seccomp, pinned threads.
@@ -132,7 +141,7 @@ fn ports(root: &Path) -> Result<Vec<Port>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // POSIX systems have the hook from `extram-posix`.
         let posix = text.contains("System for ");
-        if (posix || text.contains("Port for ")) && RUN.contains(&&*name) {
+        if (posix || text.contains("Port for ")) && RUN.iter().any(|(port, _)| *port == name) {
             ports.push(Port { name, exit_hook: posix || text.contains("fn exit_hook(") });
         }
     }
