@@ -51,7 +51,9 @@ pub fn mutate(args: &Args) -> Result<()> {
             && (!args.missing || !has_row(m))
             && args.only.as_ref().is_none_or(|part| m.name.contains(part.as_str()))
     };
-    let chosen: Vec<&Mutation> = mutations.iter().filter(wanted).collect();
+    let mut chosen: Vec<&Mutation> = mutations.iter().filter(wanted).collect();
+    // Survivors last, for each of which all tests run: a run that is cut short has got further.
+    chosen.sort_by_key(|mutation| mutation.caught_by.is_none());
     ensure!(!chosen.is_empty(), "there is no mutation of that name");
     // After each, so that a run that is cut short is not lost.
     let (summary, rows) = run(&chosen, |rows| Ok(std::fs::write(PAGE, page(&mutations, &table, rows))?))?;
