@@ -15,6 +15,7 @@
 //! An M on which another thread was inside by a guard is never used again, for a reference to its context
 //! may be with the thread that forked.
 
+use crate::hold::Popped;
 use crate::life::{Phase, Switcher};
 use crate::list::Guest;
 use crate::m::{M, Stage};
@@ -67,7 +68,17 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         }
         self.table.reset_after_fork::<P>(|m| kept(m, &own, token), token);
         self.idle.forget();
-        for m in self.table.iter().filter(|m| m.hold().token() == token && m.depth() > 0) {
+        if self.mode.lists_idle::<P>() {
+            // The thread's own one is idle and on no stack now, against Invariant Idle. Not put there again: a
+            // handler forks also where the number has just been popped.
+            for m in self.table.iter().filter(|m| m.stage() == Stage::Made) {
+                if m.hold().pop_idle(token) == Popped::Taken {
+                    self.list.give::<P, _>(&self.table, m, m.id());
+                }
+            }
+        }
+        let is_mine = |m: &&M<R>| m.hold().token() == token && (m.depth() > 0 || m.hold().is_bound());
+        for m in self.table.iter().filter(is_mine) {
             m.set_thread_id(P::thread_id());
         }
         // Relaxed: one thread. An M that is spare owes a refill to whoever takes it, if it is the last.

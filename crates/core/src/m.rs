@@ -278,6 +278,11 @@ impl<R: Runtime> M<R> {
         self.context.with_mut(|place| unsafe { (*place).assume_init_read() })
     }
 
+    /// In a forked child: there is no context any more, so none to be broken.
+    pub(crate) fn forget_context(&self) {
+        self.needextram.store(0, Ordering::Relaxed);
+    }
+
     /// Puts another context in the place of the one that is there, which it hands out.
     ///
     /// # Safety

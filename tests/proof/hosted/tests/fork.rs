@@ -34,6 +34,12 @@ fn a_bound_thread_forks_and_keeps_its_m() {
     forked("bound");
 }
 
+/// Scenario 30. The M that the thread keeps is idle: others get it in the child, too, and `close` does.
+#[test]
+fn a_bound_thread_forks_under_a_limit_and_others_get_its_m_in_the_child() {
+    forked("bound-under-a-limit");
+}
+
 /// Scenario 30.
 #[test]
 fn a_thread_that_is_inside_forks_and_is_inside_in_the_child() {

@@ -109,6 +109,7 @@ fn among_others(mine: &str, limit: u32) {
             let id = call(pool);
             reap(fork(|| {
                 assert_eq!(call(pool), id, "the M comes along");
+                pool.callback(|m| assert_eq!(m.thread_id(), Native::thread_id())).unwrap();
                 works_to_the_end(pool);
             }));
             assert_eq!(call(pool), id);
@@ -417,9 +418,26 @@ fn borrowed() {
     std::thread::scope(|scope| scope.spawn(forks).join().unwrap());
 }
 
+/// The M of the forking thread is the only one, or the only one that is not in use, and idle.
+fn bound_under_a_limit() {
+    for limit in [1, 2] {
+        let pool = started(Pool::new(Witness::default()).limit(limit));
+        call(pool);
+        reap(fork(|| {
+            let other = spawn(move || pool.enter_timeout(Duration::from_secs(10)).map(|m| m.id()));
+            other.join().unwrap().unwrap();
+            works_to_the_end(pool);
+        }));
+        reap(fork(|| pool.close().unwrap()));
+        call(pool);
+        close(pool);
+    }
+}
+
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("none-spare") => none_spare(),
+        Some("bound-under-a-limit") => bound_under_a_limit(),
         Some("storm") => in_a_storm(),
         Some("twice") => twice(),
         Some("while-another-starts") => while_another_starts(),
