@@ -225,11 +225,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             return self.enter_from_signal();
         }
         let sp = stack_pointer();
+        // Before the look: between that and the call nothing of the runtime's runs (Retired).
+        let asks_stacks = self.asks_stacks();
         let value = P::tls_get(&self.local);
         if P::HAS_HEAVY_BARRIER
             && let Some(m) = own::plain::<R>(value)
         {
-            let here = !self.asks_stacks() || m.bounds().hold(sp);
+            let here = !asks_stacks || m.bounds().hold(sp);
             if here && m.call().nest_admitted() {
                 return Ok(self.guard(m));
             }
@@ -237,7 +239,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 self.admit(m, manner)?;
                 return Ok(self.guard(m));
             }
-        } else if value.is_null() && manner.bind && !self.mode.binds::<P>() && !self.asks_stacks() {
+        } else if value.is_null() && manner.bind && !self.mode.binds::<P>() && !asks_stacks {
             return Ok(self.guard(self.enter_for_call(manner, sp)?));
         }
         Ok(self.guard(self.enter_otherwise(manner, sp)?))

@@ -36,7 +36,7 @@
 //! finds the slot, or the other one's look at the word finds the claim gone.
 
 use crate::life::Phase;
-use crate::list::{Claim, GaveUp};
+use crate::list::{Claim, GaveUp, List};
 use crate::m::{LAST, NEW, Stage};
 use crate::port::Port;
 use crate::sync::Ordering;
@@ -75,6 +75,24 @@ impl From<Cause> for StartError {
     }
 }
 
+/// The failures that a thread may pass on, one of those who wait being told each time: as many as waited at the
+/// first one. Who comes then has been told already, perhaps, and tries again; for the sake of those a thread
+/// would never get to its callback, whose M is the one that would serve them all.
+#[derive(Default)]
+struct Failures(Option<u32>);
+
+impl Failures {
+    /// After one that was passed on: whether another attempt is to be made.
+    #[cold]
+    fn go_on(&mut self, list: &List) -> bool {
+        self.0 = match self.0 {
+            None => Some(list.glance().waiting()),
+            Some(left) => left.checked_sub(1),
+        };
+        self.0.is_some()
+    }
+}
+
 /// A slot, and a context for it; `None` if the runtime could not make one.
 type NewM<R> = Option<(&'static M<R>, <R as Runtime>::Context)>;
 
@@ -86,6 +104,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let most = m.owes();
         let mut made = 0;
         let mut duty = false;
+        let mut failures = Failures::default();
         self.give_way();
         while let Some(claim) = self.list.claim::<P>() {
             match self.make(Some(claim)) {
@@ -96,7 +115,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                         break;
                     }
                 }
-                Err(NotMade::Failed(GaveUp::Told, _)) => {}
+                Err(NotMade::Failed(GaveUp::Told, _)) if failures.go_on(&self.list) => {}
+                Err(NotMade::Failed(GaveUp::Told, _)) => {
+                    duty = matches!(self.list.abandon::<P>(None), GaveUp::KeepDuty);
+                    break;
+                }
                 Err(NotMade::Failed(GaveUp::KeepDuty, _)) => {
                     duty = true;
                     break;
@@ -126,13 +149,18 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Makes the M that nobody else will (see `Pool::adopt`). `Ok(false)` if the limit is reached.
     pub(crate) fn make_for_orphans(&'static self) -> Result<bool, EnterError> {
+        let mut failures = Failures::default();
         while let Some(claim) = self.list.claim::<P>() {
             match self.make(Some(claim)) {
                 Ok(_) => return Ok(true),
                 Err(NotMade::Limit) if !self.limit_reached() => {}
                 Err(NotMade::Limit) => return Ok(false),
                 // Others wait for the same: they are told one by one.
-                Err(NotMade::Failed(GaveUp::Told, _)) => {}
+                Err(NotMade::Failed(GaveUp::Told, _)) if failures.go_on(&self.list) => {}
+                Err(NotMade::Failed(GaveUp::Told, _)) => {
+                    self.list.abandon::<P>(None);
+                    return Err(EnterError::CreationFailed);
+                }
                 Err(NotMade::Failed(GaveUp::Covered, _)) => return Ok(true),
                 Err(NotMade::Failed(GaveUp::KeepDuty, _)) => return Err(EnterError::CreationFailed),
             }

@@ -911,3 +911,90 @@ fn who_relied_on_prewarming_that_failed_is_served() {
         drop(inside);
     });
 }
+
+/// Whether bounds of stacks are wanted is asked of the runtime: before the thread looks for its M, since what it
+/// has seen there may be another's when that function returns.
+#[test]
+fn whoever_closes_and_starts_the_pool_on_the_way_in_shares_an_m_with_nobody() {
+    use std::cell::Cell;
+    use std::sync::Barrier;
+    thread_local!(static ASKED: Cell<bool> = const { Cell::new(true) });
+    static BOTH: Barrier = Barrier::new(OTHERS + 1);
+    static POOL: Pool<Asks> = Pool::new(Asks);
+    const OTHERS: usize = 4;
+
+    struct Asks;
+    impl Runtime for Asks {
+        type Context = Cell<u32>;
+        type Error = std::convert::Infallible;
+        const STACKS: bool = true;
+        fn new_context(&self) -> Result<Cell<u32>, Self::Error> {
+            Ok(Cell::new(0))
+        }
+        fn wants_stacks(&self) -> bool {
+            if !ASKED.replace(true) {
+                POOL.close().unwrap();
+                POOL.start().unwrap();
+                POOL.callback(|_| ()).unwrap();
+                POOL.unbind();
+                for _ in 0..OTHERS {
+                    std::thread::spawn(|| {
+                        POOL.callback(|m| {
+                            m.context().set(m.context().get() + 1);
+                            BOTH.wait();
+                            BOTH.wait();
+                        })
+                        .unwrap();
+                        BOTH.wait();
+                    });
+                }
+                BOTH.wait();
+            }
+            false
+        }
+    }
+
+    POOL.start().unwrap();
+    POOL.callback(|_| ()).unwrap();
+    ASKED.set(false);
+    let m = POOL.enter().unwrap();
+    assert_eq!((m.depth(), m.context().get()), (1, 0), "M {} is another's", m.id());
+    BOTH.wait();
+    drop(m);
+    BOTH.wait();
+}
+
+/// Whoever is told that no M could be made may come again at once. The thread with the M that owes the next one
+/// does not go on trying for their sake: its callback would never begin, nor anybody's.
+#[test]
+fn callers_who_try_again_do_not_keep_the_one_m_from_its_callback() {
+    struct Fails(AtomicU32);
+    impl Runtime for Fails {
+        type Context = ();
+        type Error = ();
+        fn new_context(&self) -> Result<(), ()> {
+            if self.0.fetch_add(1, SeqCst) == 0 {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_micros(300));
+            Err(())
+        }
+    }
+    static POOL: Pool<Fails> = Pool::new(Fails(AtomicU32::new(0))).binding(Binding::Call);
+    POOL.start().unwrap();
+    let (served, serves) = std::sync::mpsc::channel();
+    for _ in 0..4 {
+        let served = served.clone();
+        thread::spawn(move || {
+            for _ in 0..20 {
+                while let Err(error) = POOL.callback(|_| ()) {
+                    assert_eq!(error, EnterError::CreationFailed);
+                }
+            }
+            served.send(()).unwrap();
+        });
+    }
+    for _ in 0..4 {
+        serves.recv_timeout(Duration::from_secs(20)).expect("all are served");
+    }
+}

@@ -93,10 +93,10 @@ impl List {
     }
 
     /// Withdraws the claim, if there is one, of a creator that will not follow it up, because it is
-    /// unwinding: everybody who waits is told.
+    /// unwinding or has tried often enough: everybody who waits is told.
     #[cold]
-    pub(crate) fn abandon<P: Port>(&self, claim: Option<Claim>) {
-        self.fail::<P>(claim, MAX_VALUE);
+    pub(crate) fn abandon<P: Port>(&self, claim: Option<Claim>) -> GaveUp {
+        self.fail::<P>(claim, MAX_VALUE)
     }
 
     fn fail<P: Port>(&self, claim: Option<Claim>, most: u32) -> GaveUp {
@@ -115,7 +115,8 @@ impl List {
             };
             // Nobody will make one for those who come next, either.
             let hopeless = most == MAX_VALUE && told > 0 && less.creating() == 0;
-            let to = if hopeless { to.with_failed(true) } else { to };
+            let (to, outcome) =
+                if hopeless { (to.with_failed(true), GaveUp::KeepDuty) } else { (to, outcome) };
             // Release: partner of the acquire in `withdraw`, for the slot that has come back.
             match self.change(word, to, Ordering::Release) {
                 Ok(()) => {
