@@ -92,7 +92,7 @@ typedef enum {
     EXTRAM_CLOSED,
     /**
      * Not now. extram_pool_close: an M is still in use. extram_pool_reopen: the pool is open.
-     * extram_pool_free: it is not closed. Each of them also: another thread is at it right now.
+     * extram_pool_free: it is not closed. Each of them also: another thread is already doing so.
      * extram_unbind: the thread is inside a call. Nothing is lost, and the call can be made again; the
      * function's comment says when it will succeed.
      */
@@ -529,22 +529,26 @@ int extram_stats_get(extram_pool *pool, extram_stats *stats);
  * already gets its own again, one level deeper. Each entry is left once, with extram_leave; calls that
  * a thread has not left when it ends are left then. Not from a signal handler.
  *
+ * Whoever takes the last spare M makes the next one before it is inside, and where no M is left the
+ * caller makes one: that takes as long as new_context does. extram_prewarm makes Ms in advance.
+ *
  * EXTRAM_CLOSED, but nested calls get their M; EXTRAM_CREATION_FAILED if an M could not be made, and at
- * once for callers who come after that, until an M comes back or extram_prewarm makes one;
+ * once for callers who come after that while Ms are in use, until one comes back or extram_prewarm makes
+ * one; where no M is left at all each caller tries again itself, as often as it comes;
  * EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
  * written on EXTRAM_OK only.
  */
 int extram_enter(extram_pool *pool, extram_m **m);
 
 /**
- * As extram_enter, but never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
- * max_ms is reached as well. Not from a signal handler.
+ * As extram_enter, but waits for no other thread: EXTRAM_WOULD_BLOCK if no M is spare, EXTRAM_EXHAUSTED if
+ * max_ms is reached as well. It may make one, as extram_enter does. Not from a signal handler.
  */
 int extram_try_enter(extram_pool *pool, extram_m **m);
 
 /**
- * As extram_enter, but waits for this long at most, and then returns EXTRAM_TIMED_OUT. Not from a signal
- * handler.
+ * As extram_enter, but waits for this long at most, and then returns EXTRAM_TIMED_OUT. The time that
+ * new_context and admit take is not counted. Not from a signal handler.
  */
 int extram_enter_timeout(extram_pool *pool, uint64_t nanoseconds, extram_m **m);
 

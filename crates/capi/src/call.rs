@@ -58,8 +58,12 @@ fn kept(
 /// already gets its own again, one level deeper. Each entry is left once, with extram_leave; calls that
 /// a thread has not left when it ends are left then. Not from a signal handler.
 ///
+/// Whoever takes the last spare M makes the next one before it is inside, and where no M is left the
+/// caller makes one: that takes as long as new_context does. extram_prewarm makes Ms in advance.
+///
 /// EXTRAM_CLOSED, but nested calls get their M; EXTRAM_CREATION_FAILED if an M could not be made, and at
-/// once for callers who come after that, until an M comes back or extram_prewarm makes one;
+/// once for callers who come after that while Ms are in use, until one comes back or extram_prewarm makes
+/// one; where no M is left at all each caller tries again itself, as often as it comes;
 /// EXTRAM_TOO_MANY if more calls are nested, or more threads wait, than can be counted. *m is
 /// written on EXTRAM_OK only.
 ///
@@ -89,8 +93,8 @@ unsafe extern "C" fn enter_otherwise(pool: *mut extram_pool, m: *mut *mut extram
     unsafe { enter(pool, m, |pool| kept(pool, pool.enter())) }
 }
 
-/// As extram_enter, but never waits for an M: EXTRAM_WOULD_BLOCK if none is spare, EXTRAM_EXHAUSTED if
-/// max_ms is reached as well. Not from a signal handler.
+/// As extram_enter, but waits for no other thread: EXTRAM_WOULD_BLOCK if no M is spare, EXTRAM_EXHAUSTED if
+/// max_ms is reached as well. It may make one, as extram_enter does. Not from a signal handler.
 ///
 /// # Safety
 ///
@@ -101,8 +105,8 @@ pub unsafe extern "C" fn extram_try_enter(pool: *mut extram_pool, m: *mut *mut e
     unsafe { enter(pool, m, |pool| kept(pool, pool.try_enter())) }
 }
 
-/// As extram_enter, but waits for this long at most, and then returns EXTRAM_TIMED_OUT. Not from a signal
-/// handler.
+/// As extram_enter, but waits for this long at most, and then returns EXTRAM_TIMED_OUT. The time that
+/// new_context and admit take is not counted. Not from a signal handler.
 ///
 /// # Safety
 ///

@@ -22,7 +22,7 @@ pub enum extram_code {
     /// The pool is closed, or is being closed: extram_pool_close was called, even if it returned EXTRAM_BUSY.
     EXTRAM_CLOSED,
     /// Not now. extram_pool_close: an M is still in use. extram_pool_reopen: the pool is open.
-    /// extram_pool_free: it is not closed. Each of them also: another thread is at it right now.
+    /// extram_pool_free: it is not closed. Each of them also: another thread is already doing so.
     /// extram_unbind: the thread is inside a call. Nothing is lost, and the call can be made again; the
     /// function's comment says when it will succeed.
     EXTRAM_BUSY,

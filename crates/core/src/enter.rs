@@ -175,7 +175,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// As [`enter`](Pool::enter), but waits for an M for `limit` at most. The time that
-    /// [`admit`](Runtime::admit) takes is not counted.
+    /// [`admit`](Runtime::admit) takes is not counted, nor that of [`new_context`](Runtime::new_context): whoever
+    /// takes the last spare M makes the next one before it is inside, and where no M is left the caller makes
+    /// one ([`prewarm`](Pool::prewarm) makes them in advance).
     ///
     /// # Errors
     ///

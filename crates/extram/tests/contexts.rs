@@ -777,7 +777,7 @@ fn a_dump_says_where_a_pool_is_in_its_life_and_where_each_m_is() {
         let inside = SHOWN.enter().expect("in");
         SHOWN.enter().expect("nested").discard();
         let them = inside.thread_id();
-        shows(&text(&SHOWN), &["1 could not be made, the latest with nobody left to try again\n"]);
+        shows(&text(&SHOWN), &["1 could not be made, and nobody tries again until somebody enters\n"]);
         shows(&text(&SHOWN), &[&format!("\nM 2: in use by thread {them}, 1 deep, discarded")]);
     })
     .join()

@@ -164,7 +164,7 @@ fn chosen(args: &Args) -> Result<Vec<Lane<'_>>> {
     }
     if !lanes.iter().any(|(wanted, _)| *wanted) {
         if let Some(target) = target {
-            bail!("no tests for {target}");
+            bail!("no tests for {target}; cargo xtask targets lists the targets that have some");
         }
         lanes.iter_mut().for_each(|(wanted, (name, _))| *wanted = *name == "host");
     }

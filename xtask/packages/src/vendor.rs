@@ -20,7 +20,7 @@ mod note;
 pub struct Args {
     /// The folder to create. If it exists, it has to be empty.
     dir: PathBuf,
-    /// Which port: linux, freebsd, bare-metal.
+    /// Which port, by the name of its folder in `ports`: linux, freebsd, bare-metal and so on.
     #[arg(long, default_value = "linux")]
     port: String,
 }

@@ -276,6 +276,12 @@ fn wanted(target: Option<&str>) -> impl Iterator<Item = &'static System> {
 /// Installs what one target needs, or all of them: packages, zig, FreeBSD's, and the targets where rustup
 /// manages the toolchains.
 pub fn setup(target: Option<&str>) -> Result<()> {
+    if let Some(target) = target {
+        anyhow::ensure!(
+            tiers().any(|(triple, _)| triple == target),
+            "no target {target}; cargo xtask targets lists them"
+        );
+    }
     toolchain::setup::packages(packages(target))?;
     if wanted(target).any(|system| matches!(system.proof, Proof::Links(_))) {
         freebsd::zig::install()?;

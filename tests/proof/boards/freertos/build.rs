@@ -33,7 +33,11 @@ fn main() {
         kernel.join("portable/GCC/ARM_CM3")
     } else {
         // LLD before version 15 does not relax, and refuses the assembler's `.align` when it might have to.
-        build.flag("--target=riscv32-none-elf").flag("-mabi=ilp32").flag("-mcmodel=medany").flag("-mno-relax");
+        build
+            .flag("--target=riscv32-none-elf")
+            .flag("-mabi=ilp32")
+            .flag("-mcmodel=medany")
+            .flag("-mno-relax");
         // Newer ones want to be told of the instructions for status registers, older ones do not know the name.
         let named = build.is_flag_supported("-march=rv32imac_zicsr_zifencei").unwrap_or(false);
         build.flag(if named { "-march=rv32imac_zicsr_zifencei" } else { "-march=rv32imac" });

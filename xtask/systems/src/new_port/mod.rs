@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The name, and what it is for.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The name of the system: small letters, digits, `-`. The crate is extram-port-NAME.
+    /// The name of the system: small letters, digits, `-`, beginning with a letter. The crate is extram-port-NAME.
     name: String,
     /// What there is to fill in.
     #[arg(long, value_enum, default_value_t = Kind::Posix)]
@@ -83,7 +83,7 @@ pub fn new_port(args: &Args) -> Result<()> {
     let name = &args.name;
     let well = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    ensure!(well, "{name:?} is not a name of small letters, digits and `-`");
+    ensure!(well, "{name:?} is not a name of small letters, digits and `-` that begins with a letter");
     let folder = root.join("ports").join(name);
     ensure!(!folder.exists(), "ports/{name} is there already");
     let os = args.os.clone().unwrap_or_else(|| name.replace('-', "_"));
