@@ -232,6 +232,11 @@ impl<R: Runtime> M<R> {
         self.needextram.store(ms | self.needextram.load(Ordering::Relaxed) & BROKEN, Ordering::Relaxed);
     }
 
+    /// The context is gone, or about to be, and with it what it owed, and that it was broken.
+    pub(crate) fn owe_nothing(&self) {
+        self.needextram.store(0, Ordering::Relaxed);
+    }
+
     /// The context is not to be lent again once the last call is over, which leaves the long way.
     pub(crate) fn mark_broken(&self) {
         self.needextram.store(self.needextram.load(Ordering::Relaxed) | BROKEN, Ordering::Relaxed);
@@ -273,14 +278,9 @@ impl<R: Runtime> M<R> {
     /// The caller has the M to itself (Invariant Hold), and it has a context (Invariant Context),
     /// which is gone afterwards. It has said so ([`Table::part`](crate::table::Table::part)).
     pub(crate) unsafe fn take_context(&self) -> R::Context {
-        self.needextram.store(0, Ordering::Relaxed);
+        self.owe_nothing();
         // SAFETY: by the caller's promise, who takes it once.
         self.context.with_mut(|place| unsafe { (*place).assume_init_read() })
-    }
-
-    /// In a forked child: there is no context any more, so none to be broken.
-    pub(crate) fn forget_context(&self) {
-        self.needextram.store(0, Ordering::Relaxed);
     }
 
     /// Puts another context in the place of the one that is there, which it hands out.
@@ -289,7 +289,7 @@ impl<R: Runtime> M<R> {
     ///
     /// The caller has the M to itself (Invariant Hold), and it has a context (Invariant Context).
     pub(crate) unsafe fn replace_context(&self, context: R::Context) -> R::Context {
-        self.needextram.store(0, Ordering::Relaxed);
+        self.owe_nothing();
         // SAFETY: by the caller's promise.
         self.context.with_mut(|place| unsafe {
             let place = (*place).as_mut_ptr();

@@ -41,7 +41,7 @@ use crate::m::{LAST, NEW, Stage};
 use crate::port::Port;
 use crate::sync::Ordering;
 use crate::table::NoSlot;
-use crate::word::Bits;
+use crate::word::SMALL;
 use crate::{EnterError, Event, M, Pool, Runtime, StartError};
 
 /// How often a thread that owes gives way, at most: on an idle machine about as long as a waiter
@@ -83,12 +83,11 @@ impl From<Cause> for StartError {
 struct Failures(Option<u32>);
 
 impl Failures {
-    /// After one that was passed on: whether another attempt is to be made. Small machines do without, as they
-    /// do in [`tokens`](crate::list::tokens): code is dear there, and whoever comes again at once is a loop in
-    /// the program's own code.
+    /// After one that was passed on: whether another attempt is to be made. On small machines always: whoever
+    /// comes again at once is a loop in the program's own code there.
     #[inline(always)]
     fn go_on(&mut self, list: &List) -> bool {
-        if Bits::BITS < 64 {
+        if SMALL {
             return true;
         }
         self.0 = match self.0 {

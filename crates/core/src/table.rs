@@ -308,7 +308,7 @@ impl<R: Runtime> Table<R> {
         let vanish = |m: &M<R>| {
             m.call().forget();
             m.hold().forget();
-            m.forget_context();
+            m.owe_nothing();
             m.set_stage(Stage::Bare);
         };
         for m in self.iter() {

@@ -57,6 +57,9 @@ const CLOSED: Bits = FAILED << 1;
 const RETURNING: Bits = CLOSED << 1;
 const VERSION_ONE: Bits = RETURNING << 1;
 
+/// Code is dear here: a machine that has no compare-exchange of 64 bits does without what is only for many
+/// threads at once.
+pub(crate) const SMALL: bool = Bits::BITS < 64;
 static_assertions::const_assert_eq!(VERSION_ONE.trailing_zeros() * 2, Bits::BITS);
 #[cfg(not(any(loom, shuttle)))]
 static_assertions::assert_eq_size!(Bits, crate::sync::AtomicWord);

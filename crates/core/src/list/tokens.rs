@@ -29,7 +29,7 @@
 use crate::count::{Changed, Count, Era};
 use crate::port::Port;
 use crate::sync::{AtomicU32, Ordering};
-use crate::word::{Bits, MAX_VALUE};
+use crate::word::{MAX_VALUE, SMALL};
 use core::time::Duration;
 
 /// For so long newcomers may overtake who sleeps.
@@ -48,8 +48,8 @@ const PASSES: u32 = 1;
 /// busy with something else, and then an M is better used than kept for it.
 const A_STEP_ASIDE: Duration = Duration::from_micros(200);
 
-/// Where the pool's word has 32 bits, tokens are counted and no more.
-const FLAGS: bool = Bits::BITS == 64;
+/// On small machines tokens are counted and no more.
+const FLAGS: bool = !SMALL;
 
 const ROUSED: u32 = 1 << 23;
 const RESERVED: u32 = 1 << 22;

@@ -418,7 +418,7 @@ fn borrowed() {
     std::thread::scope(|scope| scope.spawn(forks).join().unwrap());
 }
 
-/// The M of the forking thread is the only one, or the only one that is not in use, and idle.
+/// The forking thread keeps an M that is idle: the only one, or one of two.
 fn bound_under_a_limit() {
     for limit in [1, 2] {
         let pool = started(Pool::new(Witness::default()).limit(limit));
