@@ -313,6 +313,8 @@ fn threads_that_outlive_closes_use_their_slots_again() {
                     drop(one);
                     done.wait();
                 }
+                // While a thread ends, close is busy.
+                next.wait();
             });
         }
         for _ in 0..4 {
@@ -322,6 +324,7 @@ fn threads_that_outlive_closes_use_their_slots_again() {
             highest.push(pool.ms().map(|m| m.id).max().unwrap());
             pool.close().unwrap();
         }
+        next.wait();
     });
     // The list is not left empty, and a pool makes its first M before a slot is used again.
     assert!(highest.iter().all(|id| *id <= threads as u32 + 2), "{highest:?} for {threads} threads");
