@@ -101,6 +101,12 @@ pub(crate) trait Links {
     /// The number of the next one on the same list.
     fn schedlink(node: &Self::Node) -> &AtomicU32;
 
+    /// Where the pool wants to know: how many were spare when this one was put on the list, with it.
+    fn height<'a>(&self, node: &'a Self::Node) -> Option<&'a AtomicU32> {
+        let _ = node;
+        None
+    }
+
     /// In a forked child: the calling thread, which began to give the M before the fork, has it in its
     /// hands still. It may have been written off.
     fn in_hands<P: Port>(&self, node: &Self::Node) {
@@ -273,7 +279,7 @@ impl List {
     }
 
     /// Gives an M back if nobody waits and nothing else is to be done; `false` if it did not. A
-    /// special case of [`give`](List::give). `word` is what the word said while a call of the M was
+    /// special case of [`give`](List::give), not for pools that note heights. `word` is what the word said while a call of the M was
     /// inside: if a handler has forked since, the exchange fails.
     #[inline(always)]
     pub(crate) fn give_spare<L: Links>(&self, m: &L::Node, id: u32, word: Word) -> bool {
@@ -306,8 +312,7 @@ impl List {
             let to = if waiting > 0 {
                 base.with_waiting(waiting - 1).with_returning(!claimed || word.returning())
             } else {
-                // Relaxed: the exchange below publishes the link.
-                L::schedlink(m).store(word.head(), Ordering::Relaxed);
+                Self::link(links, m, word.head());
                 base.with_head(id)
             };
             // Release: partner of the acquire in `look`; what this thread did with the M happens
@@ -375,24 +380,5 @@ impl List {
         let word = self.look();
         // Acquire: partner of the release with which a guest goes.
         word.waiting() == 0 && word.creating() == 0 && self.guests.get(Ordering::Acquire) == 0
-    }
-
-    /// In a forked child: keeps the spare Ms and those on their way to vanished waiters, forgets
-    /// everybody who waited, and all claims. The caller is the only one who uses the pool.
-    pub(crate) fn reset_after_fork<P: Port, L: Links>(&self, links: &L) {
-        let was = self.look().next_version();
-        let mut word = was.nobody_waiting().with_failed(false).nobody_creating();
-        while let Some(id) = self.granted.pop::<P, L>(links, L::schedlink) {
-            L::schedlink(links.node(id)).store(word.head(), Ordering::Relaxed);
-            word = word.with_head(id);
-        }
-        // Whoever was about to push something sees the new era, or fails.
-        self.granted.forget();
-        self.wakeups.begin_anew();
-        for count in [&self.refusals, &self.dismissals, &self.guests] {
-            count.begin_anew(0);
-        }
-        // Relaxed: one thread; the caller publishes the repaired pool.
-        self.word.0.store(word.0, Ordering::Relaxed);
     }
 }

@@ -43,6 +43,10 @@ pub struct M<R: Runtime> {
     /// Since when its thread has it, in milliseconds of the port's clock; 0 = not noted. Relaxed: for
     /// observers.
     since: AtomicU32,
+    /// How many were spare when it was put on the list, with it, in a pool that notes that. Where pointers are
+    /// short, memory is dear and Ms are few: there whoever wants to know walks.
+    #[cfg(target_pointer_width = "64")]
+    height: AtomicU32,
     context: UnsafeCell<MaybeUninit<R::Context>>,
 }
 
@@ -135,6 +139,8 @@ impl<R: Runtime> M<R> {
                 idlelink: AtomicU32::new(0),
                 bounds: Bounds::new(),
                 since: AtomicU32::new(0),
+                #[cfg(target_pointer_width = "64")]
+                height: AtomicU32::new(0),
                 context: UnsafeCell::new(MaybeUninit::uninit()),
             }
         }
@@ -200,6 +206,14 @@ impl<R: Runtime> M<R> {
     #[inline(always)]
     pub(crate) fn schedlink(&self) -> &AtomicU32 {
         &self.schedlink
+    }
+
+    /// Where there is room for it.
+    pub(crate) fn height(&self) -> Option<&AtomicU32> {
+        #[cfg(target_pointer_width = "64")]
+        return Some(&self.height);
+        #[cfg(not(target_pointer_width = "64"))]
+        None
     }
 
     pub(crate) fn idlelink(&self) -> &AtomicU32 {

@@ -171,6 +171,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.spare_max = max;
         // Without a bound nothing is to be done on the way home, which is shorter then.
         self.give_within = if max == u32::MAX { None } else { Some(Self::give_within) };
+        self.table.notes_heights = max != u32::MAX;
         self
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Table<R: Runtime> {
     shelves: AtomicBool,
     /// Whether anything has ever been put on one.
     any_retired: AtomicBool,
+    /// Whether each M notes how many are spare when it comes home.
+    pub(crate) notes_heights: bool,
 }
 
 /// What backs a table.
@@ -77,6 +79,11 @@ impl<R: Runtime> Links for Table<R> {
     #[inline(always)]
     fn schedlink(m: &M<R>) -> &AtomicU32 {
         m.schedlink()
+    }
+
+    #[inline(always)]
+    fn height<'a>(&self, m: &'a M<R>) -> Option<&'a AtomicU32> {
+        if self.notes_heights { m.height() } else { None }
     }
 
     #[inline(always)]
@@ -113,6 +120,7 @@ impl<R: Runtime> Table<R> {
                 bare: Numbers::new(),
                 shelves: AtomicBool::new(false),
                 any_retired: AtomicBool::new(false),
+                notes_heights: false,
             }
         }
     }

@@ -118,9 +118,9 @@ fn a_link_is_not_followed_into_a_segment_that_is_not_there_yet() {
 /// Edge: enter x start.
 #[test]
 fn two_threads_find_their_retired_slots_on_one_shelf() {
-    model_loads(3, || {
+    model_loads(2, || {
         const MINE: usize = 1 << 8;
-        const THEIRS: usize = 2 << 8;
+        const THEIRS: usize = 12 << 8;
         let pool = ModelPool::<false>::new(Binding::Thread, u32::MAX);
         let shared = pool.get();
         let table = &shared.table;
@@ -132,6 +132,8 @@ fn two_threads_find_their_retired_slots_on_one_shelf() {
             assert!(m.hold().retire());
             m.id()
         });
+        let shelf = |token| table.shelves_of(token).next().map(core::ptr::from_ref);
+        assert_eq!(shelf(MINE), shelf(THEIRS));
         let live = table.live();
         let other = spawn(move || {
             table.retire::<Shared>(ids[1]);

@@ -158,6 +158,20 @@ fn a_newcomer_steps_aside_for_one_that_was_woken_for_nothing() {
         line.add(1);
         assert!(matches!(look(Been::Nowhere), Look::Token), "and that was its turn");
     });
+    // Whoever it was that came first, and though newcomers may pass still.
+    model(0, || {
+        let line = Line::new();
+        let look = |been| line.tokens.look::<Shared>(line.era(), been);
+        for _ in 0..2 {
+            assert!(matches!(look(Been::Nowhere), Look::None(_)), "who sleeps");
+        }
+        line.add(1);
+        assert!(matches!(look(Been::Asleep), Look::Token), "one of them");
+        assert!(matches!(look(Been::Asleep), Look::None(_)), "the other was woken, and is late");
+        line.add(1);
+        assert!(matches!(look(Been::Nowhere), Look::Reserved));
+        assert!(matches!(look(Been::Asleep), Look::Token));
+    });
 }
 
 /// One newcomer may pass in a model, and the next steps aside, unless a token is there that no sleeper needs.

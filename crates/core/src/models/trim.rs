@@ -1,9 +1,9 @@
 //! Trimming: against threads that take, and against threads that wait for the slot.
 
 use crate::Binding;
-use crate::models::model;
 use crate::models::pool::{ModelPool, two_that_stay, work};
 use crate::models::port::spawn;
+use crate::models::{model, model_loads};
 
 /// Edge: trim x enter/leave.
 #[test]
@@ -33,6 +33,23 @@ fn two_trims_leave_what_both_of_them_keep() {
         let stats = shared.stats();
         assert_eq!(stats.spare + dropped, 3, "{stats:?}");
         assert!(stats.spare >= 1, "{stats:?}");
+        pool.end_at_rest();
+    });
+}
+
+/// Whoever gives an M notes by its head how many are spare, which whoever gives the next one builds upon.
+#[test]
+fn what_is_noted_at_the_head_is_how_many_are_spare() {
+    model_loads(2, || {
+        let pool = ModelPool::<false>::with_spare_max(Binding::Call, 3, 3);
+        let shared = pool.get();
+        shared.prewarm(3).unwrap();
+        let twice = move || (0..2).for_each(|_| shared.callback(work).unwrap());
+        let other = spawn(twice);
+        shared.callback(work).unwrap();
+        other.join().unwrap();
+        let has = |least| shared.list.has_at_least(&shared.table, least);
+        assert!(has(3) && !has(4));
         pool.end_at_rest();
     });
 }

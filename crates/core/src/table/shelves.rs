@@ -35,7 +35,7 @@ impl<R: Runtime> Table<R> {
     }
 
     /// Where retired slots of that thread may lie, the newest first.
-    fn shelves_of(&self, token: usize) -> impl Iterator<Item = &AtomicU32> {
+    pub(crate) fn shelves_of(&self, token: usize) -> impl Iterator<Item = &AtomicU32> {
         // The high half of a product: the high bits of an address say as much as the low ones.
         let hash = ((token as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32;
         let levels = self.high.load(Ordering::Acquire).checked_ilog2().map_or(0, |log| log + 1);
