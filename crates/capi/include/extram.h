@@ -104,7 +104,8 @@ typedef enum {
     /**
      * The caller made a mistake, and nothing has changed. An argument is NULL, or not aligned. The size in
      * a structure is not the library's: it was not set, or the program was compiled with the extram.h
-     * of another version. In the configuration new_context is NULL, or binding is not an extram_binding.
+     * of another version. In the configuration new_context is NULL, or binding is not an extram_binding
+     * (extram_config_problem says which).
      * A handle is stale (its pool was freed, its call is over), invented, of another pool or of another
      * thread. Or it is a call that may not be left now.
      *
@@ -428,6 +429,13 @@ extern "C" {
  * From any context.
  */
 const char *extram_strerror(int code);
+
+/**
+ * What is wrong with a configuration for which extram_pool_new and extram_pool_init return
+ * EXTRAM_INVALID: a sentence without a full stop, or NULL if nothing is. It is good for ever. From any
+ * context.
+ */
+const char *extram_config_problem(const extram_config *config);
 
 /**
  * Makes a pool with one M and starts it. Not from a signal handler.

@@ -30,7 +30,8 @@ pub enum extram_code {
     EXTRAM_NO_MEMORY,
     /// The caller made a mistake, and nothing has changed. An argument is NULL, or not aligned. The size in
     /// a structure is not the library's: it was not set, or the program was compiled with the extram.h
-    /// of another version. In the configuration new_context is NULL, or binding is not an extram_binding.
+    /// of another version. In the configuration new_context is NULL, or binding is not an extram_binding
+    /// (extram_config_problem says which).
     /// A handle is stale (its pool was freed, its call is over), invented, of another pool or of another
     /// thread. Or it is a call that may not be left now.
     ///
@@ -69,10 +70,10 @@ impl extram_code {
             EXTRAM_TIMED_OUT => c"no M became free in time",
             EXTRAM_EXHAUSTED => c"the limit allows no more Ms",
             EXTRAM_CLOSED => c"the pool is closed",
-            EXTRAM_BUSY => c"not while it is in use",
+            EXTRAM_BUSY => c"not now: it is in use, open, or being started or closed",
             EXTRAM_NO_MEMORY => c"memory or thread-local storage ran out",
             EXTRAM_INVALID => c"an argument is not valid here",
-            EXTRAM_CREATION_FAILED => c"no other M could be made",
+            EXTRAM_CREATION_FAILED => c"new_context made no M: none is left to wait for",
             EXTRAM_TOO_MANY => c"more than can be counted",
         }
     }

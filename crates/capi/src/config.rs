@@ -3,7 +3,7 @@
 use crate::boundary::address;
 use crate::code::extram_code::{self, EXTRAM_INVALID};
 use crate::handle::extram_m;
-use core::ffi::{c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 
 /// How long an M stays with a thread.
 #[repr(C)]
@@ -206,21 +206,48 @@ impl extram_config {
     ///
     /// Null, or readable for as many bytes as its `size` says.
     pub(crate) unsafe fn read(config: *const Self) -> Result<Self, extram_code> {
-        if config.is_null() || !config.is_aligned() {
-            return Err(EXTRAM_INVALID);
+        // SAFETY: by the caller's promise.
+        unsafe { Self::checked(config) }.map_err(|_| EXTRAM_INVALID)
+    }
+
+    /// The same, or what is wrong with it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    unsafe fn checked(config: *const Self) -> Result<Self, &'static CStr> {
+        if config.is_null() {
+            return Err(c"config is NULL");
+        }
+        if !config.is_aligned() {
+            return Err(c"config is not aligned");
         }
         // SAFETY: by the caller's promise; `size` comes first. No more is read if it is wrong.
         if unsafe { (&raw const (*config).size).read() } != size_of::<Self>() {
-            return Err(EXTRAM_INVALID);
+            return Err(c"config->size is not the library's: another version of extram.h, or it was not set");
         }
         // SAFETY: as above.
         let config = unsafe { config.read() };
-        let known = matches!(config.binding, EXTRAM_BIND_THREAD | EXTRAM_BIND_CALL);
-        if config.new_context.is_none() || !known {
-            return Err(EXTRAM_INVALID);
+        match config.binding {
+            EXTRAM_BIND_THREAD | EXTRAM_BIND_CALL => {}
+            _ => return Err(c"config->binding is neither EXTRAM_BIND_THREAD nor EXTRAM_BIND_CALL"),
         }
-        Ok(config)
+        if config.new_context.is_none() { Err(c"config->new_context is NULL") } else { Ok(config) }
     }
+}
+
+/// What is wrong with a configuration for which extram_pool_new and extram_pool_init return
+/// EXTRAM_INVALID: a sentence without a full stop, or NULL if nothing is. It is good for ever. From any
+/// context.
+///
+/// # Safety
+///
+/// `config` is null, or readable for as many bytes as its `size` says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn extram_config_problem(config: *const extram_config) -> *const c_char {
+    // SAFETY: by the caller's promise.
+    let checked = unsafe { extram_config::checked(config) };
+    checked.map_or_else(CStr::as_ptr, |_| core::ptr::null())
 }
 
 /// Figures of a pool. At rest created = spare + in_use + bound_idle, and waiting = creating = 0.

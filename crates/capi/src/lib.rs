@@ -58,8 +58,8 @@ compile_error!("one of the features `std` and `kernel` is needed");
 pub use call::*;
 pub use code::{extram_code, extram_strerror};
 pub use config::{
-    EXTRAM_BIND_CALL, EXTRAM_BIND_THREAD, extram_binding, extram_config, extram_event, extram_event_kind,
-    extram_m_info, extram_state, extram_stats,
+    EXTRAM_BIND_CALL, EXTRAM_BIND_THREAD, extram_binding, extram_config, extram_config_problem, extram_event,
+    extram_event_kind, extram_m_info, extram_state, extram_stats,
 };
 pub use handle::{extram_m, extram_pool};
 #[cfg(all(feature = "kernel", not(feature = "std")))]

@@ -81,15 +81,21 @@ fn every_null_is_refused() {
 fn a_configuration_that_makes_no_sense_is_refused() {
     let size = size_of::<extram_config>();
     let bad = [
-        extram_config { size: 0, ..config() },
-        extram_config { size: size - 1, ..config() },
-        extram_config { size: size + 8, ..config() },
-        extram_config { binding: 2, ..config() },
-        extram_config { new_context: None, ..config() },
+        (extram_config { size: 0, ..config() }, "config->size"),
+        (extram_config { size: size - 1, ..config() }, "config->size"),
+        (extram_config { size: size + 8, ..config() }, "config->size"),
+        (extram_config { binding: 2, ..config() }, "config->binding"),
+        (extram_config { new_context: None, ..config() }, "config->new_context"),
     ];
-    for bad in &bad {
+    // SAFETY: null, or a configuration; a string that lives for ever.
+    let problem = |config| unsafe { CStr::from_ptr(extram_config_problem(config)) }.to_str().expect("ASCII");
+    for (bad, what) in &bad {
         assert_eq!(try_new(bad), Err(EXTRAM_INVALID), "{bad:?}");
+        assert!(problem(bad).starts_with(what), "{}", problem(bad));
     }
+    assert_eq!(problem(null()), "config is NULL");
+    // SAFETY: a configuration.
+    assert!(unsafe { extram_config_problem(&config()) }.is_null());
     // A caller with a shorter structure: nothing behind its end is read.
     let short = Box::new(4usize);
     let mut pool = null_mut();

@@ -31,6 +31,7 @@ int extram_stats_get(extram_pool *pool, extram_stats *stats);
 void *extram_context(const extram_m *m);
 uint32_t extram_m_id(const extram_m *m);
 const char *extram_strerror(int code);
+const char *extram_config_problem(const extram_config *config);
 uint32_t extram_version(void);
 int extram_each_m(extram_pool *pool, int (*visit)(void *arg, const extram_m_info *info), void *arg);
 int extram_dump(extram_pool *pool, int (*write)(void *arg, const char *text, size_t length), void *arg);
