@@ -33,7 +33,7 @@ pub(super) const VERBS: &[Verb] = &[
         at: Optimised {
             package: "extram-bench",
             program: "bench",
-            options: "Options of the measurement: --quick, --only, --rounds, --compare; `cargo xtask bench -- --help` lists all",
+            options: "Options of the measurement: --quick (20 seconds), --only herd,entry,limit,live, --rounds N, --compare FILE; `cargo xtask bench -- --help` lists all",
         },
     },
     Verb {
@@ -42,7 +42,7 @@ pub(super) const VERBS: &[Verb] = &[
         at: Optimised {
             package: "extram-callback-gc",
             program: "callback-gc",
-            options: "Options of the program; `cargo xtask callback-gc -- --help` lists them",
+            options: "Options of the program: --threads N, --cost-us MICROSECONDS, --short, --all-inside, --rounds N, --report FILE, --json; `cargo xtask callback-gc -- --help` lists all",
         },
     },
     Verb {
@@ -57,7 +57,7 @@ pub(super) const VERBS: &[Verb] = &[
         at: Optimised {
             package: "extram-herd",
             program: "herd",
-            options: "Options of the program; `cargo xtask herd -- --help` lists them",
+            options: "Options of the program: --threads N, --cost-us MICROSECONDS, --short, --all-inside, --rounds N, --algorithms NAMES, --json; `cargo xtask herd -- --help` says more",
         },
     },
     Verb {
@@ -106,7 +106,7 @@ pub(super) const VERBS: &[Verb] = &[
         at: Optimised {
             package: "extram-soak",
             program: "soak",
-            options: "Options of the program: --seconds S, --seed N, --entries N, --acts N, --fresh-threads N, --edges; `cargo xtask soak -- --help` lists them",
+            options: "Options of the program: --seconds SECONDS, --seed N, --entries N, --acts N, --fresh-threads N, --edges; `cargo xtask soak -- --help` lists them",
         },
     },
     Verb {

@@ -33,6 +33,9 @@ fn program() -> Command {
 
 /// The verb.
 pub fn simulate(args: &Args) -> Result<()> {
+    if !toolchain::workspace().join("target/sim/release/simulate").is_file() {
+        eprintln!("building the simulator, optimised: this takes a minute, the first time only");
+    }
     program().args(&args.options).run()
 }
 

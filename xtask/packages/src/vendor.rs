@@ -50,7 +50,8 @@ pub fn vendor(args: &Args) -> Result<()> {
         std::fs::copy(workspace().join(file), dir.join(file)).with_context(|| file.to_owned())?;
     }
     let readme = std::fs::read_to_string(workspace().join("README.md")).context("README.md")?;
-    std::fs::write(dir.join("README.md"), note::readme(&readme, &args.port))?;
+    let readme = note::readme(&readme, &args.port, |file| dir.join(file).exists());
+    std::fs::write(dir.join("README.md"), readme)?;
     std::fs::write(dir.join("VENDORED.md"), note::text(&members, &args.port)?)?;
     // Takes what is superfluous out of Cargo.lock, too; versions stay.
     let listing = Command::new("cargo").args(["vendor", "--quiet", "vendor"]).dir(&dir);

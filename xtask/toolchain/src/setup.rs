@@ -107,7 +107,10 @@ const NEEDS: &[Need] = &[
 /// Installs what the tests of the host need; of a target, if one is named; of all of them.
 pub fn setup(target: Option<&str>, all: bool) -> Result<()> {
     let wanted = |lane: Lane| all || lane.is_of(target);
-    packages(NEEDS.iter().filter(|need| wanted(need.lane)).flat_map(|need| need.packages).copied().collect())
+    let needs = NEEDS.iter().filter(|need| wanted(need.lane));
+    let wanted: Vec<&str> = needs.flat_map(|need| need.packages).copied().collect();
+    // Of such a target the caller may know more, or that there is none.
+    if wanted.is_empty() { Ok(()) } else { packages(wanted) }
 }
 
 /// Installs those that are not there.

@@ -24,7 +24,8 @@ pub(super) fn text(members: &BTreeMap<String, String>, port: &str) -> Result<Str
 }
 
 /// The README for a copy: that of the project, which is about more than there is here.
-pub(super) fn readme(readme: &str, port: &str) -> String {
+pub(super) fn readme(readme: &str, port: &str, is_there: impl Fn(&str) -> bool) -> String {
+    let readme = unlinked(readme, is_there);
     let verbs = match port {
         "bare-metal" => "The copy has none of its commands",
         _ => "Of its commands the copy has `cargo xtask install` and `cargo xtask uninstall`",
@@ -34,6 +35,25 @@ pub(super) fn readme(readme: &str, port: &str) -> String {
          > README of the whole project. {verbs}.\n\
          > It has no `tests/` (so the picture is missing), and one port.\n\n{readme}"
     )
+}
+
+/// Without links to what is not there: their words stay, pictures go.
+fn unlinked(text: &str, is_there: impl Fn(&str) -> bool) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(middle) = rest.find("](") {
+        let begin = rest[..middle].rfind('[').expect("a link has a beginning");
+        let end = middle + rest[middle..].find(')').expect("a link has an end");
+        let (label, target) = (&rest[begin + 1..middle], &rest[middle + 2..end]);
+        let file = target.split('#').next().unwrap_or_default();
+        let stays = target.contains("://") || file.is_empty() || is_there(file);
+        match rest[..begin].strip_suffix('!') {
+            _ if stays => out.push_str(&rest[..=end]),
+            Some(before) => out.push_str(before),
+            None => out.extend([&rest[..begin], label]),
+        }
+        rest = &rest[end + 1..];
+    }
+    out + rest
 }
 
 const HOSTED: &str = "
@@ -124,3 +144,14 @@ const LICENCES: &str = "
 
 LICENSE-MIT or LICENSE-APACHE, at your choice; those of others are in `vendor/*/`.
 ";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn links_to_what_is_not_there_are_words() {
+        let text =
+            "![a picture](p.svg)\n[`one`](a/one.md), [two](b#part), [web](https://c.org), [here](#place).";
+        let unlinked = super::unlinked(text, |file| file == "b");
+        assert_eq!(unlinked, "\n`one`, [two](b#part), [web](https://c.org), [here](#place).");
+    }
+}

@@ -87,6 +87,11 @@ pub fn new_port(args: &Args) -> Result<()> {
     let folder = root.join("ports").join(name);
     ensure!(!folder.exists(), "ports/{name} is there already");
     let os = args.os.clone().unwrap_or_else(|| name.replace('-', "_"));
+    let as_the_compiler_names_it = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    ensure!(
+        !os.is_empty() && os.chars().all(as_the_compiler_names_it),
+        "{os:?} is no target_os: small letters, digits and `_`, as `rustc --print cfg --target TRIPLE` has it"
+    );
     // First what may fail: all changes, then the writing.
     let changes = match (args.kind, &args.os) {
         (Kind::BareMetal, Some(_)) => {
@@ -163,7 +168,7 @@ fn register(root: &Path, name: &str, kind: Kind, os: Option<&str>) -> Result<Cha
 fn pick(root: &Path, name: &str, os: &str) -> Result<Changes> {
     let condition = format!("target_os = \"{os}\"");
     let (facade, mut text) = read(root, "crates/extram/Cargo.toml")?;
-    if text.contains(&format!("({condition})")) {
+    if text.contains(&condition) {
         bail!("crates/extram has a port for {condition} already");
     }
     let section =
@@ -235,7 +240,10 @@ mod tests {
         assert!(of("other", Kind::BareMetal, Some("none")).contains("a program names this one"));
         assert!(error("linux", None).contains("ports/linux is there already"));
         assert!(error("My Port", None).contains("small letters"));
-        for os in ["netbsd", "windows"] {
+        for os in ["NetBSD", "sun-os", ""] {
+            assert!(error("other", Some(os)).contains("is no target_os"));
+        }
+        for os in ["linux", "android", "netbsd", "windows"] {
             assert!(error("other", Some(os)).contains("has a port for"));
         }
         assert!(!toolchain::workspace().join("ports/other").exists());
