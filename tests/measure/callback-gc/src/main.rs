@@ -13,7 +13,7 @@ mod world;
 use clap::Parser;
 use extram_contest::Algorithm;
 use extram_herd::{Destination, Progress, Round, Row, json, table};
-use round::{COMPARED, Drawn, Plan, Played, play};
+use round::{Drawn, Plan, Played, play};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
@@ -151,13 +151,13 @@ fn run(args: &Args) -> Result<(Vec<Row>, PathBuf), String> {
 }
 
 fn measure(plan: Plan, rounds: u32, lines: bool) -> Result<Vec<report::Result>, String> {
-    let mut series: Vec<Series> = COMPARED.iter().map(|_| Series::default()).collect();
-    let mut progress = Progress::new(u64::from(rounds) * COMPARED.len() as u64, lines);
+    let mut series: Vec<Series> = Algorithm::ALL.iter().map(|_| Series::default()).collect();
+    let mut progress = Progress::new(u64::from(rounds) * Algorithm::ALL.len() as u64, lines);
     for number in 0..rounds {
         // Each round begins with another one, so that none always runs after the same neighbour.
-        for turn in 0..COMPARED.len() {
-            let which = (number as usize + turn) % COMPARED.len();
-            let algorithm = COMPARED[which];
+        for turn in 0..Algorithm::ALL.len() {
+            let which = (number as usize + turn) % Algorithm::ALL.len();
+            let algorithm = Algorithm::ALL[which];
             progress.begin(algorithm.name());
             let played = play(plan, algorithm)?;
             progress.end();
@@ -165,7 +165,7 @@ fn measure(plan: Plan, rounds: u32, lines: bool) -> Result<Vec<report::Result>, 
         }
     }
     drop(progress);
-    let results = COMPARED.into_iter().zip(series);
+    let results = Algorithm::ALL.into_iter().zip(series);
     Ok(results.filter_map(|(algorithm, series)| series.result(algorithm)).collect())
 }
 

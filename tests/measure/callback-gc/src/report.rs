@@ -79,6 +79,7 @@ pub(crate) fn page(plan: Plan, rounds: u32, results: &[Result]) -> String {
                 p.note {
                     b { "one-at-a-time" } ": Go's runtime until July 2016. Whoever takes the last M makes one; the others sleep and look again. "
                     b { "waiter-counting" } ": Go since then. Waiting threads are counted, and the first one through makes an M for each. "
+                    b { "mutex" } ": what one would write: a list behind a lock, and a condition variable for those who find it empty. "
                     b { "extram" } ": this project. Ms are handed to waiting threads, and each thread that was served makes at most two."
                 }
                 p.note {
@@ -169,11 +170,11 @@ fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::round::{COMPARED, play};
+    use crate::round::play;
     use std::time::Duration;
 
     fn results(plan: Plan) -> Vec<Result> {
-        let results = COMPARED.into_iter().map(|algorithm| {
+        let results = Algorithm::ALL.into_iter().map(|algorithm| {
             let played = play(plan, algorithm).unwrap();
             Result {
                 algorithm,
@@ -191,13 +192,13 @@ mod tests {
     fn the_page_has_a_lane_for_every_thread_of_every_algorithm() {
         let results = results(PLAN);
         let page = page(PLAN, 1, &results);
-        for algorithm in COMPARED {
+        for algorithm in Algorithm::ALL {
             for thread in 0..12 {
                 let lane = format!("data-lane=\"{} {thread}\"", algorithm.name());
                 assert_eq!(page.matches(&lane).count(), 1, "{lane}");
             }
         }
-        assert_eq!(page.matches("data-lane=").count(), 36);
+        assert_eq!(page.matches("data-lane=").count(), 48);
     }
 
     #[test]
@@ -213,7 +214,7 @@ mod tests {
     fn the_figure_is_a_file_of_its_own_with_every_lane() {
         let figure = figure(PLAN, &results(PLAN));
         assert!(figure.starts_with("<svg xmlns=") && figure.ends_with("</svg>"));
-        assert_eq!(figure.matches("data-lane=").count(), 36);
+        assert_eq!(figure.matches("data-lane=").count(), 48);
         // Well-formed, as a file that a browser reads as XML has to be.
         assert_eq!(figure.matches("<g").count(), figure.matches("</g>").count());
         assert!(!figure.contains('&'), "{figure}");

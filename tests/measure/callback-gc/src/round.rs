@@ -10,10 +10,6 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What is compared: the mutex pool knows no admission.
-pub(crate) const COMPARED: [Algorithm; 3] =
-    [Algorithm::OneAtATime, Algorithm::WaiterCounting, Algorithm::Extram];
-
 /// What is the same in every round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -134,7 +130,7 @@ mod tests {
 
     #[test]
     fn all_are_served_and_while_all_are_inside_each_has_an_m_of_its_own() {
-        for algorithm in COMPARED {
+        for algorithm in Algorithm::ALL {
             let played = play(PLAN, algorithm).unwrap();
             assert_eq!(played.drawn.lanes.len(), 24, "{}", algorithm.name());
             assert_eq!(played.ms.iter().collect::<HashSet<_>>().len(), 24, "{}", algorithm.name());
@@ -158,7 +154,7 @@ mod tests {
 
     #[test]
     fn short_calls_are_all_served_by_ms_that_exist() {
-        for algorithm in COMPARED {
+        for algorithm in Algorithm::ALL {
             let played = play(Plan { all_inside: false, ..PLAN }, algorithm).unwrap();
             assert_eq!(played.ms.len(), 24, "{}", algorithm.name());
             let made = played.figures.made.unwrap();

@@ -45,7 +45,7 @@ fn json_is_one_array_with_a_row_for_each_algorithm_and_nothing_else() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let rows: Vec<Map<String, Value>> = serde_json::from_slice(&output.stdout).expect("JSON");
         let names: Vec<&Value> = rows.iter().map(|row| &row["algorithm"]).collect();
-        assert_eq!(names, ["one-at-a-time", "waiter-counting", "extram"]);
+        assert_eq!(names, ["one-at-a-time", "waiter-counting", "mutex", "extram"]);
         for row in &rows {
             for key in ["wall_us_median", "wall_us_min", "longest_wait_us_median"] {
                 assert!(row[key].as_f64().is_some_and(|us| us > 0.0), "{key} {row:?}");
@@ -59,9 +59,10 @@ fn json_is_one_array_with_a_row_for_each_algorithm_and_nothing_else() {
             assert_eq!(row.len(), 7, "{row:?}");
         }
         assert_eq!(rows[0]["max_creations_per_callback"], 1);
-        assert!(rows[2]["max_creations_per_callback"].as_u64() <= Some(2));
+        assert!(rows[3]["max_creations_per_callback"].as_u64() <= Some(2));
         if kind == "--all-inside" {
             assert_eq!(rows[2]["ms_made_median"], 21);
+            assert_eq!(rows[3]["ms_made_median"], 21);
         }
     }
 }
@@ -71,12 +72,12 @@ fn the_table_has_the_same_rows() {
     let output = callback_gc(&["--threads", "5", "--rounds", "1"]);
     assert!(output.status.success());
     let text = String::from_utf8_lossy(&output.stdout);
-    for name in ["one-at-a-time", "waiter-counting", "extram"] {
+    for name in ["one-at-a-time", "waiter-counting", "mutex", "extram"] {
         assert_eq!(text.lines().filter(|line| line.starts_with(&format!("│ {name} "))).count(), 1, "{text}");
     }
     // Away from a terminal each step is a line.
     let progress = String::from_utf8_lossy(&output.stderr);
-    assert!(progress.contains("[3/3]"), "{progress}");
+    assert!(progress.contains("[4/4]"), "{progress}");
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn the_report_has_a_lane_for_every_thread_and_replaces_what_was_there() {
     assert!(said.contains(&format!("file://{slash}{whole}")), "{said}");
     let page = fs::read_to_string(&path).unwrap();
     assert!(page.ends_with("</html>") && !page.contains("old old"));
-    for algorithm in ["one-at-a-time", "waiter-counting", "extram"] {
+    for algorithm in ["one-at-a-time", "waiter-counting", "mutex", "extram"] {
         for thread in 0..30 {
             assert!(page.contains(&format!("data-lane=\"{algorithm} {thread}\"")), "{algorithm} {thread}");
         }

@@ -2,7 +2,8 @@
 //! empty, and the rule that whoever took the last context makes one.
 
 use crate::Contestant;
-use extram_core::{Busy, EnterError, Event, Runtime, StartError};
+use extram_core::raw::Lone;
+use extram_core::{Busy, EnterError, Event, M, Runtime, StartError};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A `Vec` behind a [`Mutex`], with a [`Condvar`]. Whoever takes the last context makes another, unless
@@ -10,15 +11,36 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub struct MutexPool<R: Runtime> {
     runtime: R,
     limit: Option<u32>,
-    state: Mutex<State<R::Context>>,
+    state: Mutex<State<R>>,
     returned: Condvar,
 }
 
-/// A context and its number.
-type Numbered<C> = (u32, C);
+/// A context and its number, as runtimes see them.
+struct Kept<R: Runtime>(Box<Lone<R>>);
 
-struct State<C> {
-    spare: Vec<Numbered<C>>,
+impl<R: Runtime> Kept<R> {
+    fn new(number: u32, context: R::Context) -> Self {
+        let lone = Box::new(Lone::new());
+        // SAFETY: nobody else knows of it, and it has no context yet.
+        unsafe { lone.put(number, context) };
+        Kept(lone)
+    }
+
+    fn m(&self) -> &M<R> {
+        // SAFETY: it has a context until it is dropped, and whoever has taken it off the list is alone with it.
+        unsafe { self.0.m() }
+    }
+}
+
+impl<R: Runtime> Drop for Kept<R> {
+    fn drop(&mut self) {
+        // SAFETY: its own, with the context of `new`.
+        drop(unsafe { self.0.take() });
+    }
+}
+
+struct State<R: Runtime> {
+    spare: Vec<Kept<R>>,
     made: u32,
     open: bool,
 }
@@ -31,7 +53,7 @@ impl<R: Runtime> MutexPool<R> {
     /// It could not be made.
     pub fn start(runtime: R, limit: Option<u32>) -> Result<Self, StartError> {
         let first = runtime.new_context().map_err(|_| StartError::CreationFailed)?;
-        let state = State { spare: vec![(1, first)], made: 1, open: true };
+        let state = State { spare: vec![Kept::new(1, first)], made: 1, open: true };
         Ok(MutexPool { runtime, limit, state: Mutex::new(state), returned: Condvar::new() })
     }
 
@@ -44,18 +66,18 @@ impl<R: Runtime> MutexPool<R> {
         let mut state = self.lock();
         for number in state.made + 1..=self.limit.unwrap_or(0) {
             let context = self.runtime.new_context().map_err(|_| StartError::CreationFailed)?;
-            state.spare.push((number, context));
+            state.spare.push(Kept::new(number, context));
             state.made = number;
         }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<R::Context>> {
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A context, and the number of the one that its taker has to make.
-    fn take(&self) -> Result<(Numbered<R::Context>, Option<u32>), EnterError> {
+    fn take(&self) -> Result<(Kept<R>, Option<u32>), EnterError> {
         let mut state = self.lock();
         let taken = loop {
             if !state.open {
@@ -74,29 +96,36 @@ impl<R: Runtime> MutexPool<R> {
         Ok((taken, None))
     }
 
-    fn give(&self, context: (u32, R::Context)) {
-        self.lock().spare.push(context);
+    fn give(&self, kept: Kept<R>) {
+        self.lock().spare.push(kept);
         self.returned.notify_one();
+    }
+
+    /// By a thread that is admitted, as in the other pools.
+    fn make(&self, number: u32) -> Result<(), EnterError> {
+        self.runtime.observe(Event::Making);
+        let Ok(context) = self.runtime.new_context() else {
+            self.lock().made -= 1;
+            self.runtime.observe(Event::Failed);
+            return Err(EnterError::CreationFailed);
+        };
+        self.give(Kept::new(number, context));
+        self.runtime.observe(Event::Made { m: number });
+        Ok(())
     }
 }
 
 impl<R: Runtime> Contestant<R::Context> for MutexPool<R> {
     fn callback(&'static self, inside: &mut dyn FnMut(u32, &R::Context)) -> Result<(), EnterError> {
         let (taken, owed) = self.take()?;
-        if let Some(number) = owed {
-            match self.runtime.new_context() {
-                Ok(context) => self.give((number, context)),
-                Err(_) => {
-                    self.lock().made -= 1;
-                    self.give(taken);
-                    return Err(EnterError::CreationFailed);
-                }
-            }
-            self.runtime.observe(Event::Made { m: number });
+        self.runtime.admit(taken.m());
+        let made = owed.map_or(Ok(()), |number| self.make(number));
+        if made.is_ok() {
+            inside(taken.m().id(), taken.m().context());
         }
-        inside(taken.0, &taken.1);
+        self.runtime.retire(taken.m());
         self.give(taken);
-        Ok(())
+        made
     }
 
     fn made(&'static self) -> Option<u32> {

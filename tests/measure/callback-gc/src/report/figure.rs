@@ -13,10 +13,11 @@ const MARGIN: f64 = 24.0;
 /// Above the pictures.
 const HEAD: f64 = 100.0;
 
-/// An SVG file with the lanes of the three algorithms on the same time scale.
+/// An SVG file with the lanes of all algorithms on the same time scale.
 pub(crate) fn figure(plan: Plan, results: &[Result]) -> String {
     let scale = Scale::Common(longest(results));
-    let width = 3.0 * WIDTH + 2.0 * GAP + 2.0 * MARGIN;
+    let panels = results.len() as f64;
+    let width = panels * WIDTH + (panels - 1.0) * GAP + 2.0 * MARGIN;
     let foot = MARGIN + HEAD + HEIGHT + FOOT + 24.0;
     let svg = html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {}", foot + MARGIN)) {
