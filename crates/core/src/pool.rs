@@ -262,6 +262,14 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 }
 
+/// [`Pool::new`] with the runtime's default: not started.
+#[cfg(feature = "alloc")]
+impl<R: Runtime + Default, P: Port> Default for Pool<R, P> {
+    fn default() -> Self {
+        Self::new(R::default())
+    }
+}
+
 impl<R: Runtime, P: Port> core::fmt::Debug for Pool<R, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Pool").field("binding", &self.binding).finish_non_exhaustive()

@@ -85,7 +85,7 @@ fn at_rest(pool: &'static Pool<Counting>) {
 
 #[test]
 fn not_started_is_an_error_and_a_started_pool_has_one_spare() {
-    let pool = leak(Pool::new(Counting::default()));
+    let pool = leak(Pool::default());
     assert_eq!(pool.enter().unwrap_err(), EnterError::NotStarted);
     assert_eq!(pool.try_enter().unwrap_err(), EnterError::NotStarted);
     assert_eq!(pool.enter_timeout(Duration::ZERO).unwrap_err(), EnterError::NotStarted);
