@@ -73,7 +73,7 @@ impl extram_code {
             EXTRAM_BUSY => c"not now: it is in use, open, or being started or closed",
             EXTRAM_NO_MEMORY => c"memory or thread-local storage ran out",
             EXTRAM_INVALID => c"an argument is not valid here",
-            EXTRAM_CREATION_FAILED => c"new_context made no M: none is left to wait for",
+            EXTRAM_CREATION_FAILED => c"an M could not be made",
             EXTRAM_TOO_MANY => c"more than can be counted",
         }
     }

@@ -71,9 +71,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.list.open();
         switch.open();
         // Once more: a creator that had the last slot, and failed before that, has dropped its duty, too.
-        let bereft = Bereft(self);
-        let _ = self.make_for_orphans();
-        drop(bereft);
+        let _ = self.adopt_anew();
         Ok(())
     }
 
@@ -156,15 +154,6 @@ struct Rest<R: Runtime, P: Port>(&'static Pool<R, P>, Here);
 impl<R: Runtime, P: Port> Drop for Rest<R, P> {
     fn drop(&mut self) {
         self.0.drop_contexts(self.1);
-    }
-}
-
-/// If making an M fails, or unwinds, the next newcomer makes it.
-struct Bereft<R: Runtime, P: Port>(&'static Pool<R, P>);
-
-impl<R: Runtime, P: Port> Drop for Bereft<R, P> {
-    fn drop(&mut self) {
-        self.0.bereave();
     }
 }
 

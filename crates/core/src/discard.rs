@@ -157,18 +157,30 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         unsafe { self.table.take_apart::<P>(m) }
     }
 
-    /// Gives an M back, and drops what is then more than may stay spare. After the giving: of several
-    /// threads that leave at a time the last one sees what all have given. Not for a handler's M: dropping a
-    /// context is nothing for handlers.
-    pub(crate) fn give_within(&'static self, m: &'static M<R>) {
+    /// Gives an M back, if there is one, and drops what is then more than may stay spare. After the giving: of
+    /// several threads that leave at a time the last one sees what all have given. Not for a handler's M: dropping
+    /// a context is nothing for handlers.
+    pub(crate) fn give_within(&'static self, m: Option<&'static M<R>>) {
         // Until the last context is dropped: what it refers to may go when `close` has succeeded.
         let guest = self.list.guest::<P>();
-        self.let_loose(m);
-        self.list.give::<P, _>(&self.table, m, m.id());
+        if let Some(m) = m {
+            self.let_loose(m);
+            self.list.give::<P, _>(&self.table, m, m.id());
+        }
         let too_many = self.spare_max.max(1).saturating_add(1);
-        self.drop_surplus(&guest, |_| self.list.has_at_least(&self.table, too_many));
+        let has_surplus = || self.list.has_at_least(&self.table, too_many);
+        // Two that take the last two at once find no second one, and give back what they have.
+        for _ in 0..TRIES {
+            self.drop_surplus(&guest, |_| has_surplus());
+            if !guest.is_here() || !has_surplus() {
+                break;
+            }
+        }
     }
 }
+
+/// How often one looks again for whose sake nobody would come: each time others have come between.
+const TRIES: u32 = 8;
 
 /// A context that was taken out of its M, to be dropped; until then the pool is there.
 pub(crate) struct Shed<R: Runtime, P: Port> {

@@ -54,7 +54,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         count(out, stats.waiting, " threads wait, ")?;
         count(out, stats.creating, " Ms are being made, ")?;
         count(out, stats.failed, " could not be made")?;
-        out(if word.failed() { ", and nobody tries again until somebody enters\n" } else { "\n" })?;
+        out(if word.failed() { ", and nobody tries again until an M is entered with\n" } else { "\n" })?;
         self.table.iter().try_for_each(|m| describe::<R, P>(m, out))
     }
 }

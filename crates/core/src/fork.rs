@@ -137,12 +137,23 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// has found `orphaned` lowered, and it is lowered by a thread that goes on to the claim.
     #[cold]
     pub(crate) fn adopt(&'static self) -> Result<bool, EnterError> {
-        let token = P::thread_token();
         // Relaxed, here and wherever it is written: the claim may look at an older word than theirs who
         // gave up; so whoever lowers it looks once more, after a fence (`bereave`).
-        let adopted = self.orphaned.load(Ordering::Relaxed) == ORPHANED
-            && self.orphaned.compare_exchange(ORPHANED, token, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if !adopted {
+        if self.orphaned.load(Ordering::Relaxed) == ORPHANED { self.adopt_from(ORPHANED) } else { Ok(false) }
+    }
+
+    /// The same whether somebody has given up or not.
+    pub(crate) fn adopt_anew(&'static self) -> Result<bool, EnterError> {
+        match self.orphaned.load(Ordering::Relaxed) {
+            orphaned @ (0 | ORPHANED) => self.adopt_from(orphaned),
+            // Somebody is at it.
+            _ => Ok(false),
+        }
+    }
+
+    fn adopt_from(&'static self, orphaned: usize) -> Result<bool, EnterError> {
+        let token = P::thread_token();
+        if self.orphaned.compare_exchange(orphaned, token, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(false);
         }
         let mut adopting = Adopting { pool: self, then: ORPHANED };

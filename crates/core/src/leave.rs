@@ -175,7 +175,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             && m.call().is_own()
             && !P::in_handler()
         {
-            return give(self, m);
+            return give(self, Some(m));
         }
         // Before it is given: afterwards it may be another's, and the pool gone.
         self.let_loose(m);

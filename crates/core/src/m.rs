@@ -43,8 +43,8 @@ pub struct M<R: Runtime> {
     /// Since when its thread has it, in milliseconds of the port's clock; 0 = not noted. Relaxed: for
     /// observers.
     since: AtomicU32,
-    /// How many were spare when it was put on the list, with it, in a pool that notes that. Where pointers are
-    /// short, memory is dear and Ms are few: there whoever wants to know walks.
+    /// How many were spare when it was put on the list, with it, in a pool that notes that. Where pointers have 32
+    /// bits the header is full: there whoever wants to know walks.
     #[cfg(target_pointer_width = "64")]
     height: AtomicU32,
     context: UnsafeCell<MaybeUninit<R::Context>>,

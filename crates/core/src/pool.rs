@@ -70,7 +70,7 @@ pub struct Pool<R: Runtime, P: Port> {
     pub(crate) limit: u32,
     /// How many Ms may stay spare, and who sees to it: a program that never says so has no code for it.
     pub(crate) spare_max: u32,
-    pub(crate) give_within: Option<fn(&'static Self, &'static M<R>)>,
+    pub(crate) give_within: Option<fn(&'static Self, Option<&'static M<R>>)>,
     /// What discarding takes, once somebody has; null before.
     pub(crate) parting: AtomicPtr<Parting<R, P>>,
     binding: Binding,
@@ -166,7 +166,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     ///
     /// As long as a thread is inside, another M is kept ready. So with less than 2 each M that is given back
     /// costs a context made and one dropped, and a number below the height of a wave of calls costs that with
-    /// every wave. See also [`trim`](Pool::trim).
+    /// every wave. On processors of 32 bits whoever gives an M back looks at so many. See also
+    /// [`trim`](Pool::trim).
     pub const fn spare_max(mut self, max: u32) -> Self {
         self.spare_max = max;
         // Without a bound nothing is to be done on the way home, which is shorter then.

@@ -76,11 +76,14 @@ impl From<Cause> for StartError {
     }
 }
 
-/// The failures that a thread may pass on, one of those who wait being told each time: as many as waited at the
-/// first one. Who comes then has been told already, perhaps, and tries again; for the sake of those a thread
-/// would never get to its callback, whose M is the one that would serve them all.
+/// The failures that a thread passes on, one of those who wait being told each time: one more than have waited at
+/// any of them. Who tries again after that has been told already, perhaps; for the sake of those a thread would
+/// never get to its callback, whose M is the one that would serve them all.
 #[derive(Default)]
-struct Failures(Option<u32>);
+struct Failures {
+    passed_on: u32,
+    most: u32,
+}
 
 impl Failures {
     /// After one that was passed on: whether another attempt is to be made. On small machines always: whoever
@@ -90,11 +93,9 @@ impl Failures {
         if SMALL {
             return true;
         }
-        self.0 = match self.0 {
-            None => Some(list.glance().waiting()),
-            Some(left) => left.checked_sub(1),
-        };
-        self.0.is_some()
+        self.passed_on += 1;
+        self.most = self.most.max(list.glance().waiting());
+        self.passed_on <= self.most + 1
     }
 }
 

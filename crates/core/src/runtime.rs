@@ -31,7 +31,7 @@ pub trait Runtime: Sync + Sized + 'static {
     const STACKS: bool = false;
 
     /// Whether this runtime wants what [`STACKS`](Runtime::STACKS) allows, and always the same: for a
-    /// face of extram whose configuration says so at run time.
+    /// face of extram whose configuration says so at run time. It does not panic.
     #[doc(hidden)]
     fn wants_stacks(&self) -> bool {
         true
@@ -64,7 +64,8 @@ pub trait Runtime: Sync + Sized + 'static {
     /// The thread on which it failed is told by [`failed`](Runtime::failed) and goes on with the M that it
     /// has. One of the threads that wait gets
     /// [`EnterError::CreationFailed`](crate::EnterError::CreationFailed), and the rest wait for another
-    /// attempt. If nobody waits there is none: who comes then gets the same error at once, until an M
+    /// attempt; after one attempt more than ever waited at a time, all of them are told, since whoever tries again
+    /// at once would keep the thread here for ever. If nobody waits there is none: who comes then gets the same error at once, until an M
     /// comes back, and whoever enters with that tries again. In `start`, `reopen` and `prewarm`, and where
     /// no M is left, the caller itself is told `CreationFailed`.
     #[doc(alias = "oneNewExtraM")]

@@ -24,26 +24,35 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             EnterError::CreationFailed => StartError::CreationFailed,
             _ => StartError::NotStarted,
         })?;
+        let done = pool.make_until_spare(spare, &inside);
+        drop(inside);
+        if let Some(give) = pool.give_within {
+            give(pool, None);
+        }
+        done
+    }
+
+    fn make_until_spare(&'static self, spare: u32, inside: &Entered<R, P>) -> Result<(), StartError> {
         // The M at hand will be spare again, unless the thread was inside already.
-        let mine = u32::from(Entered::goes_back(&inside));
+        let mine = u32::from(Entered::goes_back(inside));
         loop {
-            let missing = spare.saturating_sub(pool.spare() + mine);
+            let missing = spare.saturating_sub(self.spare() + mine);
             if missing == 0 {
                 return Ok(());
             }
             for _ in 0..missing {
-                if pool.list.glance().closed() {
+                if self.list.glance().closed() {
                     return Err(StartError::NotStarted);
                 }
                 // A claim lets others rely on this M. Where no more can be counted, nobody does.
-                let error = match pool.make(pool.list.claim_extra::<P>()) {
+                let error = match self.make(self.list.claim_extra::<P>()) {
                     Ok(_) => continue,
                     Err(NotMade::Limit) => StartError::Exhausted,
                     Err(NotMade::Failed(_, cause)) => cause.into(),
                 };
                 // Others may have relied on the claim, or found the limit reached while we had a slot:
                 // what is owed now is owed here (Duty).
-                pool.refill(&inside);
+                self.refill(inside);
                 return Err(error);
             }
         }

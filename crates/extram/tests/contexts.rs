@@ -304,6 +304,21 @@ fn whoever_leaves_drops_what_may_not_stay_spare() {
     }
 }
 
+/// Its caller gives nothing back where an M stays with it, or while it is inside.
+#[test]
+fn what_prewarming_makes_beyond_what_may_stay_spare_goes_when_that_is_done() {
+    let (pool, runtime) = started(|pool| pool.spare_max(2));
+    number(&pool);
+    pool.prewarm(10).expect("warm");
+    assert_eq!((pool.stats().spare, pool.stats().bound_idle), (2, 1));
+    let inside = pool.enter().expect("bound");
+    pool.prewarm(10).expect("warm");
+    assert_eq!((pool.stats().spare, pool.stats().in_use), (2, 1));
+    drop(inside);
+    pool.unbind();
+    end(pool, &runtime);
+}
+
 /// A bound M is not spare; it is dropped when its thread goes.
 #[test]
 fn what_a_thread_leaves_behind_at_its_end_counts() {
@@ -607,9 +622,13 @@ fn a_context_that_is_discarded_while_its_m_pays_what_it_owes_goes() {
 fn a_handlers_call_drops_no_surplus() {
     let (pool, runtime) = started(|pool| pool.binding(Binding::Call).spare_max(1));
     let inside = pool.enter().expect("in");
-    pool.prewarm(4).expect("warm");
-    assert_eq!((pool.stats().spare, runtime.dropped().len()), (4, 0), "a nested call gives nothing back");
-    drop(pool.enter_from_signal().expect("in"));
+    let handlers = [(); 3].map(|()| {
+        let handler = pool.enter_from_signal().expect("one is spare");
+        pool.prewarm(1).expect("warm");
+        handler
+    });
+    assert_eq!((pool.stats().spare, runtime.dropped().len()), (1, 0));
+    drop(handlers);
     assert_eq!((pool.stats().spare, runtime.dropped().len()), (4, 0));
     drop(inside);
     assert_eq!((pool.stats().spare, runtime.dropped().len()), (1, 4), "a thread's does");
@@ -777,7 +796,7 @@ fn a_dump_says_where_a_pool_is_in_its_life_and_where_each_m_is() {
         let inside = SHOWN.enter().expect("in");
         SHOWN.enter().expect("nested").discard();
         let them = inside.thread_id();
-        shows(&text(&SHOWN), &["1 could not be made, and nobody tries again until somebody enters\n"]);
+        shows(&text(&SHOWN), &["1 could not be made, and nobody tries again until an M is entered with\n"]);
         shows(&text(&SHOWN), &[&format!("\nM 2: in use by thread {them}, 1 deep, discarded")]);
     })
     .join()

@@ -1001,3 +1001,44 @@ fn callers_who_try_again_do_not_keep_the_one_m_from_its_callback() {
         serves.recv_timeout(Duration::from_secs(20)).expect("all are served");
     }
 }
+
+/// Failures that pass are told to one of those who wait each, also to those who came after the first.
+#[test]
+fn a_herd_that_comes_after_a_failure_is_not_told_all_at_once() {
+    struct FailsTwice(AtomicU32);
+    static POOL: Pool<FailsTwice> = Pool::new(FailsTwice(AtomicU32::new(0))).binding(Binding::Call);
+    static TOLD: AtomicU32 = AtomicU32::new(0);
+    static SERVED: AtomicU32 = AtomicU32::new(0);
+    impl Runtime for FailsTwice {
+        type Context = ();
+        type Error = ();
+        fn new_context(&self) -> Result<(), ()> {
+            let comes = match self.0.fetch_add(1, SeqCst) {
+                1 => 1,
+                2 => 12,
+                _ => return Ok(()),
+            };
+            for _ in 0..comes {
+                thread::spawn(|| match POOL.callback(|_| ()) {
+                    Ok(()) => SERVED.fetch_add(1, SeqCst),
+                    Err(error) => {
+                        assert_eq!(error, EnterError::CreationFailed);
+                        TOLD.fetch_add(1, SeqCst)
+                    }
+                });
+            }
+            while POOL.stats().waiting < comes {
+                thread::yield_now();
+            }
+            Err(())
+        }
+    }
+    POOL.start().unwrap();
+    POOL.callback(|_| ()).unwrap();
+    let begin = Instant::now();
+    while TOLD.load(SeqCst) + SERVED.load(SeqCst) < 13 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "somebody waits for ever");
+        thread::yield_now();
+    }
+    assert_eq!((TOLD.load(SeqCst), POOL.stats().failed), (2, 2));
+}

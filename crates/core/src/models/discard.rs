@@ -174,16 +174,31 @@ fn discarding_against_a_trim() {
 /// Edge: discard x leave.
 #[test]
 fn two_leave_where_one_may_stay_spare() {
-    model(3, || {
+    model(2, || {
         let pool = ModelPool::<false>::with_spare_max(Binding::Call, 2, 1);
         let shared = pool.get();
-        shared.prewarm(2).unwrap();
+        assert!(shared.make(None).is_ok(), "one more than may stay");
         let other = spawn(move || shared.callback(work).unwrap());
         shared.callback(work).unwrap();
         other.join().unwrap();
-        shared.callback(work).unwrap();
         let stats = shared.stats();
         assert_eq!(stats.spare, 1, "{stats:?}");
+        pool.end_at_rest();
+    });
+}
+
+/// Each of two takes one of the last two, finds no second one and gives it back.
+#[test]
+fn two_that_drop_what_is_too_much_leave_one() {
+    model(3, || {
+        let pool = ModelPool::<false>::with_spare_max(Binding::Call, 2, 1);
+        let shared = pool.get();
+        assert!(shared.make(None).is_ok(), "one more than may stay");
+        let drops = move || shared.give_within(None);
+        let other = spawn(drops);
+        drops();
+        other.join().unwrap();
+        assert_eq!(shared.stats().spare, 1);
         pool.end_at_rest();
     });
 }
