@@ -19,6 +19,9 @@ pub(crate) struct Parting<R: Runtime, P: Port> {
     adopt: fn(&'static Pool<R, P>) -> Result<bool, EnterError>,
 }
 
+/// [`Pool::give_within`], where there is a bound.
+pub(crate) type GiveWithin<R, P> = fn(&'static Pool<R, P>, Option<&'static M<R>>);
+
 impl<R: Runtime, P: Port> Entered<R, P> {
     /// Leaves, and the context is not lent again: for one that is broken. It is dropped on this thread
     /// when the last call of this M has been left and retired, with nothing of the pool held.

@@ -6,7 +6,7 @@
 //!   function finds that out and keeps nothing.
 
 use crate::M;
-use crate::discard::Parting;
+use crate::discard::{GiveWithin, Parting};
 use crate::exit::{at_exit, no_exit};
 use crate::fork::{in_child, no_child};
 use crate::life::Life;
@@ -70,7 +70,7 @@ pub struct Pool<R: Runtime, P: Port> {
     pub(crate) limit: u32,
     /// How many Ms may stay spare, and who sees to it: a program that never says so has no code for it.
     pub(crate) spare_max: u32,
-    pub(crate) give_within: Option<fn(&'static Self, Option<&'static M<R>>)>,
+    pub(crate) give_within: Option<GiveWithin<R, P>>,
     /// What discarding takes, once somebody has; null before.
     pub(crate) parting: AtomicPtr<Parting<R, P>>,
     binding: Binding,
