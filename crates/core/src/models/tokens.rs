@@ -27,6 +27,17 @@ impl Line {
         self.tokens.era::<Shared>()
     }
 
+    /// With so many that have come and sleep.
+    fn asleep(count: u32) -> Rc<Self> {
+        let line = Self::new();
+        (0..count).for_each(|_| assert!(matches!(line.look(Been::Nowhere), Look::None(_)), "who sleeps"));
+        line
+    }
+
+    fn look(&self, been: Been) -> Look {
+        self.tokens.look::<Shared>(self.era(), been)
+    }
+
     fn add(&self, count: u32) {
         let wake = self.tokens.add::<Shared>(count, self.era()).unwrap();
         let mut sleepers = self.sleepers.lock().unwrap();
@@ -43,7 +54,7 @@ impl Line {
     fn take_unless(&self, goes: impl Fn() -> bool) -> bool {
         let mut been = Been::Nowhere;
         loop {
-            let none = match self.tokens.look::<Shared>(self.era(), been) {
+            let none = match self.look(been) {
                 Look::Token => return true,
                 Look::None(none) => none,
                 // The moment is over.
@@ -71,7 +82,7 @@ impl Line {
 
     /// Comes, and goes again if there is none; how many it has taken.
     fn take_at_once(&self) -> u32 {
-        match self.tokens.look::<Shared>(self.era(), Been::Nowhere) {
+        match self.look(Been::Nowhere) {
             Look::Token => 1,
             Look::None(_) => {
                 self.tokens.go_away::<Shared>(self.era());
@@ -146,9 +157,8 @@ fn two_that_add_wake_two() {
 #[test]
 fn a_newcomer_steps_aside_for_one_that_was_woken_for_nothing() {
     model(0, || {
-        let line = Line::new();
-        let look = |been| line.tokens.look::<Shared>(line.era(), been);
-        assert!(matches!(look(Been::Nowhere), Look::None(_)), "who sleeps");
+        let line = Line::asleep(1);
+        let look = |been| line.look(been);
         line.add(1);
         assert!(matches!(look(Been::Nowhere), Look::Token), "it overtakes who sleeps");
         assert!(matches!(look(Been::Asleep), Look::None(_)), "who was woken, and is late");
@@ -160,11 +170,8 @@ fn a_newcomer_steps_aside_for_one_that_was_woken_for_nothing() {
     });
     // Whoever it was that came first, and though newcomers may pass still.
     model(0, || {
-        let line = Line::new();
-        let look = |been| line.tokens.look::<Shared>(line.era(), been);
-        for _ in 0..2 {
-            assert!(matches!(look(Been::Nowhere), Look::None(_)), "who sleeps");
-        }
+        let line = Line::asleep(2);
+        let look = |been| line.look(been);
         line.add(1);
         assert!(matches!(look(Been::Asleep), Look::Token), "one of them");
         assert!(matches!(look(Been::Asleep), Look::None(_)), "the other was woken, and is late");
@@ -178,11 +185,8 @@ fn a_newcomer_steps_aside_for_one_that_was_woken_for_nothing() {
 #[test]
 fn after_so_many_newcomers_the_next_steps_aside() {
     model(0, || {
-        let line = Line::new();
-        let look = |been| line.tokens.look::<Shared>(line.era(), been);
-        for _ in 0..2 {
-            assert!(matches!(look(Been::Nowhere), Look::None(_)), "who sleeps");
-        }
+        let line = Line::asleep(2);
+        let look = |been| line.look(been);
         line.add(1);
         assert!(matches!(look(Been::Nowhere), Look::Token), "it overtakes them");
         line.add(1);
