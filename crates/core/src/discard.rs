@@ -171,19 +171,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.list.give::<P, _>(&self.table, m, m.id());
         }
         let too_many = self.spare_max.max(1).saturating_add(1);
-        let has_surplus = || self.list.has_at_least(&self.table, too_many);
-        // Two that take the last two at once find no second one, and give back what they have.
-        for _ in 0..TRIES {
-            self.drop_surplus(&guest, |_| has_surplus());
-            if !guest.is_here() || !has_surplus() {
-                break;
-            }
-        }
+        self.drop_surplus(&guest, TIMES, |_| self.list.has_at_least(&self.table, too_many));
     }
 }
 
-/// How often one looks again for whose sake nobody would come: each time others have come between.
-const TRIES: u32 = 8;
+/// So often whoever drops what is too much looks again, where others came between: nobody does it in its place.
+const TIMES: u32 = 8;
 
 /// A context that was taken out of its M, to be dropped; until then the pool is there.
 pub(crate) struct Shed<R: Runtime, P: Port> {

@@ -279,8 +279,8 @@ impl List {
     }
 
     /// Gives an M back if nobody waits and nothing else is to be done; `false` if it did not. A
-    /// special case of [`give`](List::give), not for pools that note heights. `word` is what the word said while a call of the M was
-    /// inside: if a handler has forked since, the exchange fails.
+    /// special case of [`give`](List::give), not for pools that note heights. `word` is what the word said
+    /// while a call of the M was inside: if a handler has forked since, the exchange fails.
     #[inline(always)]
     pub(crate) fn give_spare<L: Links>(&self, m: &L::Node, id: u32, word: Word) -> bool {
         if !word.give_is_a_push() {

@@ -64,9 +64,9 @@ pub trait Runtime: Sync + Sized + 'static {
     /// The thread on which it failed is told by [`failed`](Runtime::failed) and goes on with the M that it
     /// has. One of the threads that wait gets
     /// [`EnterError::CreationFailed`](crate::EnterError::CreationFailed), and the rest wait for another
-    /// attempt; after one attempt more than ever waited at a time, all of them are told, since whoever tries again
-    /// at once would keep the thread here for ever. If nobody waits there is none: who comes then gets the same error at once, until an M
-    /// comes back, and whoever enters with that tries again. In `start`, `reopen` and `prewarm`, and where
+    /// attempt; after one attempt more than ever waited at a time, all of them are told, since whoever tries
+    /// again at once would keep the thread here for ever. If nobody waits there is none: who comes then gets
+    /// the same error at once, until an M comes back, and whoever enters with that tries again. In `start`, `reopen` and `prewarm`, and where
     /// no M is left, the caller itself is told `CreationFailed`.
     #[doc(alias = "oneNewExtraM")]
     fn new_context(&self) -> Result<Self::Context, Self::Error>;

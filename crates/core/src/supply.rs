@@ -25,8 +25,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             _ => StartError::NotStarted,
         })?;
         let done = pool.make_until_spare(spare, &inside);
+        // A guest before it leaves: else the pool may be closed by then, and gone.
+        let within = pool.give_within.map(|give| (give, pool.list.guest::<P>()));
         drop(inside);
-        if let Some(give) = pool.give_within {
+        if let Some((give, _guest)) = within {
             give(pool, None);
         }
         done
@@ -73,18 +75,29 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let surplus = pool.spare().saturating_sub(keep.max(1));
         // Until the last context is dropped: what it refers to may go when `close` has succeeded.
         let guest = pool.list.guest::<P>();
-        pool.drop_surplus(&guest, |dropped| dropped < surplus)
+        pool.drop_surplus(&guest, 0, |dropped| dropped < surplus)
     }
 
-    /// Drops contexts of spare Ms as long as there is one to spare and `more`, told how many went, says so;
-    /// returns how many went.
-    pub(crate) fn drop_surplus(&'static self, guest: &Guest<'_, P>, more: impl Fn(u32) -> bool) -> u32 {
+    /// Drops contexts of spare Ms as long as `more`, told how many went, says so, and there is one to spare; returns
+    /// how many went. Where there was none it looks so many `times` again: two that take the last two at once find
+    /// no second one, and give back what they have.
+    pub(crate) fn drop_surplus(
+        &'static self,
+        guest: &Guest<'_, P>,
+        mut times: u32,
+        more: impl Fn(u32) -> bool,
+    ) -> u32 {
         let mut dropped = 0;
         // In a child that the drop of a context forks the guest is none, and the pool may be gone.
         while guest.is_here() && more(dropped) {
-            let Some(context) = self.take_surplus() else { break };
-            drop(context);
-            dropped += 1;
+            match self.take_surplus() {
+                Some(context) => {
+                    drop(context);
+                    dropped += 1;
+                }
+                None if times == 0 => break,
+                None => times -= 1,
+            }
         }
         dropped
     }
