@@ -157,7 +157,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[doc(alias = "cgocallback")]
     #[inline]
     pub fn enter(&self) -> Result<Entered<R, P>, EnterError> {
-        self.lasting().enter_as(&Manner::thread(Wait::Forever))
+        self.lasting().enter_as(const { &Manner::thread(Wait::Forever) })
     }
 
     /// As [`enter`](Pool::enter), but never waits for an M. It may still make one for others, as `enter`
@@ -171,7 +171,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[doc(alias = "nilokay")]
     #[inline]
     pub fn try_enter(&self) -> Result<Entered<R, P>, EnterError> {
-        self.lasting().enter_as(&Manner::thread(Wait::Never))
+        self.lasting().enter_as(const { &Manner::thread(Wait::Never) })
     }
 
     /// As [`enter`](Pool::enter), but waits for an M for `limit` at most. The time that
@@ -219,8 +219,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         Ok(f(&*self.enter()?))
     }
 
-    /// All there is to a call after the first in a pool without a limit; the rest is in
-    /// [`enter_otherwise`](Pool::enter_otherwise), of which this is a special case.
+    /// All there is to a call after the first, in a pool without a limit or one that does not bind; the rest
+    /// is in [`enter_otherwise`](Pool::enter_otherwise), of which this is a special case.
     #[inline(always)]
     pub(crate) fn enter_as(&'static self, manner: &Manner<'_, R, P>) -> Result<Entered<R, P>, EnterError> {
         if P::in_handler() {
@@ -241,8 +241,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 self.admit(m, manner)?;
                 return Ok(self.guard(m));
             }
-        } else if value.is_null() && manner.bind && !self.mode.binds::<P>() && !asks_stacks {
-            return Ok(self.guard(self.enter_for_call(manner, sp)?));
+        } else if value.is_null()
+            && !asks_stacks
+            && let Some(m) = self.take_for_call(manner.bind)
+        {
+            self.admit(m, manner)?;
+            if m.owes() != 0 {
+                self.pay(m);
+            }
+            return Ok(self.guard(m));
         }
         Ok(self.guard(self.enter_otherwise(manner, sp)?))
     }
@@ -269,20 +276,23 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         false
     }
 
-    /// With a spare M, for this call only: the ordinary call of a pool with
-    /// [`Binding::Call`](crate::Binding::Call); a special case of `obtain` and `install`.
-    #[inline(always)]
-    fn enter_for_call(
-        &'static self,
-        manner: &Manner<'_, R, P>,
-        sp: usize,
-    ) -> Result<&'static M<R>, EnterError> {
+    /// A spare M, for this call only: the ordinary call of a pool with
+    /// [`Binding::Call`](crate::Binding::Call); a special case of `obtain` and `install`. `None` if the pool
+    /// binds what `bind` says may be bound, or none is spare: nothing has changed. Not in line, or the callers
+    /// of a bound thread would save and restore the registers for this, too; but on small machines, where few
+    /// threads are bound, and code is dear.
+    #[cfg_attr(target_has_atomic = "64", inline(never))]
+    #[cfg_attr(not(target_has_atomic = "64"), inline(always))]
+    fn take_for_call(&'static self, bind: bool) -> Option<&'static M<R>> {
+        if !bind || self.mode.binds::<P>() {
+            return None;
+        }
         // Refused: then nothing would tell a handler that forks now what this thread is about.
         let told = self.set_own(Own::Taking(core::ptr::null())) || !P::FORKS;
         let spare = told.then(|| self.list.take_spare::<P, Table<R>>(&self.table)).flatten();
         let Some((m, last)) = spare else {
             let _ = self.set_own(Own::Nothing);
-            return self.enter_otherwise(manner, sp);
+            return None;
         };
         m.hold().hold(P::thread_token());
         if last {
@@ -293,11 +303,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !self.set_own(Own::M { m, plain: false }) {
             m.call().leave_shortly(false);
         }
-        self.admit(m, manner)?;
-        if m.owes() != 0 {
-            self.pay(m);
-        }
-        Ok(m)
+        Some(m)
     }
 
     /// Lets the runtime admit an outermost call; if it refuses or panics, the call is over.

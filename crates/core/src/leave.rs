@@ -5,6 +5,7 @@ use crate::own::Own;
 use crate::port::Port;
 use crate::sync::{Ordering, compiler_fence, fence};
 use crate::table::Table;
+use crate::word::SMALL;
 use crate::{Event, M, Pool, Runtime};
 
 impl<R: Runtime, P: Port> Pool<R, P> {
@@ -15,7 +16,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !m.call().leaves_shortly() || self.asks_stacks() {
             return self.leave_otherwise::<false>(m);
         }
-        self.retire(m);
+        self.retire::<true>(m);
         if !m.call().still_leaves_shortly() {
             return self.leave_otherwise::<false>(m);
         }
@@ -28,8 +29,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     }
 
     /// The M of an ordinary call goes back to a pool that does not bind; a special case of
-    /// [`give_back`](Pool::give_back).
-    #[inline(always)]
+    /// [`give_back`](Pool::give_back). Not in line, as `take_for_call`.
+    #[cfg_attr(target_has_atomic = "64", inline(never))]
+    #[cfg_attr(not(target_has_atomic = "64"), inline(always))]
     fn leave_for_call(&'static self, m: &'static M<R>) {
         let giving = GivingBack { pool: self, m };
         self.runtime.observe(Event::Returned { m: m.id() });
@@ -53,16 +55,21 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[inline(never)]
     pub(crate) fn leave_otherwise<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
         if m.depth() == 1 && m.call().is_admitted() {
-            self.retire(m);
+            self.retire::<false>(m);
         }
         self.let_go::<UNWINDING>(m);
     }
 
-    /// Lets the runtime retire the last call. If it panics, the call is over all the same.
+    /// Lets the runtime retire the last call, which leaves the short way if `SHORT`. If it panics, the call is
+    /// over all the same.
     #[inline(always)]
-    fn retire(&'static self, m: &'static M<R>) {
+    fn retire<const SHORT: bool>(&'static self, m: &'static M<R>) {
         // A handler must not nest any more.
-        m.call().retire();
+        if SHORT && !SMALL {
+            m.call().retire_shortly();
+        } else {
+            m.call().retire();
+        }
         let letting_go = LettingGo { pool: self, m };
         self.runtime.retire(m);
         self.runtime.observe(Event::Left { m: m.id() });
