@@ -9,14 +9,17 @@ use crate::port::Port;
 use crate::walk::state;
 use crate::{M, MState, Pool, Runtime};
 use core::fmt::{Result, Write};
+use core::time::Duration;
 
 /// Where the text goes, piece by piece.
 type Out<'a> = dyn FnMut(&str) -> Result + 'a;
 
 impl<R: Runtime, P: Port> Pool<R, P> {
     /// Writes what there is to know of the pool, for a person: its figures, how many threads wait and what
-    /// is being made, and each M with its number, state, thread, depth, and stack. Each line is true at
-    /// some moment of the call. The text may change with every version.
+    /// is being made, which threads wait, and each M with its number, state, thread, depth,
+    /// and stack. Each line is true at some moment of the call. The text may change with every version.
+    /// Of the threads that wait eight are named at most, those that came when fewer did; none where the machine
+    /// has no compare-exchange of 64 bits.
     ///
     /// From any context, handlers included, as far as `out` may be written to there. Nothing is allocated
     /// and nobody is stopped, so it also shows why a program is stuck: who is in a call is named.
@@ -55,6 +58,13 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         count(out, stats.creating, " Ms are being made, ")?;
         count(out, stats.failed, " could not be made")?;
         out(if word.failed() { ", and nobody tries again until an M is entered with\n" } else { "\n" })?;
+        self.list.sleepers.iter::<P>().try_for_each(|(thread, time)| {
+            out("thread ")?;
+            number(out, thread, 10)?;
+            out(" waits")?;
+            lasting(time, out)?;
+            out("\n")
+        })?;
         self.table.iter().try_for_each(|m| describe::<R, P>(m, out))
     }
 }
@@ -71,11 +81,7 @@ fn describe<R: Runtime, P: Port>(m: &M<R>, out: &mut Out<'_>) -> Result {
     count(out, m.id(), what)?;
     if whose {
         number(out, m.thread_id(), 10)?;
-        if let Some(time) = m.held_for::<P>() {
-            out(" for ")?;
-            number(out, time.as_millis() as u64, 10)?;
-            out(" ms")?;
-        }
+        lasting(m.held_for::<P>(), out)?;
     }
     if m.depth() > 0 {
         out(", ")?;
@@ -88,6 +94,14 @@ fn describe<R: Runtime, P: Port>(m: &M<R>, out: &mut Out<'_>) -> Result {
         number(out, stack.end as u64, 16)?;
     }
     out("\n")
+}
+
+/// How long, if that is known.
+fn lasting(time: Option<Duration>, out: &mut Out<'_>) -> Result {
+    let Some(time) = time else { return Ok(()) };
+    out(" for ")?;
+    number(out, time.as_millis() as u64, 10)?;
+    out(" ms")
 }
 
 fn count(out: &mut Out<'_>, count: u32, of: &str) -> Result {

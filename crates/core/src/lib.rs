@@ -62,6 +62,7 @@ mod runtime;
 mod segments;
 #[cfg(all(test, shuttle))]
 mod shuttled;
+mod since;
 mod slots;
 mod supply;
 #[doc(hidden)]

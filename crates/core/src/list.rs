@@ -77,10 +77,12 @@ use crate::sync::{AtomicU32, AtomicWord, Ordering, fence};
 use crate::word::{MAX_VALUE, Word, brief};
 
 mod making;
+mod sleepers;
 mod spare;
 pub(crate) mod tokens;
 mod waiting;
 pub(crate) use making::{Claim, GaveUp};
+use sleepers::Sleepers;
 use tokens::Tokens;
 pub(crate) use waiting::{Guest, Waited};
 
@@ -106,6 +108,9 @@ pub(crate) trait Links {
         let _ = node;
         None
     }
+
+    /// Whether it is noted since when a thread waits.
+    const SINCE: bool = false;
 
     /// In a forked child: the calling thread, which began to give the M before the fork, has it in its
     /// hands still. It may have been written off.
@@ -144,6 +149,7 @@ pub(crate) struct List {
     dismissals: Count,
     /// See Invariant Guest.
     guests: Count,
+    pub(crate) sleepers: Sleepers,
 }
 
 /// Keeps its neighbours off the cache line where there are caches.
@@ -160,6 +166,7 @@ impl List {
                 refusals: Count::new(),
                 dismissals: Count::new(),
                 guests: Count::new(),
+                sleepers: Sleepers::new(),
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::call::Call;
 use crate::cell::UnsafeCell;
 use crate::hold::Hold;
 use crate::port::Port;
+use crate::since::Since;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -42,7 +43,7 @@ pub struct M<R: Runtime> {
     bounds: Bounds,
     /// Since when its thread has it, in milliseconds of the port's clock; 0 = not noted. Relaxed: for
     /// observers.
-    since: AtomicU32,
+    since: Since,
     /// How many were spare when it was put on the list, with it, in a pool that notes that. Where pointers have 32
     /// bits the header is full: there whoever wants to know walks.
     #[cfg(target_pointer_width = "64")]
@@ -138,7 +139,7 @@ impl<R: Runtime> M<R> {
                 thread_id: AtomicUsize::new(0),
                 idlelink: AtomicU32::new(0),
                 bounds: Bounds::new(),
-                since: AtomicU32::new(0),
+                since: Since::never(),
                 #[cfg(target_pointer_width = "64")]
                 height: AtomicU32::new(0),
                 context: UnsafeCell::new(MaybeUninit::uninit()),
@@ -177,17 +178,13 @@ impl<R: Runtime> M<R> {
     pub(crate) fn note_thread<P: Port>(&self) {
         self.set_thread_id(P::thread_id());
         if R::SINCE {
-            let now = P::now().map_or(0, |now| (now.as_millis() as u32).max(1));
-            self.since.store(now, Ordering::Relaxed);
+            self.since.note::<P>();
         }
     }
 
     /// How long its thread has had it; `None` if that is not noted.
     pub(crate) fn held_for<P: Port>(&self) -> Option<Duration> {
-        let since = self.since.load(Ordering::Relaxed);
-        let now = P::now().filter(|_| R::SINCE && since != 0)?;
-        // Modulo 49 days.
-        Some(Duration::from_millis((now.as_millis() as u32).wrapping_sub(since).into()))
+        if R::SINCE { self.since.elapsed::<P>() } else { None }
     }
 
     /// How many calls of this thread are inside: 1 in a callback, 2 in a callback of a callback.

@@ -49,9 +49,9 @@ pub trait Runtime: Sync + Sized + 'static {
         unsafe { place.write(context) };
     }
 
-    /// Whether it is noted since when a thread has its M, for [`Pool::ms`](crate::Pool::ms) and
-    /// [`Pool::dump`](crate::Pool::dump): a look at the clock whenever a thread gets one, so at each call
-    /// where Ms do not stay with threads.
+    /// Whether it is noted since when a thread has its M, or waits for one, for
+    /// [`Pool::ms`](crate::Pool::ms) and [`Pool::dump`](crate::Pool::dump): a look at the clock whenever a
+    /// thread gets one, so at each call where Ms do not stay with threads, and when one goes to sleep.
     const SINCE: bool = false;
 
     /// Makes the context of a new M. Runs in [`Pool::start`](crate::Pool::start), or on a thread

@@ -66,6 +66,7 @@ unsafe impl<R: Runtime> Send for Table<R> {}
 
 impl<R: Runtime> Links for Table<R> {
     type Node = M<R>;
+    const SINCE: bool = R::SINCE;
 
     #[inline(always)]
     fn node(&self, id: u32) -> &M<R> {

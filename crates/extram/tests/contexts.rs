@@ -1,6 +1,6 @@
 //! Contexts that are not lent again, pools that somebody owns, and what is written about them.
 
-use extram::{Binding, EnterError, Entered, Event, M, Native, Owned, Pool, Runtime, StartError};
+use extram::{Binding, EnterError, Entered, Event, M, Native, Owned, Pool, Port, Runtime, StartError};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
@@ -111,9 +111,7 @@ fn end(pool: Owned<Interpreter>, runtime: &Interpreter) {
 }
 
 fn somebody_waits(pool: &Pool<Interpreter>) {
-    while pool.stats().waiting == 0 {
-        thread::yield_now();
-    }
+    until(|| pool.stats().waiting > 0);
 }
 
 fn each_was_dropped_once(runtime: &Interpreter) {
@@ -426,6 +424,69 @@ fn threads_share_an_owned_pool() {
         assert!(thread.join().expect("no panic") < Some(2));
     }
     end(Arc::into_inner(pool).expect("the threads have ended"), &runtime);
+}
+
+#[track_caller]
+fn until(mut it: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !it() {
+        assert!(begun.elapsed() < PATIENCE, "never");
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
+/// The lines of a dump that name who waits: thread, and for how many milliseconds.
+fn named(text: &str) -> Vec<(u64, u32)> {
+    let waits = |line: &str| {
+        let (thread, time) = line.strip_prefix("thread ")?.split_once(" waits for ")?;
+        Some((thread.parse().ok()?, time.strip_suffix(" ms")?.parse().ok()?))
+    };
+    text.lines().filter_map(waits).collect()
+}
+
+#[test]
+fn a_dump_names_who_came_first_of_those_that_wait() {
+    /// As many as a pool names.
+    const NAMED: usize = if cfg!(target_has_atomic = "64") { 8 } else { 0 };
+    let (pool, _) = started(|pool| pool.limit(1));
+    let (tell, told) = mpsc::channel();
+    let inside = pool.enter().expect("in");
+    thread::scope(|scope| {
+        let waits = |tell: mpsc::Sender<u64>| {
+            scope.spawn(|| {
+                let tell = tell;
+                tell.send(Native::thread_id()).expect("somebody listens");
+                drop(pool.enter().expect("in"));
+                pool.unbind();
+            })
+        };
+        let begun = Instant::now();
+        let mut waiting = 0;
+        // One by one, so that it is known who waits longest.
+        let threads: Vec<u64> = (0..NAMED + 2)
+            .map(|_| {
+                waits(tell.clone());
+                let thread = told.recv().expect("it begins");
+                waiting += 1;
+                until(|| {
+                    named(&text(&pool)).len() == waiting.min(NAMED) && pool.stats().waiting == waiting as u32
+                });
+                thread
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(20));
+        let mut shown = named(&text(&pool));
+        shown.sort_unstable();
+        let mut longest = threads[..NAMED].to_vec();
+        longest.sort_unstable();
+        assert_eq!(shown.iter().map(|named| named.0).collect::<Vec<_>>(), longest);
+        let most = begun.elapsed().as_millis() as u32 + 1;
+        assert!(shown.iter().all(|named| (20..=most).contains(&named.1)), "{shown:?} of {most}");
+        drop(inside);
+        pool.unbind();
+    });
+    assert_eq!(named(&text(&pool)), []);
+    pool.close().expect("nobody is inside");
 }
 
 #[test]

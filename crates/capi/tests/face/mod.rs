@@ -146,7 +146,7 @@ pub fn trim(pool: *mut extram_pool, keep: u32) -> Result<u32, extram_code> {
 
 /// Waits for something that another thread does; fails by a clock of its own.
 #[track_caller]
-pub fn until(what: impl Fn() -> bool) {
+pub fn until(mut what: impl FnMut() -> bool) {
     let given_up = Instant::now() + Duration::from_secs(60);
     while !what() {
         assert!(Instant::now() < given_up, "it does not come");

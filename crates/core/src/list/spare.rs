@@ -86,6 +86,7 @@ impl List {
         // Whoever was about to push something sees the new era, or fails.
         self.granted.forget();
         self.wakeups.begin_anew();
+        self.sleepers.forget();
         for count in [&self.refusals, &self.dismissals, &self.guests] {
             count.begin_anew(0);
         }

@@ -110,6 +110,7 @@ impl List {
         mut remaining: impl FnMut() -> Option<Duration>,
     ) -> Waited {
         let mut been = Been::Nowhere;
+        let mut named = self.sleepers.nobody();
         loop {
             let none = match self.wakeups.look::<P>(era, been) {
                 Look::Token => return self.pick_up::<P, L>(links, era),
@@ -131,6 +132,7 @@ impl List {
                 // its count is ours to take back then.
                 timeout = Some(A_MOMENT);
             }
+            named.sleeps::<P>(L::SINCE);
             match none {
                 Some(none) => P::wait(self.wakeups.word(), none, timeout),
                 None => self.wakeups.step_aside::<P>(timeout),

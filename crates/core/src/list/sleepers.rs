@@ -1,0 +1,88 @@
+//! Which threads sleep in the line, for a person to see ([`Pool::dump`](crate::Pool::dump)).
+//!
+//! Who is about to sleep takes a place if one is free, and gives it back at the end of its wait. So where nobody
+//! is served any more, those are named who came first. Nothing but the text depends on it: these are not the
+//! atomics of [`crate::sync`], and a model has nothing to look at.
+
+use crate::port::Port;
+use crate::since::Since;
+use crate::word::SMALL;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+
+/// How many are named.
+const PLACES: usize = if SMALL { 0 } else { 8 };
+
+/// See the top of this file. Every access is relaxed.
+pub(crate) struct Sleepers([Place; PLACES]);
+
+struct Place {
+    /// As the system's tools number threads; 0 = free.
+    thread: AtomicUsize,
+    since: Since,
+}
+
+/// What a thread has of a place, or has not yet.
+pub(crate) struct Named<'a> {
+    sleepers: &'a Sleepers,
+    place: Option<(&'a Place, usize)>,
+}
+
+impl Sleepers {
+    pub(crate) const fn new() -> Self {
+        const FREE: Place = Place { thread: AtomicUsize::new(0), since: Since::never() };
+        Sleepers([FREE; PLACES])
+    }
+
+    pub(crate) fn nobody(&self) -> Named<'_> {
+        Named { sleepers: self, place: None }
+    }
+
+    /// In a forked child.
+    pub(crate) fn forget(&self) {
+        self.0.iter().for_each(|place| place.thread.store(0, Ordering::Relaxed));
+    }
+
+    /// The threads that have a place, and how long ago they went to sleep first, if that is noted.
+    pub(crate) fn iter<P: Port>(&self) -> impl Iterator<Item = (u64, Option<Duration>)> {
+        let threads = self.0.iter().map(|place| (place.thread.load(Ordering::Relaxed), place));
+        threads
+            .filter(|(thread, _)| *thread != 0)
+            .map(|(thread, place)| (thread as u64, place.since.elapsed::<P>()))
+    }
+}
+
+impl Named<'_> {
+    /// The calling thread is about to sleep; since when is noted if `timed`.
+    #[inline]
+    pub(crate) fn sleeps<P: Port>(&mut self, timed: bool) {
+        if !SMALL && self.place.is_none() {
+            self.take_place::<P>(timed);
+        }
+    }
+
+    fn take_place<P: Port>(&mut self, timed: bool) {
+        let me = P::thread_id() as usize;
+        let free = |place: &&Place| {
+            place.thread.load(Ordering::Relaxed) == 0
+                && place.thread.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        };
+        self.place = self.sleepers.0.iter().find(free).map(|place| (place, me));
+        if let Some((place, _)) = self.place {
+            if timed {
+                place.since.note::<P>();
+            } else {
+                place.since.forget();
+            }
+        }
+    }
+}
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        if let Some((place, me)) = self.place {
+            // If a handler has forked meanwhile it is another's in the child, perhaps.
+            let _ = place.thread.compare_exchange(me, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Since when something is so, for those who watch.
+
+use crate::port::Port;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+
+/// A moment of the port's clock, to a millisecond and modulo 49 days, or none. Relaxed, and not of
+/// [`crate::sync`]: nothing depends on it.
+pub(crate) struct Since(AtomicU32);
+
+impl Since {
+    pub(crate) const fn never() -> Self {
+        Since(AtomicU32::new(0))
+    }
+
+    /// Now, if there is a clock.
+    #[inline]
+    pub(crate) fn note<P: Port>(&self) {
+        let now = P::now().map_or(0, |now| (now.as_millis() as u32).max(1));
+        self.0.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// How long ago that was; `None` if it was not noted.
+    pub(crate) fn elapsed<P: Port>(&self) -> Option<Duration> {
+        let since = self.0.load(Ordering::Relaxed);
+        let now = P::now().filter(|_| since != 0)?;
+        Some(Duration::from_millis((now.as_millis() as u32).wrapping_sub(since).into()))
+    }
+}
