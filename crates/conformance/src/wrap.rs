@@ -52,6 +52,14 @@ pub unsafe trait Wrap: Sized + Send + Sync + 'static {
     fn wake(word: *const AtomicU32, count: u32) {
         Self::Inner::wake(word, count);
     }
+    /// [`wait`](Wrap::wait): what is said of that holds for this one.
+    fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        Self::wait(word, expected, timeout);
+    }
+    /// [`wake`](Wrap::wake).
+    fn wake_in_turn(word: *const AtomicU32, count: u32) {
+        Self::wake(word, count);
+    }
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         Self::Inner::stack_bounds(sp)
     }
@@ -136,6 +144,12 @@ unsafe impl<W: Wrap> Port for Wrapped<W> {
     }
     fn wake(word: *const AtomicU32, count: u32) {
         W::wake(word, count);
+    }
+    fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        W::wait_again(word, expected, timeout);
+    }
+    fn wake_in_turn(word: *const AtomicU32, count: u32) {
+        W::wake_in_turn(word, count);
     }
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         W::stack_bounds(sp)

@@ -155,6 +155,17 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     #[doc(alias = "futexwakeup")]
     fn wake(word: *const AtomicU32, count: u32);
 
+    /// [`wait`](Port::wait), for a thread that was woken once and found nothing. Where the system can tell
+    /// the two apart, [`wake_in_turn`](Port::wake_in_turn) wakes these first, so that nobody loses its turn.
+    fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        Self::wait(word, expected, timeout);
+    }
+
+    /// [`wake`](Port::wake), but those first that [`wait_again`](Port::wait_again), if the system can tell.
+    fn wake_in_turn(word: *const AtomicU32, count: u32) {
+        Self::wake(word, count);
+    }
+
     /// The stack that holds the address `sp`, which lies in the calling thread's current frame:
     /// lowest address and one past the highest, in bytes. Asked once per binding, and again when
     /// the thread comes in on another stack. `None` where the system does not tell.

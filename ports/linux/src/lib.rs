@@ -33,6 +33,14 @@ unsafe impl System for Linux {
         wait::wake(word, count);
     }
 
+    fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        wait::wait_again(word, expected, timeout);
+    }
+
+    fn wake_in_turn(word: *const AtomicU32, count: u32) {
+        wait::wake_in_turn(word, count);
+    }
+
     fn thread_id() -> u64 {
         id::id()
     }

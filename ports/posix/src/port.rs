@@ -78,6 +78,16 @@ unsafe impl<S: System> Port for Posix<S> {
         S::wake(word, count);
     }
 
+    fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        let _errno = Preserved::new();
+        S::wait_again(word, expected, timeout);
+    }
+
+    fn wake_in_turn(word: *const AtomicU32, count: u32) {
+        let _errno = Preserved::new();
+        S::wake_in_turn(word, count);
+    }
+
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         let _errno = Preserved::new();
         stack::bounds::<S>(sp)

@@ -28,6 +28,16 @@ pub unsafe trait System: Send + Sync + Sized + 'static {
     /// gone.
     fn wake(word: *const AtomicU32, count: u32);
 
+    /// [`Port::wait_again`](extram_core::Port::wait_again).
+    fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        Self::wait(word, expected, timeout);
+    }
+
+    /// [`Port::wake_in_turn`](extram_core::Port::wake_in_turn).
+    fn wake_in_turn(word: *const AtomicU32, count: u32) {
+        Self::wake(word, count);
+    }
+
     /// The calling thread's number as the system's debuggers and tools show it: neither 0 nor more than
     /// 32 bits where the system gives it in a C `int`.
     fn thread_id() -> u64;

@@ -18,7 +18,7 @@ pub(crate) fn osyield() {
 }
 
 /// [`Port::now`](extram_core::Port::now).
-pub(crate) fn now() -> Option<Duration> {
+pub fn now() -> Option<Duration> {
     let _errno = Preserved::new();
     let mut time = timespec(Duration::ZERO);
     // SAFETY: a valid place for the answer.

@@ -19,6 +19,9 @@
 //!   thread that may not get to run, or was stopped. So no number is promised to a single thread, and which
 //!   of those that were woken comes first is the system's affair.
 //!
+//! Who sleeps first is woken first, as far as the system keeps an order; and a thread that was woken for nothing
+//! comes before those that were not woken yet ([`Port::wait_again`]), or it would have to line up anew each time.
+//!
 //! Small machines do without all that ([`FLAGS`]): there a wake-up is an instruction, and code is dear.
 //!
 //! There are never more tokens than threads on the way, or nobody sleeps. A thread that adds the second
@@ -30,6 +33,7 @@ use crate::count::{Changed, Count, Era};
 use crate::port::Port;
 use crate::sync::{AtomicU32, Ordering};
 use crate::word::{MAX_VALUE, SMALL};
+use core::sync::atomic::AtomicI32;
 use core::time::Duration;
 
 /// For so long newcomers may overtake who sleeps.
@@ -69,6 +73,9 @@ pub(crate) struct Tokens {
     /// How many newcomers were let pass since a thread that slept was served, or one stepped aside in vain. Those
     /// who step aside sleep on it.
     passed: AtomicU32,
+    /// How many sleep again, having been woken for nothing. A hint, and not for a model: without it the system
+    /// chooses whom it wakes. Below 0 in a child of whoever was one of them.
+    again: AtomicI32,
 }
 
 /// What a thread in the line has done since it came.
@@ -103,6 +110,7 @@ impl Tokens {
                 left_out: AtomicU32::new(0),
                 asleep: Count::new(),
                 passed: AtomicU32::new(0),
+                again: AtomicI32::new(0),
             }
         }
     }
@@ -121,6 +129,7 @@ impl Tokens {
         self.asleep.begin_anew(0);
         self.late.store(0, Ordering::Relaxed);
         self.passed.store(0, Ordering::Relaxed);
+        self.again.store(0, Ordering::Relaxed);
     }
 
     /// Adds `count`; how many threads are to be woken then, or `None` if the era is over. The last access.
@@ -220,6 +229,22 @@ impl Tokens {
     pub(crate) fn step_aside<P: Port>(&self, at_most: Option<Duration>) {
         let moment = at_most.map_or(A_STEP_ASIDE, |at_most| at_most.min(A_STEP_ASIDE));
         P::wait(&self.passed, self.passed.load(Ordering::Relaxed), Some(moment));
+    }
+
+    /// Sleeps once more, having been woken for nothing: such threads are the first to be woken, so that none loses
+    /// its turn.
+    pub(crate) fn sleep_again<P: Port>(&self, none: u32, timeout: Option<Duration>) {
+        if !FLAGS {
+            return P::wait(self.word(), none, timeout);
+        }
+        self.again.fetch_add(1, Ordering::Relaxed);
+        P::wait_again(self.word(), none, timeout);
+        self.again.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether somebody sleeps again, perhaps.
+    pub(crate) fn any_again(&self) -> bool {
+        FLAGS && self.again.load(Ordering::Relaxed) > 0
     }
 
     /// A thread goes away without a token, to which [`Look::None`] was the last answer.

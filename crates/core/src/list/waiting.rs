@@ -118,6 +118,7 @@ impl List {
                 Look::Reserved => None,
                 Look::Over => return Waited::Forgotten,
             };
+            let again = been == Been::Asleep;
             been = if none.is_some() { Been::Asleep } else { Been::Aside };
             let mut timeout = remaining();
             if timeout == Some(Duration::ZERO) {
@@ -134,6 +135,7 @@ impl List {
             }
             named.sleeps::<P>(L::SINCE);
             match none {
+                Some(none) if again => self.wakeups.sleep_again::<P>(none, timeout),
                 Some(none) => P::wait(self.wakeups.word(), none, timeout),
                 None => self.wakeups.step_aside::<P>(timeout),
             }
@@ -190,8 +192,11 @@ impl List {
     #[cold]
     pub(super) fn hand<P: Port>(&self, count: u32, era: Era) {
         let wakeups = core::ptr::from_ref(self.wakeups.word());
-        if let Some(wake @ 1..) = self.wakeups.add::<P>(count, era) {
-            P::wake(wakeups, wake);
+        let in_turn = self.wakeups.any_again();
+        match self.wakeups.add::<P>(count, era) {
+            Some(wake @ 1..) if in_turn => P::wake_in_turn(wakeups, wake),
+            Some(wake @ 1..) => P::wake(wakeups, wake),
+            _ => {}
         }
     }
 }

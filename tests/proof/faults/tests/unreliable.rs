@@ -19,6 +19,8 @@ trait Licence: Send + Sync + 'static {
     const LATE: bool = false;
     /// Each wait ends as if its time were up, whether or not it had a limit.
     const SHORT: bool = false;
+    /// The same where a thread waits again.
+    const SHORT_AGAIN: bool = Self::SHORT;
     /// It has no clock.
     const TIMELESS: bool = false;
     /// Waits of such a port.
@@ -28,6 +30,10 @@ trait Licence: Send + Sync + 'static {
     }
     /// Comes first when a thread-local word is set.
     fn before_setting() {}
+    /// A thread waits, or is woken; `in_turn` if it waits again, or if those that do are woken first.
+    fn told(in_turn: bool, wakes: bool) {
+        _ = (in_turn, wakes);
+    }
     /// So many threads are made before one is refused; below 0 all are made.
     fn threads() -> &'static AtomicI64 {
         static ALL: AtomicI64 = AtomicI64::new(-1);
@@ -38,6 +44,27 @@ trait Licence: Send + Sync + 'static {
 struct Licensed<L>(PhantomData<L>);
 
 type Unreliable<L> = Wrapped<Licensed<L>>;
+
+impl<L: Licence> Licensed<L> {
+    fn wait_by(
+        wait: fn(&AtomicU32, u32, Option<Duration>),
+        short: bool,
+        word: &AtomicU32,
+        expected: u32,
+        timeout: Option<Duration>,
+    ) {
+        static TURN: AtomicI64 = AtomicI64::new(0);
+        if L::SPURIOUS && TURN.fetch_add(1, SeqCst) % 2 == 0 {
+            return;
+        }
+        if L::TIMELESS {
+            assert_eq!(timeout, Some(Duration::from_micros(1)));
+            L::waits().fetch_add(1, SeqCst);
+        }
+        let short = short.then(|| Duration::from_micros(20));
+        wait(word, expected, short.or(timeout));
+    }
+}
 
 // SAFETY: everything that memory safety rests on is passed on to the system's port.
 unsafe impl<L: Licence> Wrap for Licensed<L> {
@@ -57,22 +84,23 @@ unsafe impl<L: Licence> Wrap for Licensed<L> {
         Native::newosproc(entry, arg, stack)
     }
     fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-        static TURN: AtomicI64 = AtomicI64::new(0);
-        if L::SPURIOUS && TURN.fetch_add(1, SeqCst) % 2 == 0 {
-            return;
-        }
-        if L::TIMELESS {
-            assert_eq!(timeout, Some(Duration::from_micros(1)));
-            L::waits().fetch_add(1, SeqCst);
-        }
-        let short = L::SHORT.then(|| Duration::from_micros(20));
-        Native::wait(word, expected, short.or(timeout));
+        L::told(false, false);
+        Self::wait_by(Native::wait, L::SHORT, word, expected, timeout);
     }
     fn wake(word: *const AtomicU32, count: u32) {
         if L::LATE {
             Native::usleep(300);
         }
+        L::told(false, true);
         Native::wake(word, if L::SPURIOUS { u32::MAX } else { count });
+    }
+    fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        L::told(true, false);
+        Self::wait_by(Native::wait_again, L::SHORT_AGAIN, word, expected, timeout);
+    }
+    fn wake_in_turn(word: *const AtomicU32, count: u32) {
+        L::told(true, true);
+        Native::wake_in_turn(word, count);
     }
     fn now() -> Option<Duration> {
         if L::TIMELESS { None } else { Native::now() }
@@ -116,6 +144,38 @@ fn waits_that_end_too_early_each_time_do_no_harm() {
         const SHORT: bool = true;
     }
     passes::<Short>();
+}
+
+/// Else it would line up anew each time, behind those that were not woken yet.
+#[test]
+fn a_thread_that_is_woken_for_nothing_waits_again_and_comes_first() {
+    /// Waits and wake-ups, each ordinary and in turn.
+    static TOLD: [[AtomicU32; 2]; 2] = [const { [const { AtomicU32::new(0) }; 2] }; 2];
+    struct InTurn;
+    impl Licence for InTurn {
+        const SHORT: bool = true;
+        const SHORT_AGAIN: bool = false;
+        fn told(in_turn: bool, wakes: bool) {
+            TOLD[usize::from(wakes)][usize::from(in_turn)].fetch_add(1, SeqCst);
+        }
+    }
+    let told = || TOLD.each_ref().map(|kind| kind.each_ref().map(|told| told.load(SeqCst)));
+    let runtime =
+        Once { attempts: AtomicU32::new(0), fails_at: u32::MAX, alive: extram_kept::keep(AtomicI64::new(0)) };
+    let pool: &'static Pool<Once, Unreliable<InTurn>> = extram_kept::keep(Pool::new(runtime).limit(1));
+    pool.start().unwrap();
+    let inside = pool.enter().unwrap();
+    let served = std::thread::spawn(move || pool.enter().map(drop));
+    let begun = std::time::Instant::now();
+    while told()[0] != [1, 1] {
+        assert!(begun.elapsed() < Duration::from_secs(30), "once, and then again: {:?}", told()[0]);
+        Native::usleep(100);
+    }
+    assert_eq!(told()[1], [0, 0], "nobody has been woken");
+    drop(inside);
+    served.join().unwrap().unwrap();
+    assert_eq!(told()[1], [0, 1], "one M, one wake-up");
+    pool.close().unwrap();
 }
 
 /// Each takes a microsecond at least, so a time-out is never early.
