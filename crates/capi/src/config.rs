@@ -19,7 +19,8 @@ pub enum extram_binding {
     /// on the thread's own M to enter and one to leave. With a limit or in storage an idle M may have been
     /// taken back for a thread that waited; then the call is as a first one, and may wait.
     EXTRAM_BIND_THREAD = 0,
-    /// Until the end of the call.
+    /// Until the end of the call. Each call looks at the clock, for since_ns of extram_m_info: most of what it
+    /// costs where that takes 50 ns.
     EXTRAM_BIND_CALL = 1,
 }
 
@@ -108,9 +109,10 @@ pub enum extram_event_kind {
     EXTRAM_EVENT_FAILED,
     /// The thread left the outermost call with m, which stays with it if it is bound.
     EXTRAM_EVENT_LEFT,
-    /// m no longer belongs to its thread.
+    /// m no longer belongs to its thread. Not told of one that was discarded.
     EXTRAM_EVENT_RETURNED,
-    /// The last call with m is over, whose context was discarded and is about to be freed.
+    /// The last call with m is over, whose context was discarded and is about to be freed; in place of
+    /// EXTRAM_EVENT_RETURNED.
     EXTRAM_EVENT_DISCARDED,
 }
 
@@ -160,7 +162,8 @@ pub struct extram_m_info {
     pub depth: u32,
     /// The thread that has it, or had it last, as the system's tools number it; 0 = none had.
     pub thread_id: u64,
-    /// When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none.
+    /// When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none, and if
+    /// none had it.
     pub since_ns: u64,
     /// The stack that the thread came in on, lowest address and one past the highest; 0 where it is not
     /// known.

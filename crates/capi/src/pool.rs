@@ -324,8 +324,8 @@ impl Drop for Floor {
     }
 }
 
-/// Frees the contexts of spare Ms until this many are spare (one always stays), and writes how many it
-/// freed.
+/// Frees the contexts of spare Ms until this many are spare (one always stays), and writes to *dropped, which
+/// may not be NULL, how many it freed.
 ///
 /// EXTRAM_INVALID, too, if free_context, being written in Rust, panicked, as extram_pool_close says;
 /// that context counts as freed.

@@ -20,7 +20,8 @@ pub const EXTRAM_VERSION_MINOR: u32 = 1;
 /// See EXTRAM_VERSION_MAJOR.
 pub const EXTRAM_VERSION_PATCH: u32 = 0;
 
-/// The library's version: major << 16 | minor << 8 | patch. From any context.
+/// The library's version: major << 16 | minor << 8 | patch, as EXTRAM_VERSION has that of the header. From
+/// any context.
 #[unsafe(no_mangle)]
 pub extern "C" fn extram_version() -> u32 {
     EXTRAM_VERSION_MAJOR << 16 | EXTRAM_VERSION_MINOR << 8 | EXTRAM_VERSION_PATCH

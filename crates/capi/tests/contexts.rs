@@ -343,6 +343,7 @@ fn a_walk_shows_each_m_and_ends_when_it_is_told() {
     let other = ms.iter().find(|info| info.id != mine.id).expect("another");
     assert_eq!((other.state, other.depth), (extram_state::EXTRAM_SPARE as u32, 0));
     assert!(!other.context.is_null() && other.user.is_null());
+    assert_eq!((other.thread_id, other.since_ns), (0, 0), "nobody has had it yet");
 
     assert_eq!(code(extram_leave_to(pool, m, 0)), EXTRAM_OK);
     assert!(walk(pool, 0).1.iter().any(|info| info.state == extram_state::EXTRAM_BOUND_IDLE as u32));

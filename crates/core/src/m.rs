@@ -182,6 +182,14 @@ impl<R: Runtime> M<R> {
         }
     }
 
+    /// Nobody has had it yet.
+    pub(crate) fn forget_thread(&self) {
+        self.set_thread_id(0);
+        if R::SINCE {
+            self.since.forget();
+        }
+    }
+
     /// How long its thread has had it; `None` if that is not noted.
     pub(crate) fn held_for<P: Port>(&self) -> Option<Duration> {
         if R::SINCE { self.since.elapsed::<P>() } else { None }

@@ -150,13 +150,14 @@ pub enum Event {
         m: u32,
     },
     /// The M is no longer its thread's: it goes to a waiter or to the list of spare Ms. Where an idle M
-    /// is taken back, it is the thread that takes it which is told.
+    /// is taken back, it is the thread that takes it which is told. Not of one that was discarded.
     Returned {
         /// The M's number.
         m: u32,
     },
     /// The last call with this M is over, whose context was [discarded](crate::Entered::discard) and is
-    /// about to be dropped. If another one is made in its place, that is told as for any other M.
+    /// about to be dropped; in place of `Returned`. If another one is made in its place, that is told as for any
+    /// other M.
     Discarded {
         /// The M's number.
         m: u32,

@@ -53,7 +53,7 @@ def name_of(thread):
     """gdb's number of the thread, if it is one of the program's."""
     for known in gdb.selected_inferior().threads():
         if thread in known.ptid:
-            return f" (gdb's thread {known.num}, \"{known.name}\")"
+            return f" (gdb's thread {known.num}" + (f", \"{known.name}\")" if known.name else ")")
     return ""
 
 
@@ -161,6 +161,8 @@ def printer(value):
     name = value.type.strip_typedefs().name or ""
     if name.startswith("extram_core::pool::Pool<"):
         return Pool(value)
+    if name.startswith("extram_core::owned::Owned<"):
+        return Pool(plain(value["pool"]).dereference())
     if name.startswith("extram_core::m::M<"):
         return Printed(value)
     return None

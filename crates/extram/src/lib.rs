@@ -52,6 +52,7 @@
 //! | [Contexts](guide::contexts) | that are not `Send`, that want `&mut`, that can break |
 //! | [Places](guide::places) | a pool in a structure, in a plug-in, in an async program, on a microcontroller |
 //! | [A pool that runs](guide::running) | memory, failures, what it tells |
+//! | [Real runtimes](guide::runtimes) | figures of wasmi, QuickJS, CPython and Lua on a board, beside their users' usual ways |
 //! | [Each function once](guide::functions) | with an example |
 //! | [What it guarantees](guide::guarantees) | for each function, in each context |
 //! | [Names](guide::names) | from cgo, JNI, `PyGILState_Ensure`, `caml_c_thread_register` |

@@ -2,8 +2,9 @@
 //! program.
 #![cfg(all(target_os = "linux", not(any(miri, extram_tsan, extram_asan))))]
 
-use extram::{Binding, Native, Pool, Port, Runtime};
+use extram::{Binding, Native, Owned, Pool, Port, Runtime};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 struct Stuck;
@@ -18,6 +19,8 @@ impl Runtime for Stuck {
 }
 
 static POOL: Pool<Stuck> = Pool::new(Stuck).binding(Binding::Call).limit(2);
+/// Another one, that nobody uses.
+static OWNED: OnceLock<Owned<Stuck>> = OnceLock::new();
 
 /// What gdb runs: two threads hold the only two Ms, two calls deep each; two wait. Then it ends.
 #[test]
@@ -25,6 +28,7 @@ static POOL: Pool<Stuck> = Pool::new(Stuck).binding(Binding::Call).limit(2);
 fn stuck() {
     POOL.start().expect("starts");
     POOL.prewarm(2).expect("both");
+    OWNED.set(Owned::start(Stuck, |pool| pool).expect("starts")).expect("the first");
     let hold = || {
         let guards = [POOL.enter().expect("in"), POOL.enter().expect("nested")];
         println!("thread {} holds", Native::thread_id());
@@ -56,7 +60,8 @@ fn gdb_names_the_holder() {
     let program = std::env::current_exe().expect("a program");
     let mut gdb = Command::new("gdb");
     gdb.args(["-batch", "-nx", "-iex"]).arg(format!("add-auto-load-safe-path {}", program.display()));
-    gdb.args(["-ex", "set debuginfod enabled off", "-ex", "run", "-ex", "print gdb::POOL", "-ex", "kill"]);
+    gdb.args(["-ex", "set debuginfod enabled off", "-ex", "run", "-ex", "print gdb::POOL"]);
+    gdb.args(["-ex", "print gdb::OWNED", "-ex", "kill"]);
     gdb.arg("--args").arg(&program).args(["--ignored", "--exact", "stuck", "--nocapture"]);
     let Ok(output) = gdb.env_remove("LD_PRELOAD").output() else { return println!("skipped: no gdb") };
     let (said, complained) =
@@ -66,6 +71,7 @@ fn gdb_names_the_holder() {
     }
     let both = format!("{said}\n{complained}");
     assert!(said.contains("pool: open; 2 threads wait, 0 Ms are being made"), "{both}");
+    assert!(said.contains("pool: open; 0 threads wait") && said.contains("M 1: spare"), "{both}");
     let holders: Vec<&str> =
         said.lines().filter_map(|line| line.split_once("thread ")?.1.strip_suffix(" holds")).collect();
     assert_eq!(holders.len(), 2, "{both}");

@@ -73,7 +73,13 @@ const RETURNS: &str = "\
 A function that returns an
 .Vt int
 returns one of the constants of
-.Vt extram_code :
+.Vt extram_code
+.Po
+.Fn extram_each_m
+and
+.Fn extram_dump
+also what their callback returned
+.Pc :
 .Dv EXTRAM_OK ,
 which is 0, or why it did nothing.
 ";

@@ -303,7 +303,7 @@ static void in_vain(void) {
 }
 
 static void pools(void) {
-    check(extram_version() == (EXTRAM_VERSION_MAJOR << 16 | EXTRAM_VERSION_MINOR << 8 | EXTRAM_VERSION_PATCH),
+    check(extram_version() == EXTRAM_VERSION,
           "the header is the library's");
     check(extram_pool_size(MS) <= sizeof storage, "EXTRAM_POOL_BYTES is enough");
     extram_config other = config;
