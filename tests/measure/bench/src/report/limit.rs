@@ -93,6 +93,44 @@ pub(super) fn best<'a>(
     })
 }
 
+/// Why a goal of a cell is missed by both bindings, as far as the other figures of the cell tell; `None` if it
+/// is not.
+fn cause(figures: &Figures, case: &str, subjects: &[&str], metric: &str, is_rate: bool) -> Option<String> {
+    let (peer, _) = best(figures, case, subjects, metric, is_rate)?;
+    let ours = subjects.iter().copied().filter(|subject| is_extram(subject));
+    let ours: Vec<(&str, f64)> =
+        ours.filter_map(|our| Some((our, figures.ratio(NAME, case, metric, our, peer)?.median))).collect();
+    let meets = |ratio: f64| if is_rate { ratio >= LEAST } else { ratio <= MOST };
+    if ours.is_empty() || ours.iter().any(|(_, ratio)| meets(*ratio)) {
+        return None;
+    }
+    // The peer's other figure, to extram's nearer binding.
+    let near = ours.into_iter().map(|(our, ratio)| if is_rate { (our, ratio) } else { (our, -ratio) });
+    let (our, _) = near.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let number = |name| parameter(case, name)?.parse::<u32>().ok();
+    if is_rate {
+        let wait = figures.ratio(NAME, case, "longest_wait_us", peer, our)?.median;
+        let share = figures.figure(NAME, case, peer, "least_share")?.median;
+        return Some(if wait > MOST {
+            format!("calls: {peer} lets some wait {} times as long", table::ratio(wait))
+        } else if share < 0.1 {
+            format!("calls: {peer} leaves a thread {} of its share", table::ratio(share))
+        } else if number("hold_us") == Some(0) {
+            format!("calls: {peer} pays no wake-up for an empty callback")
+        } else {
+            "calls: each M that comes back wakes a thread".into()
+        });
+    }
+    let calls = figures.ratio(NAME, case, "calls_per_s", peer, our)?.median;
+    Some(if number("limit") >= number("threads") {
+        "wait: nobody waits here, and a preemption is all there is".into()
+    } else if calls < LEAST {
+        format!("wait: {peer} makes {} of the calls", table::ratio(calls))
+    } else {
+        "wait: whoever calls again may pass for 2 ms at a time".into()
+    })
+}
+
 fn against_best(figures: &Figures, cases: &[&str], subjects: &[&str]) -> Table {
     let ours: Vec<&str> = subjects.iter().copied().filter(|subject| is_extram(subject)).collect();
     let mut head = head();
@@ -102,9 +140,11 @@ fn against_best(figures: &Figures, cases: &[&str], subjects: &[&str]) -> Table {
     };
     columns("calls/s");
     columns("longest wait");
+    head.push("what is missed, and why".into());
     let mut table = Table::new(head, []);
     for (number, case) in cases.iter().enumerate() {
         let mut row = conditions(case);
+        let mut causes = Vec::new();
         for (metric, more_is_better, write) in
             [("calls_per_s", true, table::rate as Write), ("longest_wait_us", false, duration)]
         {
@@ -120,7 +160,9 @@ fn against_best(figures: &Figures, cases: &[&str], subjects: &[&str]) -> Table {
                 }
                 row.push(table::figure(to, table::ratio));
             }
+            causes.extend(cause(figures, case, subjects, metric, more_is_better));
         }
+        row.push(causes.join("; "));
         table.rows.push(row);
     }
     table
