@@ -1,7 +1,9 @@
 //! Waiting on a word: futex(2), private to the process.
 //!
 //! Whoever waits says by a set of bits for which wake-ups it is there, so that those who wait again
-//! can be woken before the others, on one and the same word.
+//! can be woken before the others, on one and the same word. Among those whom a wake-up is for, the kernel takes
+//! the ones of real-time priority first, and else goes by the order in which they came. So a thread of such
+//! a priority is there for both kinds at once: none of lower priority comes before it.
 
 use core::time::Duration;
 use extram_core::sync::AtomicU32;
@@ -13,11 +15,22 @@ const FIRST_TIME: u32 = 1;
 const AGAIN: u32 = 2;
 
 pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-    wait_for(FIRST_TIME, word, expected, timeout);
+    let wakeups = if is_urgent() { FIRST_TIME | AGAIN } else { FIRST_TIME };
+    wait_for(wakeups, word, expected, timeout);
 }
 
 pub(crate) fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
     wait_for(AGAIN, word, expected, timeout);
+}
+
+/// Whether the calling thread has a real-time priority; not if the system does not say so.
+fn is_urgent() -> bool {
+    // Not the function, which musl has and which always fails there.
+    // SAFETY: about the calling thread.
+    let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
+    let policy =
+        i32::try_from(policy).map_or(libc::SCHED_OTHER, |policy| policy & !libc::SCHED_RESET_ON_FORK);
+    matches!(policy, libc::SCHED_FIFO | libc::SCHED_RR | libc::SCHED_DEADLINE)
 }
 
 fn wait_for(wakeups: u32, word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
@@ -90,7 +103,8 @@ mod tests {
         let stat = format!("/proc/self/task/{}/stat", told.recv().unwrap());
         // Gone: nothing else lets it sleep before `wait` does.
         assert!(told.recv().is_err());
-        while !fs::read_to_string(&stat).unwrap().contains(") S ") {
+        // If it is gone, it could not wait.
+        while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") S ")) && !sleeper.is_finished() {
             thread::yield_now();
         }
         sleeper
@@ -125,6 +139,34 @@ mod tests {
         assert!(!other.is_finished());
         wake(&WORD, 1);
         comes_back(&other);
+    }
+
+    fn wait_urgently(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        let priority = libc::sched_param { sched_priority: 1 };
+        // SAFETY: about the calling thread, and what is read is there.
+        let refused = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &priority) };
+        assert_eq!(is_urgent(), refused == 0);
+        if refused == 0 {
+            wait(word, expected, timeout);
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "it looks whether a thread sleeps")]
+    fn who_has_a_real_time_priority_is_woken_before_who_waits_again() {
+        static WORD: AtomicU32 = AtomicU32::new(0);
+        assert!(!is_urgent());
+        let again = asleep(wait_again, &WORD);
+        let urgent = asleep(wait_urgently, &WORD);
+        if urgent.is_finished() {
+            std::println!("skipped: no real-time priority here");
+        } else {
+            wake_in_turn(&WORD, 1);
+            comes_back(&urgent);
+            assert!(!again.is_finished());
+        }
+        wake(&WORD, 1);
+        comes_back(&again);
     }
 
     #[test]

@@ -30,8 +30,7 @@ pub(crate) struct Named<'a> {
 
 impl Sleepers {
     pub(crate) const fn new() -> Self {
-        const FREE: Place = Place { thread: AtomicUsize::new(0), since: Since::never() };
-        Sleepers([FREE; PLACES])
+        Sleepers([const { Place { thread: AtomicUsize::new(0), since: Since::never() } }; PLACES])
     }
 
     pub(crate) fn nobody(&self) -> Named<'_> {
