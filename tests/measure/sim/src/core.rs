@@ -1,7 +1,7 @@
 //! Simulated cores: who runs, who is ready, who is next.
 //!
-//! Each core has a queue of its own, in the order of [`Scheduler`](crate::costs::Scheduler): that of Linux
-//! ([`fair`]), or turns.
+//! Each core has a queue of its own, in the order of [`Scheduler`]: that of Linux
+//! (in `core/fair.rs`), or turns.
 
 pub(crate) mod fair;
 
