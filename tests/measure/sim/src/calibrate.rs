@@ -115,6 +115,47 @@ fn ping_pong(cores: [usize; 2]) -> f64 {
     low(times)
 }
 
+/// From one thread to another on the same core, when one yields.
+fn yields() -> f64 {
+    const ROUNDS: u32 = 2000;
+    let times = (0..20).map(|_| {
+        let begin = Instant::now();
+        let all_yield = || (0..ROUNDS).for_each(|_| thread::yield_now());
+        let other = thread::spawn(all_yield);
+        all_yield();
+        let _ = other.join();
+        begin.elapsed().as_nanos() as f64 / f64::from(2 * ROUNDS)
+    });
+    low(times.collect())
+}
+
+/// What a sleep costs all in all on a core where many threads sleep again and again.
+fn poll() -> f64 {
+    const SLEEPERS: u32 = 200;
+    let polls = Arc::new(Line(AtomicU32::new(0)));
+    let over = Arc::new(Line(AtomicU32::new(0)));
+    let sleeper = |_| {
+        let (polls, over) = (Arc::clone(&polls), Arc::clone(&over));
+        thread::spawn(move || {
+            while over.0.load(Ordering::Relaxed) == 0 {
+                thread::sleep(Duration::from_micros(1));
+                polls.0.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    };
+    let sleepers: Vec<_> = (0..SLEEPERS).map(sleeper).collect();
+    let times = (0..20).map(|_| {
+        let (begin, before) = (Instant::now(), polls.0.load(Ordering::Relaxed));
+        thread::sleep(Duration::from_millis(20));
+        let polls = polls.0.load(Ordering::Relaxed).wrapping_sub(before).max(1);
+        begin.elapsed().as_nanos() as f64 / f64::from(polls)
+    });
+    let time = low(times.collect());
+    over.0.store(1, Ordering::Relaxed);
+    sleepers.into_iter().for_each(|sleeper| _ = sleeper.join());
+    time
+}
+
 /// A line from one core to another.
 fn transfer() -> f64 {
     const ROUNDS: u64 = 200_000;
@@ -143,7 +184,7 @@ fn transfer() -> f64 {
 
 /// Waking one of many sleepers, who are on another core if there is one.
 fn wake(other_core: usize) -> f64 {
-    const SLEEPERS: u32 = 64;
+    const SLEEPERS: u32 = 256;
     pin(0);
     let times = (0..40).map(|_| {
         let words: Arc<[Line<AtomicU32>; 2]> = Arc::default();
@@ -183,7 +224,7 @@ fn processor_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// What a sleep of 1 µs costs in processor time, and by how much it is late.
+/// By how much a sleep of 1 µs is late, and what it costs in processor time.
 fn sleep() -> [f64; 2] {
     let (mut costs, mut late) = (Vec::new(), Vec::new());
     for _ in 0..400 {
@@ -192,7 +233,7 @@ fn sleep() -> [f64; 2] {
         late.push(begin.elapsed().as_nanos() as f64 - 1000.0);
         costs.push((processor_time() - cpu).as_nanos() as f64);
     }
-    [low(costs), low(late)]
+    [low(late), low(costs)]
 }
 
 /// The costs of this machine. What cannot be measured from a program is as in [`Costs::LINUX`].
@@ -211,21 +252,21 @@ pub fn calibrate() -> Result<Costs, String> {
     // SAFETY: no arguments, and it never fails.
     let syscall = many(20, || _ = unsafe { libc::syscall(libc::SYS_getppid) });
     let far = transfer();
-    let wake = (wake(1) - syscall / 64.0).max(100.0);
-    let same = ping_pong([0, 0]);
-    let switch = (same - 2.0 * syscall - wake).max(200.0);
+    let wake = (wake(1) - syscall / 256.0).max(100.0);
+    let switch = (yields() - syscall).max(200.0);
+    // Of a poll the switch and the system call are known; the rest is half before the sleep and half at its end.
+    let rest = (poll() - switch - syscall).max(200.0);
     let idle_exit = (ping_pong([0, 1]) - 2.0 * syscall - wake - switch).max(0.0);
-    let [sleep_cost, late] = sleep();
+    let [late, sleep_cost] = sleep();
     let threads = many(1, || _ = thread::spawn(|| ()).join());
     let mut costs = Costs::LINUX;
     let ps = |ns: f64| (ns * NS as f64) as Ps;
     (costs.load, costs.exchange, costs.far, costs.near) = (ps(load), ps(exchange), ps(far), ps(far));
     (costs.syscall, costs.wake, costs.switch, costs.idle_exit) =
         (ps(syscall), ps(wake), ps(switch), ps(idle_exit));
-    costs.sleep = ps((sleep_cost - syscall - switch).max(200.0));
+    (costs.sleep, costs.interrupt) = (ps(rest / 2.0), ps(rest / 2.0));
     costs.slack = ps((late - sleep_cost).max(0.0)).min(costs.slack.max(ps(late / 2.0)));
     (costs.create, costs.end, costs.join) = (ps(threads / 3.0), ps(threads / 3.0), ps(threads / 3.0));
-    costs.interrupt = costs.wake + costs.syscall;
     Ok(costs)
 }
 
@@ -246,6 +287,7 @@ pub fn table(costs: &Costs) -> String {
             of("switch", |costs| costs.switch),
             of("wake, idle core", |costs| costs.idle_exit),
             of("going to sleep", |costs| costs.sleep),
+            of("the end of a sleep", |costs| costs.interrupt),
             of("a sleep is late by", |costs| costs.slack),
             of("create a thread", |costs| costs.create),
             of("end a thread", |costs| costs.end),

@@ -1,16 +1,17 @@
 //! Simulated cores: who runs, who is ready, who is next.
 //!
-//! Each core has a queue of its own, ordered by the processor time that a thread has had (its *share*). A
-//! thread that was asleep comes in with its old share, or with the least of those that wait if that is
-//! more, so that nobody saves up. That is Linux's fair scheduler without its weights; with
-//! [`Costs::wake_lead`](crate::Costs::wake_lead) at its maximum and a long quantum it is FreeBSD's, for threads of one class.
+//! Each core has a queue of its own, in the order of [`Scheduler`]: that of Linux
+//! (in `core/fair.rs`), or turns.
+
+pub(crate) mod fair;
 
 use crate::Ps;
+use crate::costs::Scheduler;
 use crate::machine::Tid;
-use std::collections::BTreeSet;
+use fair::Fair;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One core.
-#[derive(Default)]
 pub(crate) struct Core {
     /// Who has it.
     pub(crate) current: Option<Tid>,
@@ -22,30 +23,75 @@ pub(crate) struct Core {
     pub(crate) epoch: u32,
     /// Advanced with each thread that the core is given to.
     pub(crate) run: u32,
-    /// By share, then by turn.
-    ready: BTreeSet<(Ps, u64, Tid)>,
-    turn: u64,
-    /// No thread that comes in has less.
-    least: Ps,
-    /// Since when the current thread runs.
+    pub(crate) queue: Queue,
+    /// Since when the current thread has run without that having been counted.
     pub(crate) since: Ps,
     /// The current thread is to make room when it can.
     pub(crate) resched: bool,
-    /// The end of the quantum is on the agenda.
-    pub(crate) quantum: bool,
+    /// The end of the quantum, or the next tick, is on the agenda.
+    pub(crate) bounded: bool,
+    /// An interrupt wakes one after the other.
+    pub(crate) in_interrupt: bool,
     /// What interrupts took from the current thread.
     pub(crate) stolen: Ps,
+    /// Sleepers' timers, by their last time: their first.
+    pub(crate) timers: BTreeMap<(Ps, Tid), Ps>,
+}
+
+/// Those that are ready.
+pub(crate) enum Queue {
+    Turns(Turns),
+    Fair(Fair),
 }
 
 impl Core {
+    /// One of so many.
+    pub(crate) fn new(scheduler: Scheduler, cores: u32) -> Self {
+        let queue = match scheduler {
+            Scheduler::Turns { .. } => Queue::Turns(Turns::default()),
+            Scheduler::Eevdf { base_slice, tick, .. } => Queue::Fair(Fair::new(base_slice, tick, cores)),
+        };
+        Core {
+            current: None,
+            last: None,
+            waking: false,
+            epoch: 0,
+            run: 0,
+            queue,
+            since: 0,
+            resched: false,
+            bounded: false,
+            in_interrupt: false,
+            stolen: 0,
+            timers: BTreeMap::new(),
+        }
+    }
+
     pub(crate) fn idle(&self) -> bool {
         self.current.is_none()
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.ready.len()
+        match &self.queue {
+            Queue::Turns(turns) => turns.ready.len(),
+            Queue::Fair(fair) => fair.waiting(),
+        }
     }
+}
 
+/// A queue by the processor time that a thread has had (its *share*), for turns of a quantum: FreeBSD's, for
+/// threads of one class. A thread that was asleep comes in with its old share, or with the least of those
+/// that wait if that is more, so that nobody saves up.
+#[derive(Default)]
+pub(crate) struct Turns {
+    /// By share, then by turn.
+    ready: BTreeSet<(Ps, u64, Tid)>,
+    turn: u64,
+    /// No thread that comes in has less.
+    least: Ps,
+}
+
+impl Turns {
     /// The share with which a thread that was away comes in.
     pub(crate) fn share_of_newcomer(&self, share: Ps) -> Ps {
         share.max(self.least)
@@ -119,7 +165,7 @@ mod tests {
 
     #[test]
     fn whoever_had_least_is_next_and_equals_take_turns() {
-        let mut core = Core::default();
+        let mut core = Turns::default();
         for (share, thread) in [(7, 1), (5, 2), (5, 3), (9, 4)] {
             core.put(share, thread);
         }

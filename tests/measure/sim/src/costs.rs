@@ -15,6 +15,35 @@ pub const US: Ps = 1_000 * NS;
 /// A millisecond.
 pub const MS: Ps = 1_000 * US;
 
+/// Who has a core, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scheduler {
+    /// Whoever has had least, for a quantum; a wake-up preempts nobody.
+    Turns {
+        /// How long a thread runs while others of its core are ready.
+        quantum: Ps,
+    },
+    /// Linux's, as of 6.18.
+    Eevdf {
+        /// What a thread may ask for at a time on a machine of one core; on others it is more.
+        base_slice: Ps,
+        /// So often it is seen whether it has had that.
+        tick: Ps,
+        /// On each core somebody of another group (another session, another container) is ready too.
+        neighbour: bool,
+    },
+}
+
+impl Scheduler {
+    fn is_possible(self) -> bool {
+        match self {
+            Scheduler::Turns { quantum } => quantum > 0,
+            Scheduler::Eevdf { base_slice, tick, .. } => base_slice > 0 && tick > 0,
+        }
+    }
+}
+
 /// The costs, in picoseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,18 +70,15 @@ pub struct Costs {
     pub idle_exit: Ps,
     /// What going to sleep for a time costs its core beyond the system call.
     pub sleep: Ps,
-    /// What the timer's interrupt costs the core on which the sleeper ran last.
+    /// What the end of a sleep costs the core on which the sleeper ran last, in the timer's interrupt.
     pub interrupt: Ps,
     /// The least time by which a sleep is late.
     pub slack: Ps,
     /// Sleeps end with a tick of the clock of this length, the next but one at the earliest; 0 where
     /// there are timers for any time.
     pub tick: Ps,
-    /// How long a thread runs while others of its core are ready.
-    pub quantum: Ps,
-    /// By how much of processor time a running thread has to be ahead of one that is woken before it is
-    /// preempted; `Ps::MAX` where a wake-up never preempts.
-    pub wake_lead: Ps,
+    /// Who has a core, and for how long.
+    pub scheduler: Scheduler,
     /// Beginning a thread, on the thread that does it.
     pub create: Ps,
     /// Ending a thread, on itself.
@@ -82,25 +108,23 @@ impl Costs {
         fence: 5 * NS,
         // Here: calibrate, "a system call" (187 to 248 ns).
         syscall: 250 * NS,
-        // Here: from switch to switch a thread that does nothing but wait again takes 3 to 4 µs
-        // (`perf record -e sched:sched_switch,sched:sched_waking` on `cargo xtask herd`), less two system
-        // calls.
-        switch: 2_500 * NS,
-        // Here: the distance between two wake-ups in one FUTEX_WAKE or interrupt is 2 µs (the same trace).
-        wake: 2 * US,
+        // Here: calibrate, "switch": two threads of one core that yield, 1.8 µs each with the system call.
+        switch: 1_600 * NS,
+        // Here: calibrate, "waking one", of 256 who sleep on the other core (1.5 µs, and 2 if few are woken).
+        wake: 1_500 * NS,
         // Here: calibrate, "wake, idle core" (64 to 73 µs there and back, so half of it).
         idle_exit: 30 * US,
-        // Here: the same trace, a poll keeps its core for 4 to 6 µs from switch to switch.
-        sleep: 1_500 * NS,
-        interrupt: 2 * US,
+        // Here: calibrate, on a core where hundreds of threads sleep again and again each sleep takes 3.2 to
+        // 3.9 µs with a switch and a system call; half of the rest each. (What a trace shows is more: it costs
+        // as much as the rest.)
+        sleep: 700 * NS,
+        interrupt: 700 * NS,
         // Linux: the timer slack of a thread is 50 µs (prctl(2), PR_SET_TIMERSLACK).
         slack: 50 * US,
         tick: 0,
-        // Linux 6.18: base_slice is 0.7 ms times 1 + log2(cores), 1.4 ms for two.
-        quantum: 1_400 * US,
-        // Here: the same trace, the shortest run of a thread that a wake-up preempted is 8 µs. Algorithms
-        // that poll depend on this one wildly, others hardly (README, "How far it can be trusted").
-        wake_lead: 8 * US,
+        // Linux 6.18: `sysctl_sched_base_slice` of kernel/sched/fair.c. Here, and by default
+        // (kernel/Kconfig.hz), CONFIG_HZ is 250.
+        scheduler: Scheduler::Eevdf { base_slice: 700 * US, tick: 4 * MS, neighbour: false },
         // Here: calibrate, a thread is created, ends and is joined in 48 µs; the end is 17 (the same
         // trace, state X), and half of the rest each.
         create: 16 * US,
@@ -110,11 +134,21 @@ impl Costs {
         spread: 10,
     };
 
+    /// The same beside others: wake-ups make the current thread give way far more often.
+    ///
+    /// Here: on a core with 200 threads that poll, 54 % of the interrupts that woke three and more preempted
+    /// the current one while a thread of another session was ready there, and 3 to 4 % while none was, or
+    /// one of the same session (`perf record -e sched:sched_switch,sched:sched_wakeup`).
+    pub const NEIGHBOUR: Costs = Costs {
+        scheduler: Scheduler::Eevdf { base_slice: 700 * US, tick: 4 * MS, neighbour: true },
+        ..Costs::LINUX
+    };
+
     /// FreeBSD 13: what differs from Linux. `usleep` ends with a tick of the clock (kern.hz=1000: 1 ms),
     /// ULE lets a thread run for 10 ms and more (kern.sched.quantum, 94,488 µs), and a wake-up of a thread of
     /// the same class preempts nobody (kern.sched.preempt_thresh=80).
     pub const FREEBSD: Costs =
-        Costs { tick: MS, slack: 0, quantum: 94_488 * US, wake_lead: Ps::MAX, ..Costs::LINUX };
+        Costs { tick: MS, slack: 0, scheduler: Scheduler::Turns { quantum: 94_488 * US }, ..Costs::LINUX };
 
     /// Linux on the sixty-four cores and more of a server's bare metal: no hypervisor under the system
     /// calls, the timers and the idle loop.
@@ -131,9 +165,9 @@ impl Costs {
         join: 4 * US,
         // The menu governor's C1 exit of EPYC is 1 µs, C2 is 400; an interrupt between cores 1 to 2.
         idle_exit: 5 * US,
-        sleep: US,
-        interrupt: US,
-        quantum: 2_800 * US,
+        // A third less than in a guest, where the timer is the hypervisor's: an estimate.
+        sleep: 500 * NS,
+        interrupt: 500 * NS,
         barrier: 5 * US,
         ..Costs::LINUX
     };
@@ -146,15 +180,16 @@ impl Costs {
     pub fn named(name: &str) -> Result<Costs, String> {
         match name {
             "linux" => return Ok(Costs::LINUX),
+            "neighbour" => return Ok(Costs::NEIGHBOUR),
             "freebsd" => return Ok(Costs::FREEBSD),
             "server" => return Ok(Costs::SERVER),
             _ => {}
         }
         let text = std::fs::read_to_string(name)
-            .map_err(|error| format!("neither linux, freebsd, server nor a file: {error}"))?;
+            .map_err(|error| format!("neither linux, neighbour, freebsd, server nor a file: {error}"))?;
         let costs: Costs = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        if costs.neighbours == 0 || costs.spread > 90 || costs.quantum == 0 {
-            return Err("neighbours and quantum are not 0, and spread is at most 90".into());
+        if costs.neighbours == 0 || costs.spread > 90 || !costs.scheduler.is_possible() {
+            return Err("neighbours and times of the scheduler are not 0, and spread is at most 90".into());
         }
         Ok(costs)
     }
@@ -187,7 +222,7 @@ mod tests {
     #[test]
     fn costs_have_names() {
         assert_eq!(Costs::named("freebsd"), Ok(Costs::FREEBSD));
-        assert!(Costs::named("plan9").unwrap_err().contains("linux, freebsd, server"));
+        assert!(Costs::named("plan9").unwrap_err().contains("linux, neighbour, freebsd, server"));
     }
 
     #[test]

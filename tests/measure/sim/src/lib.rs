@@ -24,8 +24,9 @@
 //! - The core and the references see the simulator as a [`Port`](extram_core::Port) ([`Simulated`]), and,
 //!   with `--cfg extram_sim`, tell it of each atomic access (`sync/simulated.rs` of the core), which costs
 //!   what the cache line costs ([`mod@line`]). Nothing else of them is changed.
-//! - A core runs the ready thread that has had the least of its time, for a quantum; one that is woken
-//!   preempts a thread that is ahead of it ([`core`](mod@core)); a core with nothing to do takes from others.
+//! - Who has a core is decided as Linux 6.18 does it (EEVDF), or by turns as on FreeBSD ([`core`](mod@core));
+//!   a core with nothing to do takes from others. One interrupt of Linux ends all sleeps of its core that may
+//!   end by then, and a system call of it is not preempted.
 //! - What things cost is in [`costs`], each with its source.
 //!
 //! # Invariants

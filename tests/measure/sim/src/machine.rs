@@ -1,6 +1,7 @@
 //! The machine: its clock, its agenda, its threads, and the loop that runs them.
 
 use crate::agenda::Agenda;
+use crate::core::fair::Entity;
 use crate::core::{Core, Idle};
 use crate::costs::Costs;
 use crate::line::{Access, ByAddress, CORES, Lines, Traffic};
@@ -23,10 +24,18 @@ pub(crate) enum Ask {
     Until(Ps),
     /// So much processor time.
     Compute(Ps),
-    /// To be woken, or for this moment.
-    Away(Option<Ps>),
+    /// To be woken, or for some time.
+    Away(Option<Until>),
     /// Others first.
     Yield,
+}
+
+/// When a timer's time is up: not before the one, and not after the other. Linux wakes all sleepers of a core
+/// whose first time has come when the last time of one has (`hrtimer_interrupt`).
+#[derive(Clone, Copy)]
+pub(crate) struct Until {
+    pub(crate) earliest: Ps,
+    pub(crate) latest: Ps,
 }
 
 /// What the agenda is of.
@@ -36,6 +45,8 @@ enum Event {
     Go { core: u32, epoch: u32 },
     /// The quantum of a core's current thread is over.
     Quantum { core: u32, epoch: u32 },
+    /// A core looks whether its current thread has had its slice.
+    Tick { core: u32 },
     /// A thread's time is up.
     Time { thread: Tid, epoch: u32 },
     /// A core that was idle is awake.
@@ -49,11 +60,18 @@ pub(crate) struct Thread {
     yielder: *const Yielder<(), Ask>,
     /// Where it runs or ran last.
     core: u32,
+    /// What it has had, for a scheduler by turns.
     share: Ps,
+    /// The same for Linux's. Of the current thread it is with the queue.
+    entity: Entity,
     /// Of its computation: what is left, and since when it goes on.
     left: Ps,
     since: Ps,
     away: bool,
+    /// In a system call that is not preempted.
+    in_kernel: bool,
+    /// Its timer's last time, if others' on that core may end it before.
+    timer: Option<Ps>,
     /// Advanced when it comes back, so that its time-out is void.
     epoch: u32,
     /// The word that it waits on.
@@ -295,6 +313,7 @@ fn resume(tid: Tid) {
 }
 
 mod calls;
+mod queues;
 mod run;
 
 impl Drop for Machine {

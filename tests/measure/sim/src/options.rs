@@ -73,7 +73,7 @@ pub(crate) struct Table {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// linux, freebsd, server, or a file that `calibrate --json` wrote
+    /// linux, neighbour (Linux beside others), freebsd, server, or a file that `calibrate --json` wrote
     #[arg(long, default_value = "linux")]
     pub(crate) costs: String,
 
@@ -158,7 +158,7 @@ pub(crate) struct Herd {
     /// Instead of what is measured now
     #[arg(long)]
     pub(crate) costs: Option<String>,
-    /// Beside what was measured on two idle cores and published, by the costs `linux`
+    /// Beside what was measured on two idle cores and published, by the costs `linux` or those of --costs
     #[arg(long, conflicts_with_all = ["threads", "cost_us", "short", "rounds", "measured"])]
     pub(crate) published: bool,
     /// A measurement from before: what `cargo xtask herd --json` printed

@@ -39,8 +39,7 @@ const SEEDS: u64 = 9;
 /// Two systems that differ in nothing but how late a sleep is.
 fn systems() -> [(&'static str, Costs); 2] {
     // In 2016 the clock of a FreeBSD, and ULE beside it.
-    let freebsd =
-        Costs { tick: MS, slack: 0, quantum: Costs::FREEBSD.quantum, wake_lead: Ps::MAX, ..Costs::SERVER };
+    let freebsd = Costs { tick: MS, slack: 0, scheduler: Costs::FREEBSD.scheduler, ..Costs::SERVER };
     [("1 ms tick", freebsd), ("50 µs late", Costs::SERVER)]
 }
 

@@ -1,7 +1,7 @@
 //! What code on a simulated thread calls: each call takes the time that it costs.
 
 use crate::line::Access;
-use crate::machine::{Ask, Tid, inside, stop, with};
+use crate::machine::{Ask, Tid, Until, inside, stop, with};
 use crate::{Ps, port};
 use extram_core::Refused;
 
@@ -67,34 +67,54 @@ fn pay(cost: impl FnOnce(&crate::Costs) -> Ps) {
     compute(cost);
 }
 
+/// A system call: on Linux it is not preempted before its end.
+fn in_kernel<T>(call: impl FnOnce() -> T) -> T {
+    with(|m| m.enter_kernel());
+    let result = call();
+    if with(|m| m.leave_kernel()) {
+        stop(Ask::Until(now()));
+    }
+    result
+}
+
 /// Sleeps for `time` and for as much longer as the system is late.
 pub fn sleep(time: Ps) {
-    pay(|costs| costs.syscall + costs.sleep);
-    let end = with(|m| {
-        m.note_sleep();
-        let costs = m.costs.clone();
-        let end = costs.sleep_end(m.now, time);
-        // Ticks are the same for all; timers for any time are not.
-        if costs.tick > 0 { end } else { m.now + m.vary(end - m.now) }
+    in_kernel(|| {
+        pay(|costs| costs.syscall + costs.sleep);
+        let until = with(|m| {
+            m.note_sleep();
+            let costs = m.costs.clone();
+            let end = costs.sleep_end(m.now, time);
+            // Ticks are the same for all; timers for any time are not.
+            if costs.tick > 0 {
+                Until { earliest: end, latest: end }
+            } else {
+                Until { earliest: m.now + time, latest: m.now + m.vary(end - m.now) }
+            }
+        });
+        stop(Ask::Away(Some(until)));
     });
-    stop(Ask::Away(Some(end)));
 }
 
 /// Lets others go first.
 pub fn yield_now() {
-    pay(|costs| costs.syscall);
-    stop(Ask::Yield);
+    in_kernel(|| {
+        pay(|costs| costs.syscall);
+        stop(Ask::Yield);
+    });
 }
 
 /// Waits until the word is woken, or until that time, if the word still says what is expected.
 pub fn wait(address: usize, still: impl FnOnce() -> bool, until: Option<Ps>) {
-    pay(|costs| costs.syscall);
-    access(address, Access::Load);
-    // From here to the stop nobody else runs: the look and the rest are one step, as a futex promises.
-    if still() {
-        with(|m| m.line_up(address));
-        stop(Ask::Away(until));
-    }
+    in_kernel(|| {
+        pay(|costs| costs.syscall);
+        access(address, Access::Load);
+        // From here to the stop nobody else runs: the look and the rest are one step, as a futex promises.
+        if still() {
+            with(|m| m.line_up(address));
+            stop(Ask::Away(until.map(|end| Until { earliest: end, latest: end })));
+        }
+    });
 }
 
 /// Waits for something that comes about after that time, whatever it is.
@@ -108,20 +128,22 @@ pub fn block(time: Ps) {
 
 /// Wakes so many that wait on the word; how many there were.
 pub fn wake(address: usize, count: u32) -> u32 {
-    pay(|costs| costs.syscall);
-    let mut woken = 0;
-    while woken < count {
-        let woke = with(|m| {
-            let first = m.first_waiting(address);
-            first.map(|first| m.come_back(first)).is_some()
-        });
-        if !woke {
-            break;
+    in_kernel(|| {
+        pay(|costs| costs.syscall);
+        let mut woken = 0;
+        while woken < count {
+            let woke = with(|m| {
+                let first = m.first_waiting(address);
+                first.map(|first| m.come_back(first)).is_some()
+            });
+            if !woke {
+                break;
+            }
+            pay(|costs| costs.wake);
+            woken += 1;
         }
-        pay(|costs| costs.wake);
-        woken += 1;
-    }
-    woken
+        woken
+    })
 }
 
 /// Begins a thread.
@@ -130,24 +152,28 @@ pub fn wake(address: usize, count: u32) -> u32 {
 ///
 /// The system has no stack for it.
 pub fn spawn(f: impl FnOnce() + 'static) -> Result<Tid, Refused> {
-    pay(|costs| costs.create);
-    with(|m| m.begin(f)).map_err(|_| Refused)
+    in_kernel(|| {
+        pay(|costs| costs.create);
+        with(|m| m.begin(f)).map_err(|_| Refused)
+    })
 }
 
 /// Waits until it has ended.
 pub fn join(thread: Tid) {
-    pay(|costs| costs.syscall);
-    if with(|m| m.join(thread)) {
-        stop(Ask::Away(None));
-    }
-    pay(|costs| costs.join);
+    in_kernel(|| {
+        pay(|costs| costs.syscall);
+        if with(|m| m.join(thread)) {
+            stop(Ask::Away(None));
+        }
+    });
+    in_kernel(|| pay(|costs| costs.join));
     debug_assert!(with(|m| m.is_over(thread)), "a join that ends early");
 }
 
 /// The calling thread's end: its hooks, and what ending costs.
 pub(crate) fn end() {
     port::exit_thread();
-    pay(|costs| costs.end);
+    in_kernel(|| pay(|costs| costs.end));
 }
 
 /// A memory barrier on all cores.

@@ -51,7 +51,7 @@ fn counting_the_waiters_pays_where_sleeps_are_coarse() {
         cell.blocked = MS;
         run(&cell, costs).unwrap().wall_us
     };
-    let coarse = Costs { tick: MS, slack: 0, wake_lead: extram_sim::Ps::MAX, ..Costs::SERVER };
+    let coarse = Costs { tick: MS, slack: 0, scheduler: Costs::FREEBSD.scheduler, ..Costs::SERVER };
     let change = |costs| wall(Algorithm::WaiterCounting, costs) / wall(Algorithm::OneAtATime, costs);
     assert!(change(&coarse) < 0.4 && change(&coarse) < change(&Costs::SERVER), "{}", change(&coarse));
 }

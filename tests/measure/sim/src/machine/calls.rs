@@ -1,6 +1,7 @@
 //! What the running thread asks of the machine without stopping.
 
 use super::*;
+use crate::costs::Scheduler;
 
 impl Machine {
     /// When an access of the running thread is over.
@@ -24,6 +25,17 @@ impl Machine {
             self.now = until;
         }
         passed
+    }
+
+    /// The running thread begins a system call.
+    pub(crate) fn enter_kernel(&mut self) {
+        self.thread().in_kernel = matches!(self.costs.scheduler, Scheduler::Eevdf { .. });
+    }
+
+    /// It ends one; whether the thread is to make room now.
+    pub(crate) fn leave_kernel(&mut self) -> bool {
+        let core = self.current_core() as usize;
+        std::mem::take(&mut self.thread().in_kernel) && self.cores[core].resched
     }
 
     pub(crate) fn note_sleep(&mut self) {

@@ -1,5 +1,6 @@
 //! What the machine does when something happens.
 
+use super::queues::Leaving;
 use super::*;
 
 impl Machine {
@@ -11,7 +12,7 @@ impl Machine {
             hold_up,
             most_steps: u64::MAX,
             costs: Rc::new(costs.clone()),
-            cores: (0..cores).map(|_| Core::default()).collect(),
+            cores: (0..cores).map(|_| Core::new(costs.scheduler, cores)).collect(),
             idle: Idle::all(cores),
             ready: 0,
             threads: Vec::new(),
@@ -25,7 +26,7 @@ impl Machine {
         }
     }
 
-    fn put(&mut self, at: Ps, event: Event) {
+    pub(super) fn put(&mut self, at: Ps, event: Event) {
         let lot = self.rng.u32(..);
         self.agenda.put(at, lot, event);
     }
@@ -73,9 +74,12 @@ impl Machine {
             yielder: std::ptr::null(),
             core,
             share: 0,
+            entity: Entity::default(),
             left: 0,
             since: 0,
             away: true,
+            in_kernel: false,
+            timer: None,
             epoch: 0,
             waits_on: None,
             ended: false,
@@ -101,21 +105,23 @@ impl Machine {
             Event::Quantum { core, epoch } => {
                 let of = &mut self.cores[core as usize];
                 if of.run == epoch {
-                    of.quantum = false;
+                    of.bounded = false;
                     self.make_room(core);
                 }
                 None
             }
+            Event::Tick { core } => {
+                self.cores[core as usize].bounded = false;
+                if self.charge(core) {
+                    self.make_room(core);
+                }
+                self.bound(core);
+                None
+            }
             Event::Time { thread, epoch } => {
-                let of = &mut self.threads[thread as usize];
+                let of = &self.threads[thread as usize];
                 if of.away && of.epoch == epoch {
-                    if let Some(address) = of.waits_on.take() {
-                        self.forget(address, thread);
-                    }
-                    let core = self.threads[thread as usize].core;
-                    let interrupt = self.vary(self.costs.interrupt);
-                    self.cores[core as usize].stolen += interrupt;
-                    self.come_back(thread);
+                    self.interrupt(thread);
                 }
                 None
             }
@@ -137,6 +143,36 @@ impl Machine {
         }
     }
 
+    /// The time of a thread is up, and with it that of others on its core whose first time has come.
+    fn interrupt(&mut self, thread: Tid) {
+        let of = &self.threads[thread as usize];
+        let core = of.core;
+        if of.timer.is_none() {
+            self.time_is_up(core, thread);
+            return;
+        }
+        self.cores[core as usize].in_interrupt = true;
+        while let Some((&(_, tid), &earliest)) = self.cores[core as usize].timers.first_key_value()
+            && earliest <= self.now
+        {
+            self.time_is_up(core, tid);
+        }
+        let of = &mut self.cores[core as usize];
+        of.in_interrupt = false;
+        if std::mem::take(&mut of.resched) {
+            self.make_room(core);
+        }
+    }
+
+    fn time_is_up(&mut self, core: u32, thread: Tid) {
+        if let Some(address) = self.threads[thread as usize].waits_on.take() {
+            self.forget(address, thread);
+        }
+        let interrupt = self.vary(self.costs.interrupt);
+        self.cores[core as usize].stolen += interrupt;
+        self.come_back(thread);
+    }
+
     fn go(&mut self, core: u32, epoch: u32) -> Option<Tid> {
         let of = &mut self.cores[core as usize];
         if of.epoch != epoch {
@@ -149,7 +185,9 @@ impl Machine {
             return None;
         }
         self.threads[tid as usize].left = 0;
-        if self.cores[core as usize].resched && self.cores[core as usize].waiting() > 0 {
+        let in_kernel = self.threads[tid as usize].in_kernel;
+        let of = &mut self.cores[core as usize];
+        if !in_kernel && std::mem::take(&mut of.resched) && of.waiting() > 0 && !self.stays(core) {
             self.preempt(core);
             return None;
         }
@@ -158,13 +196,13 @@ impl Machine {
 
     /// Gives the core to the next that is ready, or to nobody.
     fn dispatch(&mut self, core: u32) {
-        let next = self.cores[core as usize].take().or_else(|| self.steal(core));
+        let next = self.next(core);
         let of = &mut self.cores[core as usize];
         of.epoch = of.epoch.wrapping_add(1);
         of.run = of.run.wrapping_add(1);
-        (of.resched, of.quantum) = (false, false);
-        let Some((share, tid)) = next else {
-            of.current = None;
+        of.resched = false;
+        of.current = next;
+        let Some(tid) = next else {
             of.stolen = 0;
             self.idle.set(core, true);
             return;
@@ -173,46 +211,21 @@ impl Machine {
         self.idle.set(core, false);
         let of = &mut self.cores[core as usize];
         let same = of.last == Some(tid);
-        of.current = Some(tid);
         of.last = Some(tid);
         let epoch = of.epoch;
         let switch = if same { 0 } else { self.vary(self.costs.switch) };
         let begin = self.now + switch;
-        self.cores[core as usize].since = self.now;
+        let of = &mut self.cores[core as usize];
+        of.since = of.since.max(self.now);
         let thread = &mut self.threads[tid as usize];
-        (thread.core, thread.share, thread.since) = (core, share, begin);
+        (thread.core, thread.since) = (core, begin);
         let left = thread.left;
         self.put(begin + left, Event::Go { core, epoch });
-        self.bound_quantum(core);
+        self.bound(core);
     }
 
-    /// Sees to it that the current thread makes room in time.
-    fn bound_quantum(&mut self, core: u32) {
-        let of = &mut self.cores[core as usize];
-        if of.current.is_some() && of.waiting() > 0 && !of.quantum {
-            of.quantum = true;
-            let (epoch, end) = (of.run, of.since + self.costs.quantum);
-            self.put(end.max(self.now), Event::Quantum { core, epoch });
-        }
-    }
-
-    /// From the core with the most to do.
-    fn steal(&mut self, core: u32) -> Option<(Ps, Tid)> {
-        if self.ready == 0 {
-            return None;
-        }
-        // Of equals the one that comes first behind this one, so that not all go to the same.
-        let count = self.cores.len() as u32;
-        let behind = |other: &u32| std::cmp::Reverse((other + count - core) % count);
-        let busiest =
-            (0..count).max_by_key(|other| (self.cores[*other as usize].waiting(), behind(other)))?;
-        let (share, tid) = self.cores[busiest as usize].take_last()?;
-        let here = self.cores[core as usize].least();
-        let there = self.cores[busiest as usize].least();
-        Some((here + share.saturating_sub(there), tid))
-    }
-
-    /// The current thread is preempted, at once if it computes, else after its step.
+    /// The current thread is preempted if it is not the best anyway: at once if it computes, else after its
+    /// step.
     fn make_room(&mut self, core: u32) {
         let of = &mut self.cores[core as usize];
         let Some(tid) = of.current else { return };
@@ -220,10 +233,10 @@ impl Machine {
             return;
         }
         let thread = &self.threads[tid as usize];
-        if thread.left > 0 {
-            self.preempt(core);
-        } else {
+        if thread.left == 0 || thread.in_kernel || of.in_interrupt {
             of.resched = true;
+        } else if !self.stays(core) {
+            self.preempt(core);
         }
     }
 
@@ -234,43 +247,29 @@ impl Machine {
             thread.left = thread.left.saturating_sub(self.now.saturating_sub(thread.since)).max(1);
         }
         self.figures.preempted += 1;
-        self.step_down(core);
-        let share = self.threads[tid as usize].share;
-        self.make_ready(core, share, tid);
+        self.step_down(core, Leaving::MakesRoom);
         self.dispatch(core);
     }
 
-    /// The current thread leaves its core: what it has had is counted.
-    fn step_down(&mut self, core: u32) -> Tid {
-        let of = &mut self.cores[core as usize];
-        let tid = of.current.take().expect("somebody leaves");
-        let ran = self.now - of.since;
-        self.threads[tid as usize].share += ran;
-        self.figures.switches += 1;
-        tid
-    }
-
-    fn make_ready(&mut self, core: u32, share: Ps, tid: Tid) {
-        self.cores[core as usize].put(share, tid);
-        self.ready += 1;
-    }
-
     /// A thread that was away is ready: on its own core if that is idle, else on an idle one, else on its
-    /// own, in the queue.
+    /// own, in the queue. So is one that is still on its queue.
     pub(crate) fn come_back(&mut self, tid: Tid) {
         let thread = &mut self.threads[tid as usize];
         thread.away = false;
         thread.epoch = thread.epoch.wrapping_add(1);
-        let (share, last) = (thread.share, thread.core);
-        let least_there = self.cores[last as usize].least();
-        let core = self.idle.nearest(last).unwrap_or(last);
+        let last = thread.core;
+        if let Some(latest) = thread.timer.take() {
+            self.cores[last as usize].timers.remove(&(latest, tid));
+        }
+        let thread = &self.threads[tid as usize];
+        // `ttwu_runnable`
+        let is_queued = thread.entity.delayed;
+        let core = if is_queued { last } else { self.idle.nearest(last).unwrap_or(last) };
+        let preempts = self.line_up_for(core, tid);
         let of = &self.cores[core as usize];
-        let share = if core == last { share } else { of.least() + share.saturating_sub(least_there) };
-        let share = of.share_of_newcomer(share);
-        let (idle, waking) = (of.idle(), of.waking);
-        self.make_ready(core, share, tid);
-        if idle {
-            if !waking {
+        if of.idle() {
+            debug_assert!(!is_queued, "a core is idle with a queue");
+            if !of.waking {
                 self.cores[core as usize].waking = true;
                 self.idle.set(core, false);
                 let latency = self.vary(self.costs.idle_exit);
@@ -278,13 +277,10 @@ impl Machine {
             }
             return;
         }
-        let of = &self.cores[core as usize];
-        let current = of.current.expect("it is not idle");
-        let had = self.threads[current as usize].share + (self.now - of.since);
-        if self.costs.wake_lead != Ps::MAX && had > share + self.costs.wake_lead {
+        if preempts {
             self.make_room(core);
         }
-        self.bound_quantum(core);
+        self.bound(core);
     }
 
     /// What a thread that has stopped asked for.
@@ -302,22 +298,22 @@ impl Machine {
                 let thread = &mut self.threads[tid as usize];
                 thread.away = true;
                 let its = thread.epoch;
-                if let Some(until) = until {
-                    self.put(until.max(self.now), Event::Time { thread: tid, epoch: its });
+                if let Some(Until { earliest, latest }) = until {
+                    if earliest < latest {
+                        thread.timer = Some(latest);
+                        self.cores[core as usize].timers.insert((latest, tid), earliest);
+                    }
+                    self.put(latest.max(self.now), Event::Time { thread: tid, epoch: its });
                 }
-                self.step_down(core);
+                self.step_down(core, Leaving::Sleeps);
                 self.dispatch(core);
             }
             Ask::Yield => {
-                let of = &self.cores[core as usize];
-                match of.most() {
-                    None => self.put(self.now, Event::Go { core, epoch }),
-                    Some(most) => {
-                        self.step_down(core);
-                        let share = self.threads[tid as usize].share.max(most);
-                        self.make_ready(core, share, tid);
-                        self.dispatch(core);
-                    }
+                if self.gives_way(core) {
+                    self.step_down(core, Leaving::Yields);
+                    self.dispatch(core);
+                } else {
+                    self.put(self.now, Event::Go { core, epoch });
                 }
             }
         }
@@ -332,7 +328,7 @@ impl Machine {
         if let Some(joiner) = joiner {
             self.come_back(joiner);
         }
-        self.step_down(core);
+        self.step_down(core, Leaving::Ends);
         // It does not give its core up: it is gone (and no system counts that).
         self.figures.switches -= 1;
         self.dispatch(core);
