@@ -129,6 +129,37 @@ fn yields() -> f64 {
     low(times.collect())
 }
 
+/// From one thread to the next of so many on one core that wake each other in a ring.
+fn ring(threads: u32) -> f64 {
+    const HOPS: u32 = 8192;
+    let words: Arc<[Line<AtomicU32>]> = (0..threads).map(|_| Line::default()).collect();
+    let member = |index: usize| {
+        let words = Arc::clone(&words);
+        let run = move || {
+            pin(0);
+            for round in 0..HOPS / threads {
+                await_change(&words[index].0, round);
+                let next = &words[(index + 1) % words.len()].0;
+                next.fetch_add(1, Ordering::Release);
+                futex(next, true, 1);
+            }
+        };
+        thread::Builder::new().stack_size(64 << 10).spawn(run)
+    };
+    let times = (0..10).map(|_| {
+        words.iter().for_each(|word| word.0.store(0, Ordering::Relaxed));
+        let members: Vec<_> = (0..words.len()).map(member).collect();
+        // All of them sleep.
+        thread::sleep(Duration::from_millis(50));
+        let begin = Instant::now();
+        words[0].0.fetch_add(1, Ordering::Release);
+        futex(&words[0].0, true, 1);
+        members.into_iter().flatten().for_each(|member| _ = member.join());
+        begin.elapsed().as_nanos() as f64 / f64::from(HOPS)
+    });
+    low(times.collect())
+}
+
 /// What a sleep costs all in all on a core where many threads sleep again and again.
 fn poll() -> f64 {
     const SLEEPERS: u32 = 200;
@@ -256,6 +287,8 @@ pub fn calibrate() -> Result<Costs, String> {
     let switch = (yields() - syscall).max(200.0);
     // Of a poll the switch and the system call are known; the rest is half before the sleep and half at its end.
     let rest = (poll() - switch - syscall).max(200.0);
+    const MANY: u32 = 1024;
+    let cooling = ((ring(MANY) - ring(2)) / f64::from(MANY.ilog2() - 1)).max(0.0);
     let idle_exit = (ping_pong([0, 1]) - 2.0 * syscall - wake - switch).max(0.0);
     let [late, sleep_cost] = sleep();
     let threads = many(1, || _ = thread::spawn(|| ()).join());
@@ -264,6 +297,7 @@ pub fn calibrate() -> Result<Costs, String> {
     (costs.load, costs.exchange, costs.far, costs.near) = (ps(load), ps(exchange), ps(far), ps(far));
     (costs.syscall, costs.wake, costs.switch, costs.idle_exit) =
         (ps(syscall), ps(wake), ps(switch), ps(idle_exit));
+    costs.cooling = ps(cooling);
     (costs.sleep, costs.interrupt) = (ps(rest / 2.0), ps(rest / 2.0));
     costs.slack = ps((late - sleep_cost).max(0.0)).min(costs.slack.max(ps(late / 2.0)));
     (costs.create, costs.end, costs.join) = (ps(threads / 3.0), ps(threads / 3.0), ps(threads / 3.0));
@@ -285,6 +319,7 @@ pub fn table(costs: &Costs) -> String {
             of("a system call", |costs| costs.syscall),
             of("waking one", |costs| costs.wake),
             of("switch", |costs| costs.switch),
+            of("cooling", |costs| costs.cooling),
             of("wake, idle core", |costs| costs.idle_exit),
             of("going to sleep", |costs| costs.sleep),
             of("the end of a sleep", |costs| costs.interrupt),

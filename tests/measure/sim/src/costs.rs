@@ -64,6 +64,9 @@ pub struct Costs {
     pub syscall: Ps,
     /// From one thread to another on the same core.
     pub switch: Ps,
+    /// What it takes more each time that twice as many others have had the core since the thread had it last:
+    /// what it left in the caches is gone bit by bit.
+    pub cooling: Ps,
     /// What waking one thread costs the core that does it.
     pub wake: Ps,
     /// Until a thread that is woken runs on a core that was idle.
@@ -110,6 +113,9 @@ impl Costs {
         syscall: 250 * NS,
         // Here: calibrate, "switch": two threads of one core that yield, 1.8 µs each with the system call.
         switch: 1_600 * NS,
+        // Here: calibrate, "cooling": threads of one core that wake each other in a ring, from one to the next.
+        // 2.8 µs with 2 threads, 5.5 with 16, 5.7 to 7 with 100 and with 300, 10.6 to 12 with 1000, 13 with 4000.
+        cooling: 900 * NS,
         // Here: calibrate, "waking one", of 256 who sleep on the other core (1.5 µs, and 2 if few are woken).
         wake: 1_500 * NS,
         // Here: calibrate, "wake, idle core" (64 to 73 µs there and back, so half of it).
@@ -159,6 +165,8 @@ impl Costs {
         syscall: 120 * NS,
         // lmbench, `lat_ctx -s 0 2`: 1.2 to 2 µs with the pipe; the switch alone is about half.
         switch: 800 * NS,
+        // Caches are as large, and pages are looked up once and not twice: half, an estimate.
+        cooling: 450 * NS,
         wake: 700 * NS,
         create: 10 * US,
         end: 8 * US,

@@ -60,6 +60,8 @@ pub(crate) struct Thread {
     yielder: *const Yielder<(), Ask>,
     /// Where it runs or ran last.
     core: u32,
+    /// The last of the core's turns that it had.
+    turn: u32,
     /// What it has had, for a scheduler by turns.
     share: Ps,
     /// The same for Linux's. Of the current thread it is with the queue.

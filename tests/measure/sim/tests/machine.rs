@@ -19,6 +19,7 @@ const FREE: Costs = Costs {
     fence: 0,
     syscall: 0,
     switch: 0,
+    cooling: 0,
     wake: 0,
     idle_exit: 0,
     sleep: 0,
@@ -68,6 +69,20 @@ fn a_quantum_ends_a_turn_and_a_switch_costs() {
     let dear = Costs { switch: 10 * US, ..FREE };
     let ended = ends(&dear, 1, 2, MS);
     assert_eq!(ended[1] - ended[0], MS + 10 * US);
+}
+
+#[test]
+fn a_switch_costs_more_the_more_others_have_run_since() {
+    // In turns of 1 ms: what cooling adds to each, on an average.
+    let adds = |threads: u32| {
+        let fair = Costs { scheduler: Scheduler::Turns { quantum: MS }, ..FREE };
+        let cooling = Costs { cooling: US, ..fair.clone() };
+        let [without, with] = [fair, cooling].map(|costs| ends(&costs, 1, threads, 8 * MS).pop().unwrap());
+        (with - without) / Ps::from(8 * threads)
+    };
+    assert!(adds(2) < US / 4, "{}: the one other is hardly one more", adds(2));
+    // Sixteen others are four times twice as many, and there is the thread that waits for all.
+    assert!((7 * US / 2..=9 * US / 2).contains(&adds(17)), "{}", adds(17));
 }
 
 #[test]

@@ -73,6 +73,7 @@ impl Machine {
             routine: Some(routine),
             yielder: std::ptr::null(),
             core,
+            turn: 0,
             share: 0,
             entity: Entity::default(),
             left: 0,
@@ -212,13 +213,18 @@ impl Machine {
         let of = &mut self.cores[core as usize];
         let same = of.last == Some(tid);
         of.last = Some(tid);
-        let epoch = of.epoch;
-        let switch = if same { 0 } else { self.vary(self.costs.switch) };
+        let (epoch, turn) = (of.epoch, of.run);
+        let last = &self.threads[tid as usize];
+        // This turn is counted there already, if the core is the same.
+        let turns = self.cores[last.core as usize].run.wrapping_sub(last.turn);
+        let others = turns.saturating_sub(u32::from(last.core == core)).max(1);
+        let cold = self.costs.switch + self.costs.cooling * Ps::from(others.ilog2());
+        let switch = if same { 0 } else { self.vary(cold) };
         let begin = self.now + switch;
         let of = &mut self.cores[core as usize];
         of.since = of.since.max(self.now);
         let thread = &mut self.threads[tid as usize];
-        (thread.core, thread.since) = (core, begin);
+        (thread.core, thread.turn, thread.since) = (core, turn, begin);
         let left = thread.left;
         self.put(begin + left, Event::Go { core, epoch });
         self.bound(core);
