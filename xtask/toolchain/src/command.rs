@@ -186,15 +186,33 @@ pub enum Stream {
     Err,
 }
 
-/// Kills and reaps the process when it goes out of scope, on every way out.
+/// Kills the process, and what it has started, and reaps it when it goes out of scope, on every way out.
 struct Guard(Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        // While it is there: afterwards its children are somebody else's.
+        let children = descendants(self.0.id());
         // Both fail only if it has ended and been reaped already.
         let _ = self.0.kill();
         let _ = self.0.wait();
+        if !children.is_empty() {
+            let children = children.iter().map(u32::to_string);
+            let kill =
+                std::process::Command::new("kill").arg("-9").args(children).stderr(Stdio::null()).status();
+            drop(kill);
+        }
     }
+}
+
+/// The processes that one has started, and those that they have, where the system tells.
+fn descendants(process: u32) -> Vec<u32> {
+    let told = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children")).ok();
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let children = threads.filter_map(told).flat_map(|told| {
+        told.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<u32>>()
+    });
+    children.flat_map(|child| [vec![child], descendants(child)].concat()).collect()
 }
 
 fn pump(from: Option<impl Read + Send + 'static>, stream: Stream, to: mpsc::Sender<(Stream, Vec<u8>)>) {
@@ -278,6 +296,22 @@ mod tests {
             .unwrap();
         assert!(matches!(ended, Ended::Exited(status) if status.code() == Some(3)));
         assert_eq!((&out[..], &err[..]), (&b"one\n"[..], &b"two\n"[..]));
+    }
+
+    #[test]
+    fn what_a_command_has_started_goes_with_it() {
+        let mut said = String::new();
+        let command = Command::new("sh").args(["-c", "sh -c 'echo $$; sleep 300; true'; true"]);
+        let ended =
+            command.stream(Duration::from_secs(1), |_, chunk| said += &String::from_utf8_lossy(chunk));
+        assert!(matches!(ended.unwrap(), Ended::TimedOut(_)));
+        let child = format!("/proc/{}/stat", said.trim());
+        let is_gone = || std::fs::read_to_string(&child).map_or(true, |stat| stat.contains(") Z "));
+        let begun = Instant::now();
+        while !is_gone() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{child} is there still");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     #[test]
