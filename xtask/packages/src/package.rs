@@ -11,13 +11,20 @@ use toolchain::workspace;
 
 mod as_written;
 mod recipes;
+mod tested;
 
 /// The lane.
 pub fn lane() -> Result<Summary> {
     let mut summary = Summary::default();
     let crates = publishable()?;
     summary += Summary::of("metadata of the crates to publish", complete(&crates));
-    summary += Summary::of("cargo package", package(&crates));
+    match package(&crates) {
+        Ok(()) => {
+            summary += Summary::of("cargo package", Ok(()));
+            summary += tested::tested(&crates);
+        }
+        failed => summary += Summary::of("cargo package", failed),
+    }
     summary += Summary::of("the public items are as listed", api::api(&api::Args::compare()));
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("project/third_party/extram");
@@ -45,6 +52,7 @@ pub fn lane() -> Result<Summary> {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    version: String,
     publish: Option<Vec<String>>,
     description: Option<String>,
     license: Option<String>,
@@ -54,6 +62,13 @@ struct Package {
     keywords: Vec<String>,
     categories: Vec<String>,
     manifest_path: PathBuf,
+}
+
+impl Package {
+    /// As it is called in a file for a registry, and once it is unpacked.
+    fn folder(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
 }
 
 fn publishable() -> Result<Vec<Package>> {
@@ -96,9 +111,8 @@ fn complete(crates: &[Package]) -> Result<()> {
     Ok(())
 }
 
-/// Packs every crate. Not built from the packages: cargo keeps what it has unpacked of a sibling by
-/// its version, which does not change from one commit to the next, so a build would be of old files.
-/// That the files of the crates suffice shows the vendored copy.
+/// Packs every crate. Not built by this: cargo keeps what it has unpacked of a sibling by its version, which
+/// does not change from one commit to the next, so a build would be of old files. `tested` unpacks them anew.
 fn package(crates: &[Package]) -> Result<()> {
     let packages = crates.iter().flat_map(|package| ["--package", &package.name]);
     Command::new("cargo").args(["package", "--quiet", "--allow-dirty", "--no-verify"]).args(packages).run()
