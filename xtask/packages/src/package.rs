@@ -88,12 +88,16 @@ fn complete(crates: &[Package]) -> Result<()> {
     for package in crates {
         let folder = package.manifest_path.parent().context("a manifest in a folder")?;
         let readme = package.readme.as_ref().is_some_and(|readme| folder.join(readme).is_file());
+        // Beside one from elsewhere it would be hidden, of which `cargo package` warns.
+        let own =
+            !folder.join("README.md").exists() || package.readme.as_deref() == Some("README.md".as_ref());
         let docs = format!("https://docs.rs/{}", package.name);
         let has = [
             ("a description", package.description.as_ref().is_some_and(|text| text.len() > 20)),
             ("a licence", package.license.as_deref() == Some("MIT OR Apache-2.0")),
             ("its page on docs.rs", package.documentation.as_ref() == Some(&docs)),
             ("a readme that exists", readme),
+            ("its own readme, which it has", own),
             ("a rust-version", package.rust_version.is_some()),
             ("keywords", (1..=5).contains(&package.keywords.len())),
             ("categories", (1..=5).contains(&package.categories.len())),
