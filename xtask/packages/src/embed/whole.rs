@@ -198,6 +198,7 @@ pub(super) fn whole(prefix: &Path, shared: &str) -> Result<()> {
         "share/licenses/extram/LICENSE-APACHE",
         "share/licenses/extram/LICENSE-MIT",
         "share/extram/extram.supp",
+        "share/extram/extram-gdb.py",
         "share/extram/installed.txt",
     ];
     for file in files.iter().chain(libraries) {
