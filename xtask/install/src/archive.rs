@@ -45,6 +45,7 @@ impl Built {
         ]);
         let command = match system {
             System::Bare => command.args(["--no-default-features", "--features=panic-handler"]),
+            System::Elf if options.probes => command.arg("--features=probes"),
             System::Elf | System::Windows => command,
         };
         // The workspace's profile has no more than the numbers of lines.

@@ -32,7 +32,7 @@ mod tools;
 pub use dll::{CC as WINDOWS_CC, I686 as WINDOWS_32, X86_64 as WINDOWS_64};
 pub use options::{INSTALL_HELP, Options, UNINSTALL_HELP};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use archive::Built;
 use places::{Places, Source, Tree};
 use std::path::PathBuf;
@@ -59,6 +59,9 @@ pub fn install(options: &Options) -> Result<()> {
     let host = toolchain::host()?;
     let target = options.target.as_deref().unwrap_or(&host);
     let system = System::of(target)?;
+    if options.probes && system != System::Elf {
+        bail!("--probes are notes in a shared library of Linux or a BSD, not for {target}");
+    }
     // What is missing is said before anything is built.
     let exchanges = Exchanges::of(target, options.single_core)?;
     let tools = Tools::find(target, &host, system)?;

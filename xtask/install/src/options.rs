@@ -19,6 +19,7 @@ Usage: cargo xtask install [OPTIONS]
       --single-core     For a processor without compare-exchange (thumbv6m, riscv32imc): it has one core, and the
                         program runs where it may mask interrupts, by which exchanges are made then
       --debug-info      With the types, by which gdb shows pools (PREFIX/share/extram/extram-gdb.py)
+      --probes          With USDT probes, for bpftrace, perf and SystemTap; a call takes longer, as each is told
   -h, --help            Print this help
 
 Environment variables: CC, a compiler that links for the target; LDFLAGS for the shared library; OBJCOPY; AR.";
@@ -43,6 +44,7 @@ pub struct Options {
     pub(crate) target: Option<String>,
     pub(crate) single_core: bool,
     pub(crate) debug_info: bool,
+    pub(crate) probes: bool,
 }
 
 impl Options {
@@ -56,6 +58,7 @@ impl Options {
             target: None,
             single_core: false,
             debug_info: false,
+            probes: false,
         }
     }
 
@@ -72,6 +75,11 @@ impl Options {
     /// With the types, for gdb.
     pub fn debug_info(self, debug_info: bool) -> Self {
         Options { debug_info, ..self }
+    }
+
+    /// With USDT probes.
+    pub fn probes(self, probes: bool) -> Self {
+        Options { probes, ..self }
     }
 
     /// With that folder in front of every path.
@@ -97,6 +105,7 @@ impl Options {
             let set = match &*name {
                 "--single-core" => Some(&mut options.single_core),
                 "--debug-info" => Some(&mut options.debug_info),
+                "--probes" => Some(&mut options.probes),
                 _ => None,
             };
             if let Some(set) = set {
@@ -143,14 +152,15 @@ mod tests {
         assert_eq!(parse(&[]).prefix, Path::new("/usr/local"));
         assert!(parse(&["--single-core", "--prefix", "/usr"]).single_core && !parse(&[]).single_core);
         assert!(parse(&["--debug-info"]).debug_info && !parse(&[]).debug_info);
-        for flag in ["--single-core=yes", "--debug-info=yes"] {
+        assert!(parse(&["--probes"]).probes && !parse(&[]).probes);
+        for flag in ["--single-core=yes", "--debug-info=yes", "--probes=yes"] {
             assert!(Options::parse(vec![flag.to_owned()]).is_err());
         }
     }
 
     #[test]
     fn every_option_is_in_the_help() {
-        let flags = ["--single-core", "--debug-info", "--help"];
+        let flags = ["--single-core", "--debug-info", "--probes", "--help"];
         for name in ["--prefix", "--libdir", "--includedir", "--destdir", "--target"].into_iter().chain(flags)
         {
             assert!(INSTALL_HELP.contains(&format!(" {name} ")), "{name}");

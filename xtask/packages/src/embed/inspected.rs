@@ -1,23 +1,37 @@
-//! What looks into a program in C from outside finds what an installation for it has: gdb the types and its script.
+//! What looks into a program in C from outside finds what an installation for it has: gdb the types and its script,
+//! bpftrace the notes of the probes.
 
-use super::{Installed, source};
+use super::{Installed, same, source};
 use anyhow::{Result, ensure};
 use install::Options;
 use judge::Summary;
+use object::{Object as _, ObjectSection as _};
+use std::collections::BTreeSet;
 use std::path::Path;
 use toolchain::command::{Command, which};
 
 impl Installed {
     pub(super) fn inspected(&self) -> Summary {
         let prefix = self.out.join("inspected");
-        if let Err(error) = install::install(&Options::below(&prefix).debug_info(true)) {
-            return Summary::of("an installation for gdb", Err(error));
+        if let Err(error) = install::install(&Options::below(&prefix).debug_info(true).probes(true)) {
+            return Summary::of("an installation for gdb and bpftrace", Err(error));
         }
         let what = "gdb shows the pools of a C program";
-        match which("gdb") {
+        let mut summary = match which("gdb") {
             Some(_) => self.by_gdb(&prefix, what),
             None => Summary::skipped(what, "no gdb (cargo xtask setup)"),
-        }
+        };
+        summary += Summary::of("the probes of libextram.so are in its notes", self.noted(&prefix));
+        summary
+    }
+
+    /// Where they are asked for, and nowhere else.
+    fn noted(&self, prefix: &Path) -> Result<()> {
+        let (asked, usual) = (notes(prefix)?, notes(&self.prefix)?);
+        let one = ["waiting", "refused", "making", "failed", "closed"];
+        let two = ["granted", "entered", "made", "left", "returned", "discarded"];
+        same("the notes", &asked, &one.iter().chain(&two).map(|name| (*name).to_owned()).collect())?;
+        same("the notes without --probes", &usual, &BTreeSet::new())
     }
 
     fn by_gdb(&self, prefix: &Path, what: &str) -> Summary {
@@ -40,6 +54,16 @@ impl Installed {
         gdb.echo();
         gdb.read()
     }
+}
+
+/// The names of extram's probes in an installed library: each stands behind that of their provider.
+fn notes(prefix: &Path) -> Result<BTreeSet<String>> {
+    let library = std::fs::read(prefix.join("lib/libextram.so"))?;
+    let file = object::File::parse(&*library)?;
+    let Some(section) = file.section_by_name(".note.stapsdt") else { return Ok(BTreeSet::new()) };
+    let strings: Vec<_> = section.data()?.split(|byte| *byte == 0).collect();
+    let names = strings.windows(2).filter(|pair| pair[0].ends_with(b"extram"));
+    Ok(names.map(|pair| String::from_utf8_lossy(pair[1]).into_owned()).collect())
 }
 
 fn refused(said: &str) -> bool {
