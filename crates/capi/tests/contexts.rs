@@ -58,7 +58,7 @@ unsafe extern "C-unwind" fn observe(runtime: *mut c_void, event: *const extram_e
 
 impl World {
     fn new() -> &'static Self {
-        extram_kept::keep(World::default())
+        face::keep(World::default())
     }
 
     fn config(&'static self) -> extram_config {

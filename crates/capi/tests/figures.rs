@@ -38,7 +38,7 @@ unsafe extern "C-unwind" fn make(runtime: *mut c_void, context: *mut *mut c_void
 
 impl Maker {
     fn new() -> &'static Self {
-        extram_kept::keep(Maker {
+        face::keep(Maker {
             calls: AtomicU32::new(0),
             fails: AtomicBool::new(false),
             blocks: AtomicBool::new(false),

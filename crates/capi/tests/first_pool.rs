@@ -34,7 +34,7 @@ fn one_try(delay: Duration) -> bool {
 /// Scenario 38.
 #[test]
 fn a_fork_while_the_first_pool_is_made_hangs_nobody() {
-    for step in 0..u64::from(extram_kept::scaled(120)) {
+    for step in 0..u64::from(face::scaled(120)) {
         let delay = Duration::from_micros(step * 37 % 3000);
         assert!(in_a_child(|| one_try(delay)), "after {delay:?}");
     }

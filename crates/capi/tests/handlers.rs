@@ -228,7 +228,7 @@ fn where_the_only_context_is_replaced_it_is_turned_away() {
 /// Wherever it lands, in whatever function. What it finds is right or it is turned away.
 #[test]
 fn a_storm_of_handlers() {
-    let storm = extram_kept::scaled(1000);
+    let storm = face::scaled(1000);
     for (binding, max_ms) in [(EXTRAM_BIND_THREAD, 0), (EXTRAM_BIND_CALL, 0), (EXTRAM_BIND_THREAD, 2)] {
         let (_turn, pool) = turn(extram_config { binding, max_ms, ..config() });
         STORM.store(true, SeqCst);

@@ -154,7 +154,7 @@ fn a_stale_handle_does_not_name_the_next_tenant() {
     end(first);
     // The lowest free place is let first, so this one again and again.
     let mut seen = Vec::new();
-    let rounds = extram_kept::scaled(3000);
+    let rounds = face::scaled(3000);
     for _ in 0..rounds {
         let next = new(&config());
         assert_ne!(next, first);

@@ -70,7 +70,7 @@ unsafe extern "C-unwind" fn free(runtime: *mut c_void, context: *mut c_void) {
 impl World {
     fn new() -> &'static Self {
         std::panic::set_hook(Box::new(|_| ()));
-        extram_kept::keep(World::default())
+        face::keep(World::default())
     }
 
     fn config(&'static self, binding: u32, max_ms: u32) -> extram_config {

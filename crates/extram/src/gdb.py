@@ -1,10 +1,13 @@
-# For gdb, which finds this in the program by itself (`add-auto-load-safe-path` has to name the program): pools
-# and Ms as a person wants to see them, in a program that runs, one that is stuck, and a core.
+# For gdb, which finds this in a program in Rust by itself (`add-auto-load-safe-path` has to name the program): pools
+# and Ms as a person wants to see them, in a program that runs, one that is stuck, and a core. For a program in C
+# `cargo xtask install` puts it into PREFIX/share/extram.
 #
 #   (gdb) print POOL
+#   (gdb) source PREFIX/share/extram/extram-gdb.py
 #   (gdb) extram            the pools that a program in C has made
 #
-# The program needs its debug information (`debug = true`), and nothing in it is called.
+# The program needs its debug information (`debug = true`; `cargo xtask install --debug-info`), and nothing in it is
+# called.
 
 import gdb
 
@@ -49,10 +52,15 @@ class M:
         return text + (", discarded" if self.broken else "")
 
 
+def number_of(thread):
+    """The system's. Before it stands the process's, which is that of its first thread, too."""
+    return thread.ptid[1] or thread.ptid[0]
+
+
 def name_of(thread):
     """gdb's number of the thread, if it is one of the program's."""
     for known in gdb.selected_inferior().threads():
-        if thread in known.ptid:
+        if thread == number_of(known):
             return f" (gdb's thread {known.num}" + (f", \"{known.name}\")" if known.name else ")")
     return ""
 
@@ -95,7 +103,7 @@ def waiting(pool):
             while here is not None and not is_wait(here, pool):
                 here = here.older()
             if here is not None:
-                found.append(f"thread {thread.ptid[1] or thread.ptid[0]}{name_of(thread.ptid[1])} waits")
+                found.append(f"thread {number_of(thread)}{name_of(number_of(thread))} waits")
         except gdb.error:
             pass
     if selected is not None:

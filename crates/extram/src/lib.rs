@@ -93,8 +93,3 @@ pub mod types {
     pub use extram_core::Owned;
     pub use extram_core::{Entered, Pool};
 }
-
-/// The README's example, compiled and run.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

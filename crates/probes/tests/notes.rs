@@ -7,7 +7,6 @@ use object::{Object, ObjectSection};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
-#[derive(Default)]
 struct Probed {
     seen: AtomicU32,
     fails: AtomicBool,
@@ -64,7 +63,10 @@ fn each_probe_has_its_note() {
 
 #[test]
 fn a_program_runs_through_them() {
-    let pool: &Pool<Probed> = extram_kept::keep(Pool::new(Probed::default()).binding(Binding::Call).limit(2));
+    static POOL: Pool<Probed> = Pool::new(Probed { seen: AtomicU32::new(0), fails: AtomicBool::new(false) })
+        .binding(Binding::Call)
+        .limit(2);
+    let pool = &POOL;
     pool.start().expect("starts");
     std::thread::scope(|scope| {
         for _ in 0..4 {

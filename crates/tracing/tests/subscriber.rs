@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-#[derive(Default)]
 struct Told {
     fails: AtomicBool,
 }
@@ -34,7 +33,6 @@ impl Runtime for Told {
 }
 
 /// The lines that were heard.
-#[derive(Default)]
 struct Heard(Mutex<Vec<String>>);
 
 struct Line(String);
@@ -61,9 +59,12 @@ impl Heard {
 
 #[test]
 fn a_subscriber_hears_what_happens() {
-    let heard: &'static Heard = extram_kept::keep(Heard::default());
+    static HEARD: Heard = Heard(Mutex::new(Vec::new()));
+    static POOL: Pool<Told> = Pool::new(Told { fails: AtomicBool::new(false) }).binding(Binding::Call);
+    static LIMITED: Pool<Told> =
+        Pool::new(Told { fails: AtomicBool::new(false) }).binding(Binding::Call).limit(1);
+    let (heard, pool, limited) = (&HEARD, &POOL, &LIMITED);
     let _subscribed = tracing::subscriber::set_default(tracing_subscriber::registry().with(heard));
-    let pool: &Pool<Told> = extram_kept::keep(Pool::new(Told::default()).binding(Binding::Call));
     pool.start().expect("starts");
     heard.take();
     // The first one took the last spare M, and makes another.
@@ -87,7 +88,6 @@ fn a_subscriber_hears_what_happens() {
             drop(pool.enter().expect("the other"));
         });
     });
-    let limited: &Pool<Told> = extram_kept::keep(Pool::new(Told::default()).binding(Binding::Call).limit(1));
     limited.start().expect("starts");
     let held = limited.enter().expect("in");
     std::thread::scope(|scope| {

@@ -223,6 +223,17 @@ mod tests {
             assert!(blessed.compiler.starts_with("rustc 1."), "{blessed:?}");
             within(blessed.figures, *budget).unwrap();
         }
+        let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+        let line = readme.lines().find(|line| line.starts_with("- On a microcontroller: ")).unwrap();
+        for (triple, blessed) in &file {
+            for (name, bytes) in blessed.figures.rows() {
+                let told = match bytes {
+                    0..1000 => format!(" {bytes} "),
+                    _ => format!(" {},{:03} ", bytes / 1000, bytes % 1000),
+                };
+                assert!(line.contains(&told), "README.md does not say{told}({name}, {triple})");
+            }
+        }
         let text = toml::to_string(&file).unwrap();
         assert_eq!(toml::from_str::<File>(&text).unwrap(), file);
     }

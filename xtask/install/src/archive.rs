@@ -1,5 +1,6 @@
 //! The static library as rustc makes it, and what it needs from the system.
 
+use crate::Options;
 use crate::tools::{Exchanges, System};
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
@@ -18,7 +19,13 @@ pub(crate) struct Built {
 }
 
 impl Built {
-    pub(crate) fn staticlib(target: &str, host: &str, system: System, exchanges: Exchanges) -> Result<Built> {
+    pub(crate) fn staticlib(
+        target: &str,
+        host: &str,
+        system: System,
+        exchanges: Exchanges,
+        options: &Options,
+    ) -> Result<Built> {
         let known = toolchain::targets::find(target);
         let command = if target == host {
             Command::new("cargo").arg("rustc")
@@ -38,8 +45,12 @@ impl Built {
         ]);
         let command = match system {
             System::Bare => command.args(["--no-default-features", "--features=panic-handler"]),
+            System::Elf if options.probes => command.arg("--features=probes"),
             System::Elf | System::Windows => command,
         };
+        // The workspace's profile has no more than the numbers of lines.
+        let command =
+            if options.debug_info { command.env("CARGO_PROFILE_RELEASE_DEBUG", "true") } else { command };
         let command = command.args(["--", "--print=native-static-libs"]);
         // Messages on one stream, what the compiler says on the other.
         let (mut messages, mut said) = (Vec::new(), Vec::new());

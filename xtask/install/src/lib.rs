@@ -7,7 +7,7 @@
 //! | `lib/libextram.so.X.Y.Z` and its links | linked from that object, with versions of symbols |
 //! | `lib/pkgconfig/extram.pc`, `lib/cmake/extram/` | make, meson, CMake |
 //! | `share/man/man3/extram.3`, one for each function | people |
-//! | `share/licenses/extram/`, `share/extram/extram.supp` | lawyers, valgrind |
+//! | `share/licenses/extram/`, `share/extram/extram.supp`, `share/extram/extram-gdb.py` | lawyers, valgrind, gdb |
 //! | `share/extram/installed.txt` | `cargo xtask uninstall` |
 //!
 //! Nothing is put anywhere before all of it has been made: an installation is whole or fails.
@@ -32,7 +32,7 @@ mod tools;
 pub use dll::{CC as WINDOWS_CC, I686 as WINDOWS_32, X86_64 as WINDOWS_64};
 pub use options::{INSTALL_HELP, Options, UNINSTALL_HELP};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use archive::Built;
 use places::{Places, Source, Tree};
 use std::path::PathBuf;
@@ -59,10 +59,13 @@ pub fn install(options: &Options) -> Result<()> {
     let host = toolchain::host()?;
     let target = options.target.as_deref().unwrap_or(&host);
     let system = System::of(target)?;
+    if options.probes && system != System::Elf {
+        bail!("--probes are notes in a shared library of Linux or a BSD, not for {target}");
+    }
     // What is missing is said before anything is built.
     let exchanges = Exchanges::of(target, options.single_core)?;
     let tools = Tools::find(target, &host, system)?;
-    let built = Built::staticlib(target, &host, system, exchanges)?;
+    let built = Built::staticlib(target, &host, system, exchanges, options)?;
     let tree = tree(options, system, &tools, &built)?;
     manifest::put(&tree, &Places::new(options), system)
 }
@@ -113,7 +116,11 @@ fn tree(options: &Options, system: System, tools: &Tools, built: &Built) -> Resu
         let text = toolchain::workspace().join(licence);
         tree.add(&places.share.join("licenses/extram"), licence, Source::File(text));
     }
-    tree.add(&places.share.join("extram"), "extram.supp", Source::File(face().join("extram.supp")));
+    let share = places.share.join("extram");
+    tree.add(&share, "extram.supp", Source::File(face().join("extram.supp")));
+    // That of the facade, which rustc puts into a program in Rust.
+    let script = toolchain::workspace().join("crates/extram/src/gdb.py");
+    tree.add(&share, "extram-gdb.py", Source::File(script));
     Ok(tree)
 }
 

@@ -18,6 +18,8 @@ Usage: cargo xtask install [OPTIONS]
       --target TRIPLE   Build for this target instead of this machine
       --single-core     For a processor without compare-exchange (thumbv6m, riscv32imc): it has one core, and the
                         program runs where it may mask interrupts, by which exchanges are made then
+      --debug-info      With the types, by which gdb shows pools (PREFIX/share/extram/extram-gdb.py)
+      --probes          With USDT probes, for bpftrace, perf and SystemTap; a call takes longer, as each is told
   -h, --help            Print this help
 
 Environment variables: CC, a compiler that links for the target; LDFLAGS for the shared library; OBJCOPY; AR.";
@@ -41,6 +43,8 @@ pub struct Options {
     pub(crate) destdir: Option<PathBuf>,
     pub(crate) target: Option<String>,
     pub(crate) single_core: bool,
+    pub(crate) debug_info: bool,
+    pub(crate) probes: bool,
 }
 
 impl Options {
@@ -53,6 +57,8 @@ impl Options {
             destdir: None,
             target: None,
             single_core: false,
+            debug_info: false,
+            probes: false,
         }
     }
 
@@ -64,6 +70,16 @@ impl Options {
     /// Where exchanges may be made by masking interrupts.
     pub fn single_core(self, single_core: bool) -> Self {
         Options { single_core, ..self }
+    }
+
+    /// With the types, for gdb.
+    pub fn debug_info(self, debug_info: bool) -> Self {
+        Options { debug_info, ..self }
+    }
+
+    /// With USDT probes.
+    pub fn probes(self, probes: bool) -> Self {
+        Options { probes, ..self }
     }
 
     /// With that folder in front of every path.
@@ -86,11 +102,17 @@ impl Options {
             if ["-h", "--help"].contains(&&*name) {
                 return Ok(None);
             }
-            if name == "--single-core" {
+            let set = match &*name {
+                "--single-core" => Some(&mut options.single_core),
+                "--debug-info" => Some(&mut options.debug_info),
+                "--probes" => Some(&mut options.probes),
+                _ => None,
+            };
+            if let Some(set) = set {
                 if value.is_some() {
                     bail!("{name} takes no value");
                 }
-                options.single_core = true;
+                *set = true;
                 continue;
             }
             if !["--prefix", "--libdir", "--includedir", "--destdir", "--target"].contains(&&*name) {
@@ -129,13 +151,17 @@ mod tests {
         assert_eq!(parse(&words), wanted);
         assert_eq!(parse(&[]).prefix, Path::new("/usr/local"));
         assert!(parse(&["--single-core", "--prefix", "/usr"]).single_core && !parse(&[]).single_core);
-        assert!(Options::parse(vec!["--single-core=yes".to_owned()]).is_err());
+        assert!(parse(&["--debug-info"]).debug_info && !parse(&[]).debug_info);
+        assert!(parse(&["--probes"]).probes && !parse(&[]).probes);
+        for flag in ["--single-core=yes", "--debug-info=yes", "--probes=yes"] {
+            assert!(Options::parse(vec![flag.to_owned()]).is_err());
+        }
     }
 
     #[test]
     fn every_option_is_in_the_help() {
-        for name in
-            ["--prefix", "--libdir", "--includedir", "--destdir", "--target", "--single-core", "--help"]
+        let flags = ["--single-core", "--debug-info", "--probes", "--help"];
+        for name in ["--prefix", "--libdir", "--includedir", "--destdir", "--target"].into_iter().chain(flags)
         {
             assert!(INSTALL_HELP.contains(&format!(" {name} ")), "{name}");
         }

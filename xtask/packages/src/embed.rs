@@ -11,6 +11,7 @@ use toolchain::command::{Command, which};
 use toolchain::workspace;
 
 mod found;
+mod inspected;
 mod plugins;
 mod targets;
 mod watched;
@@ -48,6 +49,7 @@ pub fn lane() -> Result<Summary> {
             Err(missing) => Summary::skipped(&what, &missing.to_string()),
         };
     }
+    summary += there.inspected();
     summary += there.found();
     summary += there.whole()?;
     summary += there.targets();

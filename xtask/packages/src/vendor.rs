@@ -2,8 +2,9 @@
 //!
 //! The copy has the core, the facade, the C face and one port with what they depend on, no tests
 //! and no development dependencies, and builds with `cargo build --offline` and nothing else. That of
-//! an operating system also has the program that installs (`xtask-install`), under the name that it has
-//! here: `cargo xtask install`. `VENDORED.md` says how to use it (`note`).
+//! an operating system also has what the guide names, `extram-tracing` and the facade's examples, and the program
+//! that installs (`xtask-install`), under the name that it has here: `cargo xtask install`. `VENDORED.md` says
+//! how to use it, and what is left out (`note`).
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args as ClapArgs;
@@ -64,6 +65,9 @@ pub fn vendor(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The folder of the facade.
+const FACADE: &str = "crates/extram";
+
 const BARE_METAL: &str = "extram-port-bare-metal";
 
 /// Crates of ours that are for operating systems alone.
@@ -95,9 +99,13 @@ fn members(root: &DocumentMut, port: &str) -> Result<BTreeMap<String, String>> {
     // The facade picks the port of an operating system.
     let facade = port != BARE_METAL;
     todo.extend(["extram", "install"].into_iter().filter(|_| facade).map(str::to_owned));
-    // Not a dependency of anything, so perhaps not in the list.
-    members.insert("extram-capi".to_owned(), "crates/capi".to_owned());
-    todo.extend(dependencies(&workspace().join("crates/capi"))?);
+    // Not dependencies of anything, so perhaps not in the list. The second is what the guide says, which is the facade's.
+    for (name, path) in [("extram-capi", "crates/capi"), ("extram-tracing", "crates/tracing")] {
+        if facade || name == "extram-capi" {
+            members.insert(name.to_owned(), path.to_owned());
+            todo.extend(dependencies(&workspace().join(path))?);
+        }
+    }
     while let Some(name) = todo.pop() {
         let other_port = name.starts_with("extram-port-") && name != port;
         if other_port || HOSTED.contains(&&*name) && !facade {
@@ -134,12 +142,13 @@ fn names(table: Option<&Item>) -> Vec<String> {
     table.into_iter().flat_map(TableLike::iter).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Copies what git knows of a crate, but for its tests.
+/// Copies what git knows of a crate, but for its tests. The facade's examples are for its users.
 fn copy_tracked(path: &str, to: &Path) -> Result<()> {
     let listing = Command::new("git").args(["ls-files", "-z", "--", path]).dir(workspace()).read()?;
     let wanted = |file: &&str| {
         let inside = file.strip_prefix(path).unwrap_or(file);
-        !["/tests/", "/benches/", "/examples/"].iter().any(|folder| inside.starts_with(folder))
+        let shown = path == FACADE && inside.starts_with("/examples/");
+        shown || !["/tests/", "/benches/", "/examples/"].iter().any(|folder| inside.starts_with(folder))
     };
     for file in listing.split('\0').filter(|file| !file.is_empty()).filter(wanted) {
         let target = to.join(file);
@@ -166,7 +175,9 @@ fn member(text: &str, name: &str, members: &BTreeMap<String, String>, port: &str
     };
     clean(manifest.as_table_mut());
     for section in ["bench", "example", "test"] {
-        manifest.remove(section);
+        if (name, section) != ("extram", "example") {
+            manifest.remove(section);
+        }
     }
     if let Some(targets) = manifest.get_mut("target").and_then(Item::as_table_like_mut) {
         let keys: Vec<String> = targets.iter().map(|(key, _)| key.to_owned()).collect();
@@ -271,7 +282,9 @@ name = "b"
             assert!(linux.contains_key(name), "{name} is not in {linux:?}");
         }
         assert!(!linux.contains_key("extram-port-freebsd") && !linux.contains_key("extram-conformance"));
-        assert!(!members(&root, "bare-metal").unwrap().contains_key("install"));
+        assert_eq!(linux["extram-tracing"], "crates/tracing");
+        let bare = members(&root, "bare-metal").unwrap();
+        assert!(!bare.contains_key("install") && !bare.contains_key("extram-tracing"));
         let error = members(&root, "plan9").unwrap_err().to_string();
         assert!(error.contains("plan9") && error.contains("linux"), "{error}");
     }

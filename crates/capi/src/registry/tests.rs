@@ -1,8 +1,11 @@
 //! The protocol with pools that are numbers, and with a barrier in which the test does what another
 //! thread could have done in the meantime.
 
+#[path = "../../tests/face/kept.rs"]
+mod kept;
+
 use super::*;
-use extram_kept::keep;
+use kept::keep;
 use std::sync::atomic::AtomicU64;
 
 /// Tokens of two threads.

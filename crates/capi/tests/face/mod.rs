@@ -1,8 +1,11 @@
 //! The C face as the tests call it.
-#![allow(dead_code, unreachable_pub)] // each test takes what it needs
+#![allow(dead_code, unreachable_pub, unused_imports)] // each test takes what it needs
+
+mod kept;
 
 use extram_capi::extram_code::*;
 use extram_capi::*;
+pub use kept::{keep, scaled};
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 use std::time::{Duration, Instant};

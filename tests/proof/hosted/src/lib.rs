@@ -23,3 +23,9 @@ pub use foreign::{trace, traced};
 pub use plugin::Plugin;
 pub use tapped::{Tapped, Taps};
 pub use witness::{Ticket, Witness, alone, call, close, rest, started, started_on, until};
+
+/// The example in the repository's README, compiled and run. Not beside the facade, whose package has the README in
+/// another place.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../README.md")]
+struct Readme;

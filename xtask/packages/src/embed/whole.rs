@@ -152,10 +152,11 @@ impl Installed {
     fn refused(&self) -> Result<()> {
         let there = self.out.join("refused");
         let prefix = format!("--prefix={}", there.display());
-        let wrong: [(&[&str], &str, &str); 5] = [
+        let wrong: [(&[&str], &str, &str); 6] = [
             (&["--target", "no-such-target"], "cc", "does not know the libraries of no-such-target"),
             (&["--target", "no-such-linux-target"], "cc", "rustc knows no target no-such-linux-target"),
             (&["--target", "s390x-unknown-linux-gnu"], "cc", "not for s390x-unknown-linux-gnu"),
+            (&["--probes", "--target", "thumbv7m-none-eabi"], "cc", "not for thumbv7m-none-eabi"),
             (&[], "no-such-compiler", "there is no no-such-compiler to link"),
             (&["--where", "x"], "cc", "there is no option --where"),
         ];
@@ -198,6 +199,7 @@ pub(super) fn whole(prefix: &Path, shared: &str) -> Result<()> {
         "share/licenses/extram/LICENSE-APACHE",
         "share/licenses/extram/LICENSE-MIT",
         "share/extram/extram.supp",
+        "share/extram/extram-gdb.py",
         "share/extram/installed.txt",
     ];
     for file in files.iter().chain(libraries) {

@@ -91,6 +91,7 @@ fn debian(folder: &Path, refused: &Refused) -> Result<()> {
             "usr/share/man/man3/extram.3.gz",
             "usr/share/man/man3/extram_enter.3.gz",
             "usr/share/extram/extram.supp",
+            "usr/share/extram/extram-gdb.py",
         ],
         &[&format!("{lib}/libextram.so.0.1"), "usr/share/extram/installed.txt"],
     )?;

@@ -15,12 +15,38 @@ pub(super) fn text(members: &BTreeMap<String, String>, port: &str) -> Result<Str
     Ok(format!(
         "# extram {version}, vendored\n\n\
          Port: {port}. Commit {}{}. Made by `cargo xtask vendor`; do not change it here. Crates of extram's,\n\
-         beside those of others in `vendor`:\n\n{}{}{LICENCES}",
+         beside those of others in `vendor`:\n\n{}{}{}{LICENCES}",
         commit.trim(),
         if changed { ", with changes" } else { "" },
         paths.concat(),
+        left_out(port),
         if port == "bare-metal" { BARE_METAL } else { HOSTED },
     ))
+}
+
+/// What documents name that is not in the copy.
+fn left_out(port: &str) -> String {
+    let bare = match port {
+        "bare-metal" => {
+            "- the facade `crates/extram` with its guide and its examples, and `crates/tracing`\n"
+        }
+        _ => "",
+    };
+    format!(
+        "
+## Left out
+
+Documents of the project's that are in the copy may name these, which are in its repository:
+
+- `tests/` (models, measurements, larger examples, boards), and the tests and benchmarks of the crates here
+- `crates/conformance`, the suite for whoever writes a port
+- the ports to other systems than {port}
+{bare}- `xtask`, {}
+- logging by defmt
+- CHANGELOG.md and CONTRIBUTING.md
+",
+        if port == "bare-metal" { "the commands" } else { "the commands, but for `install` and `uninstall`" },
+    )
 }
 
 /// The README for a copy: that of the project, which is about more than there is here.
@@ -63,7 +89,10 @@ Nothing is fetched: `.cargo/config.toml` puts `vendor` in the place of crates.io
 
 ```sh
 cargo build --release --offline
+cargo run --release --offline -p extram --example owned
 ```
+
+`crates/extram/examples` and `crates/extram/src/guide/programs` have more.
 
 ## Use it from C
 
@@ -147,6 +176,16 @@ LICENSE-MIT or LICENSE-APACHE, at your choice; those of others are in `vendor/*/
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_left_out_is_listed_by_port() {
+        let [linux, bare] = ["linux", "bare-metal"].map(super::left_out);
+        for text in [&linux, &bare] {
+            assert!(text.starts_with("\n## Left out\n") && text.contains("`crates/conformance`"), "{text}");
+        }
+        assert!(linux.contains("other systems than linux") && linux.contains("but for `install`"), "{linux}");
+        assert!(bare.contains("`crates/tracing`") && !linux.contains("`crates/tracing`"), "{bare}");
+    }
+
     #[test]
     fn links_to_what_is_not_there_are_words() {
         let text =
