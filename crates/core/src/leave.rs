@@ -13,7 +13,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// [`leave_otherwise`](Pool::leave_otherwise).
     #[inline(always)]
     pub(crate) fn leave_call(&'static self, m: &'static M<R>) {
-        if !m.call().leaves_shortly() || self.asks_stacks() {
+        // First: what is asked runs something of the runtime's, which may enter and keep a guard.
+        if self.asks_stacks() || !m.call().leaves_shortly() {
             return self.leave_otherwise::<false>(m);
         }
         self.retire::<true>(m);

@@ -18,8 +18,9 @@ pub struct Hooks {
 ///
 /// A port crate implements it for a type without values; the core calls it through the type alone, so a
 /// pool stores no port. A port never touches the list of spare Ms and knows nothing of Ms: a
-/// thread-local value is a pointer that it stores and hands back. Nothing has a default, so that a port
-/// which passes calls on to another one cannot lose any.
+/// thread-local value is a pointer that it stores and hands back. Only [`wait_again`](Port::wait_again) and
+/// [`wake_in_turn`](Port::wake_in_turn) have a default, by which no more than an order is lost, so that a port which
+/// passes calls on to another one cannot lose any.
 ///
 /// # Where and how each function may be called
 ///
@@ -30,12 +31,12 @@ pub struct Hooks {
 /// | function | handler | blocks | allocates |
 /// |---|---|---|---|
 /// | `thread_token`, `thread_id`, `tls_get`, `tls_look`, `forks`, `in_handler`, `brief` | yes | no | no |
-/// | `wake`, `stack_bounds_in_signal`, `now` | yes | no | no |
+/// | `wake`, `wake_in_turn`, `stack_bounds_in_signal`, `now` | yes | no | no |
 /// | `tls_set`, `exit_hook` | no | no | yes; `tls_set` of null does not |
 /// | `stack_bounds` | no | shortly | yes |
 /// | `tls_open`, `tls_close` | no | no; `close` never waits for a hook | `open` |
 /// | `heavy_barrier_init`, `heavy_barrier` | no | as long as the system takes | no |
-/// | `wait` | no | yes | no |
+/// | `wait`, `wait_again` | no | yes | no |
 /// | `osyield` | no | no | no |
 ///
 /// A function leaves alone what the system keeps for its caller: `errno`, `GetLastError`, the signal
@@ -68,7 +69,8 @@ pub struct Hooks {
 /// - **Barrier.** If [`heavy_barrier_init`](Port::heavy_barrier_init) returned `true`, a
 ///   [`heavy_barrier`](Port::heavy_barrier) that returns `true` acts as if every other thread
 ///   executed a sequentially consistent fence at some moment during the call.
-/// - **Wake.** [`wake`](Port::wake) does not access the memory behind its pointer.
+/// - **Wake.** [`wake`](Port::wake) and [`wake_in_turn`](Port::wake_in_turn) do not access the memory behind their
+///   pointer.
 /// - **Fork.** In a forked child, [`forks`](Port::forks) differs from what it was in the parent, and
 ///   [`Hooks::in_child`] has run for every `Local` that was open, on the thread that forked, before
 ///   `fork` returned there. Where [`FORKS`](Port::FORKS) is `false` there is no such child.
@@ -139,8 +141,8 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     /// its thread control block, the number of a core plus one, shifted by four.
     fn thread_token() -> usize;
 
-    /// The thread's number as the system's debuggers and tools show it. Asked when an M is bound, so a
-    /// system call is affordable, and one at the first time only is better.
+    /// The thread's number as the system's debuggers and tools show it. Asked when an M is bound, and before a
+    /// thread sleeps, so a system call is affordable, and one at the first time only is better.
     fn thread_id() -> u64;
 
     /// Waits until somebody wakes `word`, if it still holds `expected`, for `timeout` at most. Between
@@ -155,13 +157,15 @@ pub unsafe trait Port: Sized + Send + Sync + 'static {
     #[doc(alias = "futexwakeup")]
     fn wake(word: *const AtomicU32, count: u32);
 
-    /// [`wait`](Port::wait), for a thread that was woken once and found nothing. Where the system can tell
-    /// the two apart, [`wake_in_turn`](Port::wake_in_turn) wakes these first, so that nobody loses its turn.
+    /// [`wait`](Port::wait), for a thread that has slept in it and found nothing when it was woken. Where the
+    /// system can tell the two apart, [`wake_in_turn`](Port::wake_in_turn) wakes these first, so that nobody loses
+    /// its turn.
     fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
         Self::wait(word, expected, timeout);
     }
 
-    /// [`wake`](Port::wake), but those first that [`wait_again`](Port::wait_again), if the system can tell.
+    /// [`wake`](Port::wake), but those first that [`wait_again`](Port::wait_again), if the system can tell. It wakes as
+    /// many as `wake` would, those that [`wait`](Port::wait) for the first time included.
     fn wake_in_turn(word: *const AtomicU32, count: u32) {
         Self::wake(word, count);
     }

@@ -1,11 +1,11 @@
 //! Since when something is so, for those who watch.
 
 use crate::port::Port;
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::unwatched::{AtomicU32, Ordering};
 use core::time::Duration;
 
-/// A moment of the port's clock, to a millisecond and modulo 49 days, or none. Relaxed, and not of
-/// [`crate::sync`]: nothing depends on it.
+/// A moment of the port's clock, to a millisecond and modulo 49 days, or none. Relaxed, and not watched:
+/// nothing depends on it.
 pub(crate) struct Since(AtomicU32);
 
 impl Since {
@@ -16,8 +16,7 @@ impl Since {
     /// Now, if there is a clock.
     #[inline]
     pub(crate) fn note<P: Port>(&self) {
-        let now = P::now().map_or(0, |now| (now.as_millis() as u32).max(1));
-        self.0.store(now, Ordering::Relaxed);
+        self.0.store(milliseconds::<P>().unwrap_or(0), Ordering::Relaxed);
     }
 
     pub(crate) fn forget(&self) {
@@ -27,7 +26,12 @@ impl Since {
     /// How long ago that was; `None` if it was not noted.
     pub(crate) fn elapsed<P: Port>(&self) -> Option<Duration> {
         let since = self.0.load(Ordering::Relaxed);
-        let now = P::now().filter(|_| since != 0)?;
-        Some(Duration::from_millis((now.as_millis() as u32).wrapping_sub(since).into()))
+        let now = milliseconds::<P>().filter(|_| since != 0)?;
+        Some(Duration::from_millis(now.wrapping_sub(since).into()))
     }
+}
+
+/// What the clock says; never 0, which is none.
+fn milliseconds<P: Port>() -> Option<u32> {
+    P::now().map(|now| (now.as_millis() as u32).max(1))
 }

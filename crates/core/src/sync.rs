@@ -2,7 +2,9 @@
 //! compare-exchange, loom's or shuttle's when the algorithm is being model-checked, and those that tell a
 //! simulator of each access when it is being simulated.
 //!
-//! Nothing else in this crate names `core::sync::atomic`, so a model run checks the shipped code.
+//! Nothing else in this crate names `core::sync::atomic`, so a model run checks the shipped code. What is for
+//! people to see, or a hint that decides nothing but an order, is [`unwatched`]: a model, which has enough to try,
+//! does not see it.
 
 #[cfg(shuttle)]
 pub use ::shuttle::sync::atomic::{
@@ -34,6 +36,14 @@ pub(crate) use core::sync::atomic::AtomicU64 as AtomicWord;
 pub(crate) use simulated::AtomicU64 as AtomicWord;
 #[cfg(loom)]
 pub(crate) use watched::AtomicU64 as AtomicWord;
+
+/// Of whatever is the case: the processor's, or software ones.
+pub(crate) mod unwatched {
+    #[cfg(target_has_atomic = "ptr")]
+    pub(crate) use core::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+    #[cfg(not(target_has_atomic = "ptr"))]
+    pub(crate) use portable_atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+}
 
 /// loom has no compiler fence. Its threads are interleaved at every atomic access, so the fence
 /// that the light side stands for is the full one.

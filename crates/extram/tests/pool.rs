@@ -1043,3 +1043,43 @@ fn a_herd_that_comes_after_a_failure_is_not_told_all_at_once() {
     }
     assert_eq!((TOLD.load(SeqCst), POOL.stats().failed), (2, 2));
 }
+
+/// Whether stacks are asked for is a question to the runtime, which may enter the pool, and keep what it gets.
+#[test]
+fn a_guard_that_is_kept_while_it_is_asked_for_stacks_keeps_its_m() {
+    use extram::{Entered, Native};
+    use std::cell::{Cell, RefCell};
+    thread_local! {
+        static KEEPS: Cell<bool> = const { Cell::new(false) };
+        static KEPT: RefCell<Option<Entered<Asked, Native>>> = const { RefCell::new(None) };
+    }
+    struct Asked;
+    impl Runtime for Asked {
+        type Context = ();
+        type Error = ();
+        const STACKS: bool = true;
+        fn new_context(&self) -> Result<(), ()> {
+            Ok(())
+        }
+        fn wants_stacks(&self) -> bool {
+            if KEEPS.replace(false) {
+                KEPT.set(Some(PER_CALL.enter().expect("nested")));
+            }
+            false
+        }
+    }
+    static PER_CALL: Pool<Asked> = Pool::new(Asked).binding(Binding::Call);
+
+    PER_CALL.start().expect("starts");
+    let inside = PER_CALL.enter().expect("in");
+    let mine = inside.id();
+    KEEPS.set(true);
+    drop(inside);
+    assert!(
+        KEPT.with_borrow(|kept| kept.as_ref().is_some_and(|kept| (kept.id(), kept.depth()) == (mine, 1)))
+    );
+    let other = std::thread::spawn(|| PER_CALL.callback(|m| (m.id(), m.depth())));
+    assert_eq!(other.join().expect("no panic").map(|(id, depth)| (id == mine, depth)), Ok((false, 1)));
+    drop(KEPT.take());
+    PER_CALL.close().expect("nobody is inside");
+}

@@ -52,21 +52,30 @@ fn wait_for(wakeups: u32, word: &AtomicU32, expected: u32, timeout: Option<Durat
     };
 }
 
+/// By the operation that knows no sets, and is for all: it is there wherever threads can wait.
 pub(crate) fn wake(word: *const AtomicU32, count: u32) {
-    wake_those(FIRST_TIME | AGAIN, word, count);
+    // SAFETY: a private wake-up uses the address as a key and does not read the memory; an address
+    // that is not mapped any more wakes nobody.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word,
+            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+            count.min(i32::MAX as u32),
+        )
+    };
 }
 
 pub(crate) fn wake_in_turn(word: *const AtomicU32, count: u32) {
-    let woken = wake_those(AGAIN, word, count);
+    let woken = wake_again(word, count);
     if woken < count {
         wake(word, count - woken);
     }
 }
 
-/// How many were woken.
-fn wake_those(wakeups: u32, word: *const AtomicU32, count: u32) -> u32 {
-    // SAFETY: a private wake-up uses the address as a key and does not read the memory; an address
-    // that is not mapped any more wakes nobody.
+/// How many were woken of those that are there for it; none where the system has no sets.
+fn wake_again(word: *const AtomicU32, count: u32) -> u32 {
+    // SAFETY: as in `wake`.
     let woken = unsafe {
         libc::syscall(
             libc::SYS_futex,
@@ -75,7 +84,7 @@ fn wake_those(wakeups: u32, word: *const AtomicU32, count: u32) -> u32 {
             count.min(i32::MAX as u32),
             core::ptr::null::<libc::timespec>(),
             core::ptr::null::<u32>(),
-            wakeups,
+            AGAIN,
         )
     };
     u32::try_from(woken).unwrap_or(0)

@@ -11,11 +11,12 @@ use extram_core::sync::AtomicU32;
 ///
 /// # Safety
 ///
-/// - **Wake.** [`wake`](System::wake) does not access the memory behind its pointer.
+/// - **Wake.** [`wake`](System::wake) and [`wake_in_turn`](System::wake_in_turn) do not access the memory behind
+///   their pointer.
 /// - **Barrier.** If [`heavy_barrier_init`](System::heavy_barrier_init) returned `true`, a
 ///   [`heavy_barrier`](System::heavy_barrier) that returns `true` acts as if every other thread of the
 ///   process executed a sequentially consistent fence at some moment during the call.
-/// - **Handler.** `wake`, [`thread_id`](System::thread_id) and [`mapping`](System::mapping) may be called
+/// - **Handler.** `wake`, `wake_in_turn`, [`thread_id`](System::thread_id) and [`mapping`](System::mapping) may be called
 ///   from a signal handler that interrupted any function of the system; they do not allocate, and wait
 ///   for nobody but a thread that is in the middle of `wait` or `wake` and is not interrupted there.
 pub unsafe trait System: Send + Sync + Sized + 'static {

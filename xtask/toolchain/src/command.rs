@@ -186,13 +186,15 @@ pub enum Stream {
     Err,
 }
 
-/// Kills the process, and what it has started, and reaps it when it goes out of scope, on every way out.
+/// Kills the process and reaps it when it goes out of scope, on every way out; with what it has started, if it
+/// is there still, and that is a child of a child. (A process group of its own would not get the terminal's ^C.)
 struct Guard(Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // While it is there: afterwards its children are somebody else's.
-        let children = descendants(self.0.id());
+        // While it is there: afterwards its children are somebody else's, and its number may be, too.
+        let is_there = matches!(self.0.try_wait(), Ok(None));
+        let children = if is_there { descendants(self.0.id()) } else { Vec::new() };
         // Both fail only if it has ended and been reaped already.
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -1,19 +1,18 @@
 //! Which threads sleep in the line, for a person to see ([`Pool::dump`](crate::Pool::dump)).
 //!
-//! Who is about to sleep takes a place if one is free, and gives it back at the end of its wait. So where nobody
-//! is served any more, those are named who came first. Nothing but the text depends on it: these are not the
-//! atomics of [`crate::sync`], and a model has nothing to look at.
+//! Who is about to sleep takes a place if one is free, and gives it back at the end of its wait. Nothing but the
+//! text depends on it, so no model watches it.
 
 use crate::port::Port;
 use crate::since::Since;
+use crate::sync::unwatched::{AtomicUsize, Ordering};
 use crate::word::SMALL;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
 /// How many are named.
 const PLACES: usize = if SMALL { 0 } else { 8 };
 
-/// See the top of this file. Every access is relaxed.
+/// See the top of this file. Every access is relaxed, unless it says otherwise.
 pub(crate) struct Sleepers([Place; PLACES]);
 
 struct Place {
@@ -44,7 +43,8 @@ impl Sleepers {
 
     /// The threads that have a place, and how long ago they went to sleep first, if that is noted.
     pub(crate) fn iter<P: Port>(&self) -> impl Iterator<Item = (u64, Option<Duration>)> {
-        let threads = self.0.iter().map(|place| (place.thread.load(Ordering::Relaxed), place));
+        // Acquire: partner of the release with which a place is given back, without a time.
+        let threads = self.0.iter().map(|place| (place.thread.load(Ordering::Acquire), place));
         threads
             .filter(|(thread, _)| *thread != 0)
             .map(|(thread, place)| (thread as u64, place.since.elapsed::<P>()))
@@ -64,14 +64,13 @@ impl Named<'_> {
         let me = P::thread_id() as usize;
         let free = |place: &&Place| {
             place.thread.load(Ordering::Relaxed) == 0
-                && place.thread.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+                // Release: goes on with that of whoever had it before.
+                && place.thread.compare_exchange(0, me, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
         self.place = self.sleepers.0.iter().find(free).map(|place| (place, me));
         if let Some((place, _)) = self.place {
             if timed {
                 place.since.note::<P>();
-            } else {
-                place.since.forget();
             }
         }
     }
@@ -80,8 +79,11 @@ impl Named<'_> {
 impl Drop for Named<'_> {
     fn drop(&mut self) {
         if let Some((place, me)) = self.place {
-            // If a handler has forked meanwhile it is another's in the child, perhaps.
-            let _ = place.thread.compare_exchange(me, 0, Ordering::Relaxed, Ordering::Relaxed);
+            // The next one is not to be seen with this time.
+            place.since.forget();
+            // Release: so is whoever sees the next one's number. If a handler has forked meanwhile it is another's
+            // in the child, perhaps.
+            let _ = place.thread.compare_exchange(me, 0, Ordering::Release, Ordering::Relaxed);
         }
     }
 }

@@ -19,8 +19,9 @@
 //!   thread that may not get to run, or was stopped. So no number is promised to a single thread, and which
 //!   of those that were woken comes first is the system's affair.
 //!
-//! Who sleeps first is woken first, as far as the system keeps an order; and a thread that was woken for nothing
-//! comes before those that were not woken yet ([`Port::wait_again`]), or it would have to line up anew each time.
+//! Who sleeps first is woken first, as far as the system keeps an order; and a thread that has slept and was
+//! woken for nothing comes before those that were not woken yet ([`Port::wait_again`]), or it would have to line
+//! up anew each time.
 //!
 //! Small machines do without all that ([`FLAGS`]): there a wake-up is an instruction, and code is dear.
 //!
@@ -31,9 +32,9 @@
 
 use crate::count::{Changed, Count, Era};
 use crate::port::Port;
+use crate::sync::unwatched::AtomicI32;
 use crate::sync::{AtomicU32, Ordering};
 use crate::word::{MAX_VALUE, SMALL};
-use core::sync::atomic::AtomicI32;
 use core::time::Duration;
 
 /// For so long newcomers may overtake who sleeps.
@@ -73,8 +74,8 @@ pub(crate) struct Tokens {
     /// How many newcomers were let pass since a thread that slept was served, or one stepped aside in vain. Those
     /// who step aside sleep on it.
     passed: AtomicU32,
-    /// How many sleep again, having been woken for nothing. A hint, and not for a model: without it the system
-    /// chooses whom it wakes. Below 0 in a child of whoever was one of them.
+    /// How many sleep again, having been woken for nothing. A hint, and not watched: without it the system
+    /// chooses whom it wakes.
     again: AtomicI32,
 }
 
@@ -231,15 +232,28 @@ impl Tokens {
         P::wait(&self.passed, self.passed.load(Ordering::Relaxed), Some(moment));
     }
 
-    /// Sleeps once more, having been woken for nothing: such threads are the first to be woken, so that none loses
-    /// its turn.
-    pub(crate) fn sleep_again<P: Port>(&self, none: u32, timeout: Option<Duration>) {
+    /// Sleeps on the word if it is still that; whether it was. `again`: it has slept and was woken for nothing.
+    /// Such threads are the first to be woken, so that none loses its turn.
+    pub(crate) fn sleep<P: Port>(&self, none: u32, timeout: Option<Duration>, again: bool, era: Era) -> bool {
         if !FLAGS {
-            return P::wait(self.word(), none, timeout);
+            P::wait(self.word(), none, timeout);
+            return false;
         }
-        self.again.fetch_add(1, Ordering::Relaxed);
-        P::wait_again(self.word(), none, timeout);
-        self.again.fetch_sub(1, Ordering::Relaxed);
+        // A system would find the same, and takes longer. Relaxed: a hint, as the port looks once more.
+        if self.word().load(Ordering::Relaxed) != none {
+            return false;
+        }
+        if again {
+            self.again.fetch_add(1, Ordering::Relaxed);
+            P::wait_again(self.word(), none, timeout);
+            // Else a handler has forked, and there it begins with 0.
+            if self.era::<P>() == era {
+                self.again.fetch_sub(1, Ordering::Relaxed);
+            }
+        } else {
+            P::wait(self.word(), none, timeout);
+        }
+        true
     }
 
     /// Whether somebody sleeps again, perhaps.

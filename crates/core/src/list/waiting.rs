@@ -110,6 +110,7 @@ impl List {
         mut remaining: impl FnMut() -> Option<Duration>,
     ) -> Waited {
         let mut been = Been::Nowhere;
+        let mut has_slept = false;
         let mut named = self.sleepers.nobody();
         loop {
             let none = match self.wakeups.look::<P>(era, been) {
@@ -118,7 +119,6 @@ impl List {
                 Look::Reserved => None,
                 Look::Over => return Waited::Forgotten,
             };
-            let again = been == Been::Asleep;
             been = if none.is_some() { Been::Asleep } else { Been::Aside };
             let mut timeout = remaining();
             if timeout == Some(Duration::ZERO) {
@@ -135,8 +135,7 @@ impl List {
             }
             named.sleeps::<P>(L::SINCE);
             match none {
-                Some(none) if again => self.wakeups.sleep_again::<P>(none, timeout),
-                Some(none) => P::wait(self.wakeups.word(), none, timeout),
+                Some(none) => has_slept |= self.wakeups.sleep::<P>(none, timeout, has_slept, era),
                 None => self.wakeups.step_aside::<P>(timeout),
             }
         }

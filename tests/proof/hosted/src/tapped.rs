@@ -135,6 +135,12 @@ unsafe impl Wrap for Taps {
     fn wake(word: *const AtomicU32, count: u32) {
         around(|| Native::wake(word, count));
     }
+    fn wait_again(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        around(|| Native::wait_again(word, expected, timeout));
+    }
+    fn wake_in_turn(word: *const AtomicU32, count: u32) {
+        around(|| Native::wake_in_turn(word, count));
+    }
     fn stack_bounds(sp: usize) -> Option<Range<usize>> {
         ASKED.fetch_add(1, SeqCst);
         if SILENT.load(SeqCst) { None } else { Native::stack_bounds(sp) }
