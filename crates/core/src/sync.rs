@@ -3,7 +3,7 @@
 //! simulator of each access when it is being simulated.
 //!
 //! Nothing else in this crate names `core::sync::atomic`, so a model run checks the shipped code. What is for
-//! people to see, or a hint that decides nothing but an order, is [`unwatched`]: a model, which has enough to try,
+//! people to see, or a hint that decides nothing but an order, is `unwatched`: a model, which has enough to try,
 //! does not see it.
 
 #[cfg(shuttle)]

@@ -68,10 +68,8 @@ impl Named<'_> {
                 && place.thread.compare_exchange(0, me, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
         self.place = self.sleepers.0.iter().find(free).map(|place| (place, me));
-        if let Some((place, _)) = self.place {
-            if timed {
-                place.since.note::<P>();
-            }
+        if timed && let Some((place, _)) = self.place {
+            place.since.note::<P>();
         }
     }
 }
