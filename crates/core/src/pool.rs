@@ -5,6 +5,7 @@
 //!   then no call is inside and no thread has anything of it. In a pool that was never started every
 //!   function finds that out and keeps nothing.
 
+#[cfg(not(loom))]
 use crate::M;
 use crate::discard::{GiveWithin, Parting};
 use crate::exit::{at_exit, no_exit};
