@@ -107,7 +107,11 @@ fn herd_near_floor(figures: &Figures, processors: usize) -> Option<Goal> {
         wanted: "≤ 1.15".into(),
         got: table::figure(Some(ratio), table::ratio),
         met: ratio.median <= 1.15,
-        why: unless_noise(ratio, 1.15, "wake-ups that the floor does not have"),
+        why: unless_noise(
+            ratio,
+            1.15,
+            "each thread sleeps and is woken once more than the floor's, which is not in the sum",
+        ),
     })
 }
 
