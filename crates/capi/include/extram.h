@@ -45,7 +45,7 @@
 /**
  * Used by EXTRAM_POOL_BYTES, on 32-bit processors.
  */
-#define EXTRAM_POOL_WORDS_32 72
+#define EXTRAM_POOL_WORDS_32 76
 
 /**
  * Used by EXTRAM_POOL_BYTES.

@@ -117,7 +117,7 @@ pub extern "C" fn extram_pool_size(max_ms: u32) -> usize {
 /// Used by EXTRAM_POOL_BYTES.
 pub const EXTRAM_POOL_WORDS: usize = 128;
 /// Used by EXTRAM_POOL_BYTES, on 32-bit processors.
-pub const EXTRAM_POOL_WORDS_32: usize = 72;
+pub const EXTRAM_POOL_WORDS_32: usize = 76;
 /// Used by EXTRAM_POOL_BYTES.
 pub const EXTRAM_M_WORDS: usize = 24;
 

@@ -396,7 +396,7 @@ fn a_dump_names_the_holder() {
     face::until(|| {
         text.clear();
         assert_eq!(dump(pool, &mut text), 0);
-        text.contains(" waits for ") || cfg!(not(target_has_atomic = "64")) && stats(pool).waiting == 1
+        text.contains(" waits for ") || cfg!(not(target_pointer_width = "64")) && stats(pool).waiting == 1
     });
     assert!(text.contains("1 threads wait"), "{text}");
     assert!(text.contains("M 1: in use by thread "), "{text}");

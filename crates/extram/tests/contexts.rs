@@ -447,7 +447,7 @@ fn named(text: &str) -> Vec<(u64, u32)> {
 #[test]
 fn a_dump_names_who_came_first_of_those_that_wait() {
     /// As many as a pool names.
-    const NAMED: usize = if cfg!(target_has_atomic = "64") { 8 } else { 0 };
+    const NAMED: usize = if cfg!(target_pointer_width = "64") { 8 } else { 0 };
     let (pool, _) = started(|pool| pool.limit(1));
     let (tell, told) = mpsc::channel();
     let inside = pool.enter().expect("in");

@@ -28,9 +28,8 @@ fn is_urgent() -> bool {
     // Not the function, which musl has and which always fails there.
     // SAFETY: about the calling thread.
     let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
-    let policy =
-        i32::try_from(policy).map_or(libc::SCHED_OTHER, |policy| policy & !libc::SCHED_RESET_ON_FORK);
-    matches!(policy, libc::SCHED_FIFO | libc::SCHED_RR | libc::SCHED_DEADLINE)
+    let policy = i32::try_from(policy).map(|policy| policy & !libc::SCHED_RESET_ON_FORK);
+    matches!(policy, Ok(libc::SCHED_FIFO | libc::SCHED_RR | libc::SCHED_DEADLINE))
 }
 
 fn wait_for(wakeups: u32, word: &AtomicU32, expected: u32, timeout: Option<Duration>) {

@@ -6,11 +6,11 @@
 use crate::port::Port;
 use crate::since::Since;
 use crate::sync::unwatched::{AtomicUsize, Ordering};
-use crate::word::SMALL;
 use core::time::Duration;
 
-/// How many are named.
-const PLACES: usize = if SMALL { 0 } else { 8 };
+/// How many are named. None where pointers have 32 bits: there a pool is to be small.
+const PLACES: usize = if NAMES { 8 } else { 0 };
+const NAMES: bool = usize::BITS == 64;
 
 /// See the top of this file. Every access is relaxed, unless it says otherwise.
 pub(crate) struct Sleepers([Place; PLACES]);
@@ -55,7 +55,7 @@ impl Named<'_> {
     /// The calling thread is about to sleep; since when is noted if `timed`.
     #[inline]
     pub(crate) fn sleeps<P: Port>(&mut self, timed: bool) {
-        if !SMALL && self.place.is_none() {
+        if NAMES && self.place.is_none() {
             self.take_place::<P>(timed);
         }
     }

@@ -148,7 +148,7 @@ fn none_spare() {
         pool.dump(&mut text).expect("a String takes all");
         text.matches(" waits").count()
     };
-    let all = if cfg!(target_has_atomic = "64") { 3 } else { 0 };
+    let all = if cfg!(target_pointer_width = "64") { 3 } else { 0 };
     until("threads wait", || pool.stats().waiting == 3 && named() == all);
     reap(fork(|| {
         assert_eq!(named(), 0, "none of them came along");
