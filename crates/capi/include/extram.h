@@ -677,10 +677,11 @@ uint32_t extram_version(void);
 int extram_each_m(extram_pool *pool, int (*visit)(void *arg, const extram_m_info *info), void *arg);
 
 /**
- * Writes what there is to know of the pool, for a person to read: its figures, how many wait, up to eight of
- * those by thread and time, and each M with its number, state, thread, depth and stack. write gets it in pieces: length bytes of text, without
- * a zero at the end. Stops when write returns anything but 0, and returns that. The text may change with
- * every version. From any context, as far as write may be called there.
+ * Writes what there is to know of the pool, for a person to read: its figures, how many wait, up to eight
+ * of those by thread and time, and each M with its number, state, thread, depth and stack. write gets it
+ * in pieces: length bytes of text, without a zero at the end. Stops when write returns anything but 0, and
+ * returns that. The text may change with every version. From any context, as far as write may be called
+ * there.
  *
  * EXTRAM_INVALID also if write is NULL.
  */

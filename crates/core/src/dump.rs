@@ -16,10 +16,11 @@ type Out<'a> = dyn FnMut(&str) -> Result + 'a;
 
 impl<R: Runtime, P: Port> Pool<R, P> {
     /// Writes what there is to know of the pool, for a person: its figures, how many threads wait and what
-    /// is being made, which threads wait, and each M with its number, state, thread, depth,
-    /// and stack. Each line is true at some moment of the call. The text may change with every version.
-    /// Of the threads that wait eight are named at most: those that found a place free when they went to sleep,
-    /// the first time or again. None where pointers have 32 bits.
+    /// is being made, which threads wait, and each M with its number, state, thread, depth, and stack. Each
+    /// line is true at some moment of the call. The text may change with every version.
+    ///
+    /// Of the threads that wait eight are named at most: those that found a place free when they went to
+    /// sleep, the first time or again. None where pointers have 32 bits.
     ///
     /// From any context, handlers included, as far as `out` may be written to there. Nothing is allocated
     /// and nobody is stopped, so it also shows why a program is stuck: who is in a call is named.

@@ -195,10 +195,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// took the last M, whoever enters next with that M makes the next one.
     ///
     /// The M is a spare one (under a limit, or one that is idle with another thread), whatever the interrupted
-    /// thread has: a context need not be `Sync`, so a
-    /// handler must not meet the one that it interrupted. Have as many spare as handlers can be inside
-    /// one another ([`prewarm`](Pool::prewarm)). The guard may outlive the handler, as that of a task of
-    /// an interrupt executor does.
+    /// thread has: a context need not be `Sync`, so a handler must not meet the one that it interrupted.
+    /// Have as many spare as handlers can be inside one another ([`prewarm`](Pool::prewarm)). The guard may
+    /// outlive the handler, as that of a task of an interrupt executor does.
     ///
     /// # Errors
     ///

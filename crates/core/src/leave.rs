@@ -5,7 +5,6 @@ use crate::own::Own;
 use crate::port::Port;
 use crate::sync::{Ordering, compiler_fence, fence};
 use crate::table::Table;
-use crate::word::SMALL;
 use crate::{Event, M, Pool, Runtime};
 
 impl<R: Runtime, P: Port> Pool<R, P> {
@@ -66,7 +65,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[inline(always)]
     fn retire<const SHORT: bool>(&'static self, m: &'static M<R>) {
         // A handler must not nest any more.
-        if SHORT && !SMALL {
+        if SHORT {
             m.call().retire_shortly();
         } else {
             m.call().retire();

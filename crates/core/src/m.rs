@@ -41,8 +41,7 @@ pub struct M<R: Runtime> {
     /// of retired ones (see [`crate::table`]).
     idlelink: AtomicU32,
     bounds: Bounds,
-    /// Since when its thread has it, in milliseconds of the port's clock; 0 = not noted. Relaxed: for
-    /// observers.
+    /// Since when its thread has it.
     since: Since,
     /// How many were spare when it was put on the list, with it, in a pool that notes that. Where pointers have 32
     /// bits the header is full: there whoever wants to know walks.

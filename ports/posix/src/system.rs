@@ -16,9 +16,9 @@ use extram_core::sync::AtomicU32;
 /// - **Barrier.** If [`heavy_barrier_init`](System::heavy_barrier_init) returned `true`, a
 ///   [`heavy_barrier`](System::heavy_barrier) that returns `true` acts as if every other thread of the
 ///   process executed a sequentially consistent fence at some moment during the call.
-/// - **Handler.** `wake`, `wake_in_turn`, [`thread_id`](System::thread_id) and [`mapping`](System::mapping) may be called
-///   from a signal handler that interrupted any function of the system; they do not allocate, and wait
-///   for nobody but a thread that is in the middle of `wait` or `wake` and is not interrupted there.
+/// - **Handler.** `wake`, `wake_in_turn`, [`thread_id`](System::thread_id) and [`mapping`](System::mapping)
+///   may be called from a signal handler that interrupted any function of the system; they do not allocate,
+///   and wait for nobody but a thread that is in the middle of `wait` or `wake` and is not interrupted there.
 pub unsafe trait System: Send + Sync + Sized + 'static {
     /// Waits until somebody wakes `word`, if it still holds `expected`, for `timeout` at most. May
     /// return early for any reason, and on any error. No wake-up is lost between the look at the word and

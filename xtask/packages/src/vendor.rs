@@ -99,12 +99,11 @@ fn members(root: &DocumentMut, port: &str) -> Result<BTreeMap<String, String>> {
     // The facade picks the port of an operating system.
     let facade = port != BARE_METAL;
     todo.extend(["extram", "install"].into_iter().filter(|_| facade).map(str::to_owned));
-    // Not dependencies of anything, so perhaps not in the list. The second is what the guide says, which is the facade's.
-    for (name, path) in [("extram-capi", "crates/capi"), ("extram-tracing", "crates/tracing")] {
-        if facade || name == "extram-capi" {
-            members.insert(name.to_owned(), path.to_owned());
-            todo.extend(dependencies(&workspace().join(path))?);
-        }
+    // Not dependencies of anything, so perhaps not in the list. The facade's guide names the second.
+    let named = facade.then_some(("extram-tracing", "crates/tracing"));
+    for (name, path) in [("extram-capi", "crates/capi")].into_iter().chain(named) {
+        members.insert(name.to_owned(), path.to_owned());
+        todo.extend(dependencies(&workspace().join(path))?);
     }
     while let Some(name) = todo.pop() {
         let other_port = name.starts_with("extram-port-") && name != port;

@@ -200,9 +200,8 @@ impl Drop for Guard {
         let _ = self.0.wait();
         if !children.is_empty() {
             let children = children.iter().map(u32::to_string);
-            let kill =
-                std::process::Command::new("kill").arg("-9").args(children).stderr(Stdio::null()).status();
-            drop(kill);
+            let mut kill = std::process::Command::new("kill");
+            let _ = kill.arg("-9").args(children).stderr(Stdio::null()).status();
         }
     }
 }

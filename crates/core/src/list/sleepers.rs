@@ -38,7 +38,10 @@ impl Sleepers {
 
     /// In a forked child.
     pub(crate) fn forget(&self) {
-        self.0.iter().for_each(|place| place.thread.store(0, Ordering::Relaxed));
+        for place in &self.0 {
+            place.since.forget();
+            place.thread.store(0, Ordering::Relaxed);
+        }
     }
 
     /// The threads that have a place, and how long ago they went to sleep first, if that is noted.
