@@ -12,7 +12,14 @@ pub(crate) struct Note {
     slot: AtomicUsize,
 }
 
-const NOTES_LOG: u32 = if cfg!(feature = "std") { 10 } else { 1 };
+/// Few in Miri, as in [`crate::handle`].
+const NOTES_LOG: u32 = if cfg!(miri) {
+    3
+} else if cfg!(feature = "std") {
+    10
+} else {
+    1
+};
 
 /// All notes, and whether there is a heavy barrier, without which they are of no use.
 pub(crate) struct Notes {

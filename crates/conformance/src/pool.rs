@@ -283,7 +283,7 @@ pub(crate) fn limit<S: Subject>(config: &Config) -> Verdict {
         let case = case!(Case::<S>::started(config, limited(limit, binding)));
         let body = |case: &'static Case<S>, _| {
             let stage = &case.stage;
-            for _ in 0..20 {
+            for _ in 0..case.config.entries.min(20) {
                 case.call(|_| {
                     let now = stage.inside.fetch_add(1, SeqCst) + 1;
                     stage.most_inside.fetch_max(now, SeqCst);
@@ -617,7 +617,7 @@ pub(crate) fn collector<S: Subject>(config: &Config) -> Verdict {
         let case = case!(Case::<S>::started(config, shape));
         case.stage.cost.store(20, SeqCst);
         let body = |case: &'static Case<S>, _| {
-            for _ in 0..50 {
+            for _ in 0..case.config.entries.min(50) {
                 case.call(|_| {
                     if case.stage.stopped.load(SeqCst) {
                         case.stage.complain(&"a callback runs during a collection", 1, 0);

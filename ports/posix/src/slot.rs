@@ -27,8 +27,8 @@ use crate::local::Local;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use extram_core::{Hooks, Refused};
 
-/// How many pools can be open at once.
-pub(crate) const POOLS: usize = 1024;
+/// How many pools can be open at once. Few in Miri, which looks at all of a static each time that it is used.
+pub(crate) const POOLS: usize = if cfg!(miri) { 64 } else { 1024 };
 
 const TAG: usize = 15;
 const OPENING: usize = 1;

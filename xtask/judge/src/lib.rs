@@ -8,7 +8,7 @@ mod programs;
 mod run;
 
 pub use programs::{Programs, announced, failed_test};
-pub use run::{LIMIT, cargo_test};
+pub use run::{LIMIT, cargo_test, cargo_tests};
 
 use anyhow::{Result, bail};
 use std::fmt::{self, Write as _};

@@ -2,6 +2,9 @@
 
 use crate::{Programs, Summary};
 use anyhow::Result;
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::sync::Mutex;
 use std::time::Duration;
 use toolchain::command::{Command, Stream};
 
@@ -10,10 +13,40 @@ pub const LIMIT: Duration = Duration::from_secs(25 * 60);
 
 /// Runs a `cargo test` and adds up what its test programs report.
 pub fn cargo_test(command: &Command) -> Result<Summary> {
-    cargo_test_within(LIMIT, command, |chunk| {
-        use std::io::Write as _;
-        let _ = std::io::stdout().write_all(chunk);
-    })
+    cargo_test_within(LIMIT, command, show)
+}
+
+fn show(text: &[u8]) {
+    let _ = std::io::stdout().write_all(text);
+}
+
+/// Runs several, as many at a time as there are processors, in this order; what each has to say is shown
+/// when it ends. For programs that keep one processor busy.
+pub fn cargo_tests(commands: &[Command]) -> Result<Summary> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = Mutex::new(commands.iter());
+    let all = Mutex::new(Summary::default());
+    let work = || -> Result<()> {
+        loop {
+            let Some(command) = next.lock().unwrap().next() else { return Ok(()) };
+            let output = RefCell::new(Vec::new());
+            let ran = cargo_test_within(LIMIT, command, |chunk| output.borrow_mut().extend_from_slice(chunk));
+            let mut all = all.lock().unwrap();
+            show(&output.into_inner());
+            *all += match ran? {
+                // A name that no test has any more.
+                nothing if nothing == Summary::default() => {
+                    Summary::of(&command.to_string(), Err(anyhow::anyhow!("nothing ran")))
+                }
+                ran => ran,
+            };
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("it does not panic"))
+    })?;
+    Ok(all.into_inner().unwrap())
 }
 
 fn cargo_test_within(limit: Duration, command: &Command, show: impl Fn(&[u8])) -> Result<Summary> {
@@ -38,6 +71,17 @@ fn cargo_test_within(limit: Duration, command: &Command, show: impl Fn(&[u8])) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_side_by_side_are_added_up_and_one_that_fails_does_not_keep_the_others() {
+        let sh = |script: &str| Command::new("sh").args(["-c", script]);
+        let good = "echo running 1 test; echo 'test result: ok. 1 passed; 0 failed'";
+        let bad = "echo running 1 test; echo 'test result: FAILED. 0 passed; 1 failed'; exit 101";
+        let nothing = "echo running 0 tests; echo 'test result: ok. 0 passed; 0 failed'";
+        let runs = [good, bad, nothing, good, good].map(sh);
+        assert_eq!(cargo_tests(&runs).unwrap().to_string(), "3 passed, 2 failed, 0 skipped");
+        assert_eq!(cargo_tests(&[]).unwrap(), Summary::default());
+    }
 
     #[test]
     fn a_run_over_its_time_limit_is_failed_and_counts_what_it_told() {

@@ -5,9 +5,9 @@
 //! Memcheck adds what AddressSanitizer does not look for: reads of memory that nobody has written.
 
 use crate::sanitizers::{is_found, test_programs};
-use anyhow::{Result, bail};
-use judge::{LIMIT, Summary, cargo_test};
-use toolchain::command::{Command, Ended, which};
+use anyhow::Result;
+use judge::{Summary, cargo_test, cargo_tests};
+use toolchain::command::{Command, which};
 use toolchain::without_toolchain;
 
 pub(crate) fn valgrind() -> Result<Summary> {
@@ -46,30 +46,22 @@ pub(crate) const SEEDS: u32 = 4;
 /// What it always runs whole.
 const CORE: &[&str] = &["-p", "extram-core", "--lib"];
 
-/// The conformance scenarios, on both kinds of storage. By Miri's own clock, which does not know how slow
+/// The conformance scenarios, on one kind of storage. By Miri's own clock, which does not know how slow
 /// it is; and what they keep they keep (`Case::end`).
-const SCENARIOS: &[&str] = &["-p", "extram-conformance", "--test", "interpreted"];
+const ON_THE_HEAP: &[&str] = &["-p", SUITE, "--test", "interpreted", "on_the_heap"];
+const IN_SLOTS: &[&str] = &["-p", SUITE, "--test", "interpreted", "in_static_slots"];
+const SUITE: &str = "extram-conformance";
 
-/// What Miri runs. Not the tests with faults, which hand each step from thread to thread: that takes minutes.
+/// What Miri runs, in pieces for several processors, the longest first. Not the tests with faults, which hand
+/// each step from thread to thread: that takes minutes.
 const INTERPRETED: &[&[&str]] = &[
+    &["-p", "extram", "--test", "pool"],
+    &["-p", "extram", "--test", "contexts"],
+    ON_THE_HEAP,
+    IN_SLOTS,
+    &["-p", "extram-capi", "--lib", "--test", "figures", "--test", "misuse"],
+    &["-p", "extram-capi", "--test", "contexts", "--test", "panics", "--test", "sequences"],
     CORE,
-    SCENARIOS,
-    &["-p", "extram", "--test", "pool", "--test", "contexts"],
-    &[
-        "-p",
-        "extram-capi",
-        "--lib",
-        "--test",
-        "contexts",
-        "--test",
-        "figures",
-        "--test",
-        "misuse",
-        "--test",
-        "panics",
-        "--test",
-        "sequences",
-    ],
 ];
 
 /// The rules about who may use a reference when. The newer ones allow more in some places and less
@@ -87,29 +79,20 @@ pub(crate) fn miri(seeds: u32, all: bool) -> Result<Summary> {
         Err(reason) => return Ok(Summary::skipped("Miri", &reason)),
     };
     println!("{}, {seeds} seeds of each program", cargo.clone().args(["miri", "--version"]).read()?.trim());
-    let mut summary = Summary::default();
+    let (mut summary, mut runs) = (Summary::default(), Vec::new());
     for (rules, flag) in BORROWS {
         for what in INTERPRETED {
-            let name = format!("{}, {rules}", what.join(" "));
-            let seeds = match seeds_of(what, flag, seeds, all) {
-                Some(seeds) => seeds,
-                None => {
-                    summary += Summary::skipped(&name, "only --miri by itself runs it");
-                    continue;
-                }
+            let Some(seeds) = seeds_of(what, flag, seeds, all) else {
+                let name = format!("{}, {rules}", what.join(" "));
+                summary += Summary::skipped(&name, "only --miri by itself runs it");
+                continue;
             };
-            println!("-- {name}");
-            // Once with its output whole, which is counted; then all seeds at a time.
-            let once = cargo_test(&interpreted(&cargo, what, &format!("-Zmiri-seed=0{flag}")))?;
-            let good = once.good();
-            summary += once;
-            if seeds > 1 && good {
-                let range = format!("-Zmiri-many-seeds=1..{seeds}");
-                let all = ends_well(&interpreted(&cargo, what, &format!("{range}{flag}")));
-                summary += Summary::of(&format!("{range}, {name}"), all);
-            }
+            let of = |seed| interpreted(&cargo, what, &format!("-Zmiri-seed={seed}{flag}"));
+            runs.extend((0..seeds).map(of));
         }
     }
+    // Each is one thread of the interpreter's.
+    summary += cargo_tests(&runs)?;
     Ok(summary)
 }
 
@@ -125,19 +108,10 @@ fn seeds_of(what: &[&str], flag: &str, seeds: u32, all: bool) -> Option<u32> {
 /// environment. Leaks count: what a test keeps, it keeps where Miri finds it (`extram-kept`).
 fn interpreted(cargo: &Command, what: &[&str], flags: &str) -> Command {
     let command = cargo.clone().args(["miri", "test", "--no-fail-fast"]).args(what);
-    let apart = if what == SCENARIOS { "-Zmiri-ignore-leaks" } else { "-Zmiri-disable-isolation" };
+    let apart = if what[1] == SUITE { "-Zmiri-ignore-leaks" } else { "-Zmiri-disable-isolation" };
     let command = command.env("MIRIFLAGS", format!("{apart} {flags}"));
     let command = command.args(["--target-dir", "target/miri"]);
     SIZES.iter().fold(command, |command, (name, value)| command.env(name, value))
-}
-
-/// Runs a command whose programs print over each other, so that only its exit status tells.
-fn ends_well(command: &Command) -> Result<()> {
-    let mut output = Vec::new();
-    match command.stream(LIMIT, |_, chunk| output.extend_from_slice(chunk))? {
-        Ended::Exited(status) if status.success() => Ok(()),
-        other => bail!("{other:?}\n{}", String::from_utf8_lossy(&output)),
-    }
 }
 
 /// The cargo whose toolchain has Miri, ready to run: the active one, or the nightly.
@@ -169,9 +143,9 @@ mod tests {
 
     #[test]
     fn miri_is_told_the_rules_the_seeds_and_small_sizes() {
-        let line = interpreted(&Command::new("cargo"), INTERPRETED[0], "-Zmiri-many-seeds=1..8").to_string();
+        let line = interpreted(&Command::new("cargo"), CORE, "-Zmiri-seed=3").to_string();
         for part in [
-            "MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-many-seeds=1..8'",
+            "MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-seed=3'",
             "EXTRAM_SCALE=0.001",
             "cargo miri test --no-fail-fast -p extram-core --lib",
         ] {
@@ -199,16 +173,9 @@ mod tests {
     fn by_itself_the_lane_leaves_nothing_out_and_never_the_core() {
         let under = |flag, all| INTERPRETED.iter().map(move |what| seeds_of(what, flag, 4, all));
         let [first, second] = [BORROWS[0].1, BORROWS[1].1];
+        let others = INTERPRETED.len() - 1;
         assert!(under(first, true).chain(under(second, true)).all(|seeds| seeds == Some(4)));
-        assert_eq!(under(first, false).collect::<Vec<_>>(), [Some(4), Some(1), Some(1), Some(1)]);
-        assert_eq!(under(second, false).collect::<Vec<_>>(), [Some(4), None, None, None]);
-    }
-
-    #[test]
-    fn a_program_that_ends_badly_is_told_by_its_status() {
-        let sh = |script: &str| Command::new("sh").args(["-c", script]);
-        assert!(ends_well(&sh("echo test result: ok")).is_ok());
-        let error = ends_well(&sh("echo seed 3; exit 1")).unwrap_err().to_string();
-        assert!(error.contains("seed 3"), "{error}");
+        assert_eq!(under(first, false).collect::<Vec<_>>(), [vec![Some(1); others], vec![Some(4)]].concat());
+        assert_eq!(under(second, false).collect::<Vec<_>>(), [vec![None; others], vec![Some(4)]].concat());
     }
 }
