@@ -543,7 +543,8 @@ int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
  * For a timer: what is used stays.
  *
  * The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread
- * gave it back, by extram_unbind or because it ended. It begins again after 49 days. Where the library has
+ * gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL a call that takes longer than
+ * that leaves an M that may go at once. Ages begin again after 49 days. Where the library has
  * no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too, and a handler that
  * comes while the Ms are looked at finds fewer of them, or none: not where handlers rely on several.
  *

@@ -34,10 +34,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// ```
     ///
     /// The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its
-    /// thread gave it back, by [`unbind`](Pool::unbind) or because it ended. It is known to a
-    /// millisecond, and begins again after 49 days. Ages are known only where the runtime asks for that
-    /// ([`Runtime::SINCE`]) and the port has a clock: else nothing is dropped. [`trim`](Pool::trim) and [`spare_max`](Pool::spare_max) go by
-    /// number, and need neither.
+    /// thread gave it back, by [`unbind`](Pool::unbind) or because it ended. So a call of
+    /// [`Binding::Call`](crate::Binding::Call) that takes longer than `age` leaves an M that may go at once. Ages are
+    /// known to a millisecond, and begin again after 49 days; and only where the runtime asks for them
+    /// ([`Runtime::SINCE`]) and the port has a clock: else nothing is dropped. [`trim`](Pool::trim) and
+    /// [`spare_max`](Pool::spare_max) go by number, and need neither.
     ///
     /// What has been made in advance ([`prewarm`](Pool::prewarm)) and not been used goes, too, but for one. So do not
     /// use this where handlers rely on several spare Ms; besides, the Ms are not on the list for a moment while
