@@ -188,6 +188,8 @@ fn two_come_at_any_step(limit: u32) {
         explore(0, false, move || {
             let pool = with_unused(limit, 2);
             let shared = pool.get();
+            // As if somebody had entered with each: a new one owes anyway.
+            shared.table.iter().for_each(|m| m.owe(0));
             POOL.set(Some(shared));
             CAME.take();
             interrupt(steps, two_come);
