@@ -402,7 +402,7 @@ typedef struct {
     uint64_t thread_id;
     /**
      * When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none, and if
-     * none had it.
+     * none had it. Of a spare one that was bound: when the thread gave it back.
      */
     uint64_t since_ns;
     /**
@@ -536,6 +536,21 @@ int extram_prewarm(extram_pool *pool, uint32_t spare);
  * that context counts as freed.
  */
 int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
+
+/**
+ * Frees the contexts of spare Ms with which no thread has entered for age_ms milliseconds (one spare M always
+ * stays), and writes to *dropped, which may not be NULL, how many it freed. Stops early when a thread waits.
+ * For a timer: what is used stays.
+ *
+ * The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread
+ * gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL a call that takes longer than
+ * that leaves an M that may go at once. Ages begin again after 49 days. Where the library has
+ * no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too, and a handler that
+ * comes while the Ms are looked at finds fewer of them, or none: not where handlers rely on several.
+ *
+ * EXTRAM_INVALID as extram_trim.
+ */
+int extram_trim_unused(extram_pool *pool, uint32_t age_ms, uint32_t *dropped);
 
 /**
  * The pool's figures. Set stats->size to sizeof(extram_stats) before. From any context.

@@ -8,6 +8,7 @@ use crate::registry::{self, AtWork, Pool};
 use crate::runtime::{Foreign, Home};
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
+use core::time::Duration;
 use extram_core::{Binding, M, raw};
 
 /// The pool that the handle names.
@@ -335,11 +336,40 @@ impl Drop for Floor {
 /// `dropped` is null or points to what its type says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn extram_trim(pool: *mut extram_pool, keep: u32, dropped: *mut u32) -> c_int {
+    // SAFETY: by the caller's promise.
+    unsafe { trim_by(pool, dropped, |pool| pool.trim(keep)) }
+}
+
+/// Frees the contexts of spare Ms with which no thread has entered for age_ms milliseconds (one spare M always
+/// stays), and writes to *dropped, which may not be NULL, how many it freed. Stops early when a thread waits.
+/// For a timer: what is used stays.
+///
+/// The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread
+/// gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL a call that takes longer than
+/// that leaves an M that may go at once. Ages begin again after 49 days. Where the library has
+/// no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too, and a handler that
+/// comes while the Ms are looked at finds fewer of them, or none: not where handlers rely on several.
+///
+/// EXTRAM_INVALID as extram_trim.
+///
+/// # Safety
+///
+/// `dropped` is null or points to what its type says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn extram_trim_unused(pool: *mut extram_pool, age_ms: u32, dropped: *mut u32) -> c_int {
+    // SAFETY: by the caller's promise.
+    unsafe { trim_by(pool, dropped, |pool| pool.trim_unused(Duration::from_millis(age_ms.into()))) }
+}
+
+/// # Safety
+///
+/// `dropped` is null or points to what its type says.
+unsafe fn trim_by(pool: *mut extram_pool, dropped: *mut u32, trim: impl FnOnce(&Pool) -> u32) -> c_int {
     coded_slowly(|| {
         // SAFETY: by the caller's promise.
         let dropped = unsafe { writable(dropped) }?;
         let at_work = find(pool)?;
-        let count = at_work.pool.trim(keep);
+        let count = trim(at_work.pool);
         told(&at_work)?;
         // SAFETY: by the caller's promise; checked for null.
         unsafe { dropped.write(count) };

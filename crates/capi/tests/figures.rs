@@ -7,6 +7,7 @@ use extram_capi::extram_code::*;
 use extram_capi::*;
 use face::{
     code, config, end, enter, enter_from_signal, enter_timeout, leave, new, new_context, stats, trim,
+    trim_unused,
 };
 use face::{try_enter, until};
 use std::ffi::{c_int, c_void};
@@ -89,6 +90,29 @@ fn each_figure_counts_what_it_says() {
     }
     assert_eq!(trim(pool, 1), Ok(spare - 1));
     assert_eq!((stats(pool).spare, stats(pool).in_use, stats(pool).failed), (1, 0, 3));
+    end(pool);
+}
+
+#[test]
+fn what_nobody_has_entered_with_for_so_long_is_dropped() {
+    const AGE: Duration = Duration::from_secs(1);
+    let pool = new(&extram_config { binding: EXTRAM_BIND_CALL, ..config() });
+    assert_eq!(code(extram_prewarm(pool, 5)), EXTRAM_OK);
+    let spare = stats(pool).spare;
+    assert_eq!(trim_unused(pool, Duration::from_secs(3600)), Ok(0));
+    std::thread::sleep(AGE * 2);
+    let m = enter(pool).expect("in");
+    let id = extram_m_id(m);
+    assert_eq!(leave(pool, m), EXTRAM_OK);
+    assert_eq!(trim_unused(pool, AGE), Ok(spare - 1));
+    assert_eq!(trim_unused(pool, AGE), Ok(0));
+    assert_eq!((stats(pool).spare, stats(pool).created), (1, 1));
+    let m = enter(pool).expect("in");
+    assert_eq!(extram_m_id(m), id, "the one that was used stays");
+    assert_eq!(leave(pool, m), EXTRAM_OK);
+    // In a closed pool there is nothing to drop.
+    assert_eq!(code(extram_pool_close(pool)), EXTRAM_OK);
+    assert_eq!(trim_unused(pool, Duration::ZERO), Ok(0));
     end(pool);
 }
 
@@ -210,6 +234,7 @@ fn errno_is_as_before_after_every_call() {
         assert_eq!(errno_stays(|| leave(pool, m)), EXTRAM_INVALID);
         assert_eq!(errno_stays(|| code(extram_prewarm(pool, 1))), EXTRAM_OK);
         errno_stays(|| trim(pool, 0)).expect("trimmed");
+        errno_stays(|| trim_unused(pool, Duration::ZERO)).expect("trimmed");
         let other = std::thread::spawn(move || {
             let pool = without_provenance_mut(there);
             if config.max_ms == 0 {

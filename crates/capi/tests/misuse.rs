@@ -42,10 +42,11 @@ fn every_function_refuses_what_is_not_a_pool() {
                 extram_unbind(pool),
                 extram_prewarm(pool, 1),
                 extram_trim(pool, 0, &mut dropped),
+                extram_trim_unused(pool, 0, &mut dropped),
                 extram_stats_get(pool, &mut figures),
             ]
         };
-        assert_eq!(codes.map(code), [EXTRAM_INVALID; 12], "{pool:?}");
+        assert_eq!(codes.map(code), [EXTRAM_INVALID; 13], "{pool:?}");
         assert!(m.is_null());
         assert_eq!((dropped, figures.created), (77, 0));
     }
@@ -66,10 +67,11 @@ fn every_null_is_refused() {
             extram_enter_from_signal(pool, null_m),
             extram_leave(pool, null_mut()),
             extram_trim(pool, 0, null_mut()),
+            extram_trim_unused(pool, 0, null_mut()),
             extram_stats_get(pool, null_mut()),
         ]
     };
-    assert_eq!(codes.map(code), [EXTRAM_INVALID; 9]);
+    assert_eq!(codes.map(code), [EXTRAM_INVALID; 10]);
     assert!(extram_context(null()).is_null());
     assert_eq!(extram_m_id(null()), 0);
     // Nobody is inside.

@@ -5,7 +5,8 @@ mod face;
 use extram_capi::extram_code::*;
 use extram_capi::*;
 use face::{
-    code, config, end, enter, enter_from_signal, enter_timeout, leave, stats, trim, try_enter, try_new,
+    code, config, end, enter, enter_from_signal, enter_timeout, leave, stats, trim, trim_unused, try_enter,
+    try_new,
 };
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
@@ -180,6 +181,13 @@ fn in_free_context() {
         assert_eq!(trim(pool, 0), Err(EXTRAM_INVALID));
         assert_eq!(trim(pool, 0), Ok(0), "the others were freed all the same");
         assert_eq!((stats(pool).spare, world.freed.load(SeqCst)), (1, spare - 1));
+
+        assert_eq!(code(extram_prewarm(pool, 3)), EXTRAM_OK);
+        assert_eq!(code(extram_unbind(pool)), EXTRAM_OK);
+        world.free.store(1, SeqCst);
+        assert_eq!(trim_unused(pool, Duration::ZERO), Err(EXTRAM_INVALID));
+        assert_eq!(trim_unused(pool, Duration::ZERO), Ok(0), "the others were freed all the same");
+        assert_eq!(stats(pool).spare, 1);
     });
     // While the pool is closed: it is closed in spite of it.
     for (binding, panics) in [(0, 1), (0, 4), (1, 1), (1, 4)] {

@@ -303,7 +303,12 @@ fn step() {
             let mut dropped = 0;
             let place = if random(8) == 0 { null_mut() } else { &raw mut dropped };
             // SAFETY: null or a place to write to.
-            let code = unsafe { extram_trim(some_pool(), random(4) as u32, place) };
+            let code = unsafe {
+                match random(2) {
+                    0 => extram_trim(some_pool(), random(4) as u32, place),
+                    _ => extram_trim_unused(some_pool(), random(4) as u32, place),
+                }
+            };
             expect(code, &[EXTRAM_OK, EXTRAM_INVALID]);
         }
         5 => {

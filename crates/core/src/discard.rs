@@ -121,6 +121,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
                 // SAFETY: in this thread's hands (Hold), with a context and no other call.
                 let old = unsafe { m.replace_context(fresh) };
                 m.owe(LAST);
+                m.note_now::<P>();
                 self.let_loose(m);
                 self.list.give::<P, _>(&self.table, m, m.id());
                 old

@@ -21,7 +21,10 @@ pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(pool: *mut (), valu
     let Own::M { m, plain } = Own::<R>::from_value::<P>(value) else { return };
     match pool.come_again(m, plain) {
         // As after a call.
-        Resumed::Outermost => pool.come_home::<false>(m),
+        Resumed::Outermost => {
+            m.note_now::<P>();
+            pool.come_home::<false>(m);
+        }
         Resumed::Inside => {
             // The M does not stay with a thread that ends. A guard may still be dropped by what runs after
             // this hook, and then gives it back; or is leaked, and keeps it.
@@ -34,6 +37,7 @@ pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(pool: *mut (), valu
         Resumed::TakenBack if plain && m.hold().unbind_or_acknowledge(P::thread_token()) => {
             // Revoked, and given back by a `reopen` since.
             m.call().begin(false, false);
+            m.note_now::<P>();
             pool.give_back::<false>(m);
         }
         // Another's, or `close`'s.

@@ -205,6 +205,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !pool.mode.binds::<P>() || P::in_handler() || pool.come_again(m, plain) != Resumed::Outermost {
             return false;
         }
+        m.note_now::<P>();
         pool.come_home::<false>(m);
         true
     }

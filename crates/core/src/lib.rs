@@ -68,6 +68,7 @@ mod supply;
 #[doc(hidden)]
 pub mod sync;
 mod table;
+mod unused;
 mod walk;
 mod word;
 

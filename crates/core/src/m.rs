@@ -24,8 +24,9 @@ use core::time::Duration;
 #[repr(C)]
 #[cfg_attr(all(target_pointer_width = "64", not(any(loom, shuttle))), repr(align(64)))]
 pub struct M<R: Runtime> {
-    /// The next spare, granted, bare or retired M by number, 0 for none. Atomic because a thread that
-    /// loses the race for this M may read it at any time; what it read then fails its compare-exchange.
+    /// The next spare, granted, bare or retired M by number, or the next one of those that a thread has set
+    /// aside, 0 for none. Atomic because a thread that loses the race for this M may read it at any time; what
+    /// it read then fails its compare-exchange.
     schedlink: AtomicU32,
     /// Index in the table plus one; set when the slot is first used.
     id: AtomicU32,
@@ -41,7 +42,7 @@ pub struct M<R: Runtime> {
     /// of retired ones (see [`crate::table`]).
     idlelink: AtomicU32,
     bounds: Bounds,
-    /// Since when its thread has it.
+    /// Since when its thread has it. Of a spare one: since when it is of no use, as far as that is known.
     since: Since,
     /// How many were spare when it was put on the list, with it, in a pool that notes that. Where pointers have 32
     /// bits the header is full: there whoever wants to know walks.
@@ -176,22 +177,31 @@ impl<R: Runtime> M<R> {
     #[inline(always)]
     pub(crate) fn note_thread<P: Port>(&self) {
         self.set_thread_id(P::thread_id());
+        self.note_now::<P>();
+    }
+
+    /// It is new, and nobody has had it yet.
+    pub(crate) fn note_made<P: Port>(&self) {
+        self.set_thread_id(0);
+        self.note_now::<P>();
+    }
+
+    /// It is of use now, or was until now.
+    #[inline(always)]
+    pub(crate) fn note_now<P: Port>(&self) {
         if R::SINCE {
             self.since.note::<P>();
         }
     }
 
-    /// Nobody has had it yet.
-    pub(crate) fn forget_thread(&self) {
-        self.set_thread_id(0);
-        if R::SINCE {
-            self.since.forget();
-        }
-    }
-
-    /// How long its thread has had it; `None` if that is not noted.
+    /// How long its thread has had it, or how long it has been of no use; `None` if that is not noted.
     pub(crate) fn held_for<P: Port>(&self) -> Option<Duration> {
         if R::SINCE { self.since.elapsed::<P>() } else { None }
+    }
+
+    /// Of a spare one: whether it is known that it has been of no use for so long.
+    pub(crate) fn is_unused<P: Port>(&self, age: Duration) -> bool {
+        self.held_for::<P>().is_some_and(|unused| unused >= age)
     }
 
     /// How many calls of this thread are inside: 1 in a callback, 2 in a callback of a callback.

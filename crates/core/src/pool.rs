@@ -168,7 +168,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// As long as a thread is inside, another M is kept ready. So with less than 2 each M that is given back
     /// costs a context made and one dropped, and a number below the height of a wave of calls costs that with
     /// every wave. On processors of 32 bits whoever gives an M back looks at so many. See also
-    /// [`trim`](Pool::trim).
+    /// [`trim`](Pool::trim) and [`trim_unused`](Pool::trim_unused).
     pub const fn spare_max(mut self, max: u32) -> Self {
         self.spare_max = max;
         // Without a bound nothing is to be done on the way home, which is shorter then.

@@ -306,7 +306,7 @@ impl<R: Runtime, P: Port> Complete<R, P> {
     fn give(&mut self) -> bool {
         let (list, table) = (&self.pool.list, &self.pool.table);
         // Whoever made it has not had it.
-        self.m.forget_thread();
+        self.m.note_made::<P>();
         self.m.set_stage(Stage::Made);
         match self.claim.take() {
             Some(claim) => list.publish::<P, _>(table, self.m, self.m.id(), claim),

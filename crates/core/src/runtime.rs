@@ -50,7 +50,8 @@ pub trait Runtime: Sync + Sized + 'static {
     }
 
     /// Whether it is noted since when a thread has its M, or waits for one, for
-    /// [`Pool::ms`](crate::Pool::ms) and [`Pool::dump`](crate::Pool::dump): a look at the clock whenever a
+    /// [`Pool::ms`](crate::Pool::ms), [`Pool::dump`](crate::Pool::dump) and
+    /// [`Pool::trim_unused`](crate::Pool::trim_unused): a look at the clock whenever a
     /// thread gets one, so at each call where Ms do not stay with threads, and when one goes to sleep.
     const SINCE: bool = false;
 

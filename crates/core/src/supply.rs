@@ -69,7 +69,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// dry without anybody noticing). Returns how many it dropped. Stops early when a thread waits.
     ///
     /// Each context is moved to the caller's stack and dropped there when its M is out of use, so its
-    /// drop may call into the pool. Not for handlers.
+    /// drop may call into the pool. Not for handlers. See also [`trim_unused`](Pool::trim_unused).
     pub fn trim(&self, keep: u32) -> u32 {
         let pool = self.lasting();
         let surplus = pool.spare().saturating_sub(keep.max(1));

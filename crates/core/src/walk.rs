@@ -59,7 +59,8 @@ pub struct Observed<R: Runtime> {
     /// How many calls are inside.
     pub depth: u32,
     /// For how long the thread has had it, in milliseconds (less than 49 days); `None` unless the runtime
-    /// asks for it ([`Runtime::SINCE`]), or where there is no clock.
+    /// asks for it ([`Runtime::SINCE`]), where there is no clock, or if no thread had it. Of a spare one: how long ago
+    /// the thread got it, or, if it was bound, gave it back.
     pub held_for: Option<Duration>,
     context: *const R::Context,
 }
@@ -122,13 +123,16 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     #[doc(alias = "allm")]
     pub fn ms(&self) -> impl Iterator<Item = Observed<R>> {
         self.lasting().table.iter().filter_map(|m| {
+            let (state, thread_id) = (state(m)?, m.thread_id());
+            // Of a new M it is noted when it was made.
+            let had = thread_id != 0 || state != MState::Spare;
             Some(Observed {
                 id: m.id(),
-                state: state(m)?,
-                thread_id: m.thread_id(),
+                state,
+                thread_id,
                 stack: m.stack(),
                 depth: m.depth(),
-                held_for: m.held_for::<P>(),
+                held_for: if had { m.held_for::<P>() } else { None },
                 context: m.context_address(),
             })
         })

@@ -720,6 +720,128 @@ fn an_m_is_held_for_as_long_as_its_last_thread_has_it() {
     end(pool, &runtime);
 }
 
+/// By age: what has been used stays, what has been made and not used goes when it is that old, and one always
+/// stays.
+///
+/// Edge: trim x enter/leave.
+#[test]
+fn what_nobody_has_entered_with_for_so_long_goes() {
+    const AGE: Duration = Duration::from_secs(1);
+    let (pool, runtime) = started(|pool| pool.binding(Binding::Call));
+    pool.prewarm(4).expect("warm");
+    assert_eq!(pool.trim_unused(AGE * 100), 0, "all are new");
+    assert!(pool.ms().all(|m| (m.thread_id == 0) == m.held_for.is_none()), "nobody has had a new one");
+    thread::sleep(AGE + AGE / 2);
+    // Two are used, and two more are made.
+    let inside = [pool.enter_from_signal().expect("in"), pool.enter_from_signal().expect("in")];
+    let mut used = inside.each_ref().map(|inside| inside.id()).to_vec();
+    let old: Vec<u32> = pool.ms().map(|m| m.id).filter(|m| !used.contains(m)).collect();
+    assert_eq!(old.len(), 2);
+    pool.prewarm(4).expect("warm");
+    used.extend(
+        pool.ms().map(|m| m.id).filter(|m| !old.contains(m) && !used.contains(m)).collect::<Vec<_>>(),
+    );
+    drop(inside);
+    let spare = pool.stats().spare;
+    // The thread that warmed the pool up had one of the old ones, perhaps.
+    let dropped = pool.trim_unused(AGE);
+    assert!((1..=2).contains(&dropped), "{dropped}");
+    assert_eq!((pool.trim_unused(AGE), pool.stats().spare), (0, spare - dropped));
+    let left: Vec<u32> = pool.ms().map(|m| m.id).collect();
+    assert!(used.iter().all(|m| left.contains(m)), "{used:?} {left:?}");
+    // The new ones that nobody used grow old as well, and one stays.
+    thread::sleep(AGE + AGE / 2);
+    number(&pool);
+    let last = pool.ms().min_by_key(|m| m.held_for.unwrap_or(Duration::MAX)).expect("one").id;
+    assert_eq!(pool.trim_unused(AGE), spare - dropped - 1);
+    assert_eq!(pool.ms().map(|m| m.id).collect::<Vec<_>>(), [last]);
+    assert_eq!((pool.trim_unused(Duration::ZERO), pool.stats().spare), (0, 1));
+    end(pool, &runtime);
+}
+
+/// A thread that keeps its M has used it until it gives it back.
+///
+/// Edge: trim x leave.
+#[test]
+fn an_m_that_was_bound_is_as_old_as_it_is_spare() {
+    const AGE: Duration = Duration::from_secs(1);
+    let (pool, runtime) = started(|pool| pool);
+    pool.prewarm(2).expect("warm");
+    let (m, exits) = thread::scope(|scope| {
+        let exits = scope.spawn(|| {
+            let m = pool.enter().expect("in").id();
+            thread::sleep(AGE * 2);
+            drop(pool.enter().expect("in again"));
+            m
+        });
+        let m = pool.enter().expect("in").id();
+        thread::sleep(AGE * 2);
+        (m, exits.join().expect("no panic"))
+    });
+    assert!(pool.unbind());
+    pool.trim_unused(AGE);
+    let left: Vec<u32> = pool.ms().map(|m| m.id).collect();
+    assert!(left.contains(&m) && left.contains(&exits), "{left:?}");
+    end(pool, &runtime);
+}
+
+/// Without times nothing is known to be unused.
+#[test]
+fn without_times_nothing_is_unused() {
+    struct Timeless;
+    impl Runtime for Timeless {
+        type Context = ();
+        type Error = ();
+        fn new_context(&self) -> Result<(), ()> {
+            Ok(())
+        }
+    }
+    let pool = Owned::start(Timeless, |pool: Pool<Timeless>| pool).expect("starts");
+    pool.prewarm(3).expect("warm");
+    assert_eq!(pool.trim_unused(Duration::ZERO), 0);
+    let spare = pool.stats().spare;
+    assert_eq!(pool.trim(1), spare - 1);
+}
+
+/// While an unused context is dropped nothing is in hand, so three get in; and as a fourth one waits for them no
+/// more are dropped.
+///
+/// Edge: trim x enter, waiting x trim.
+#[test]
+fn no_more_that_is_unused_is_dropped_while_a_thread_waits() {
+    struct Slow;
+    struct Drops;
+    static POOL: Pool<Slow> = Pool::new(Slow).binding(Binding::Call).limit(3);
+    static ARMED: AtomicBool = AtomicBool::new(false);
+    static GO: AtomicBool = AtomicBool::new(false);
+    static CALLS: Mutex<Vec<thread::JoinHandle<()>>> = Mutex::new(Vec::new());
+    impl Drop for Drops {
+        fn drop(&mut self) {
+            if ARMED.swap(false, SeqCst) {
+                let call = || POOL.callback(|_| until(|| GO.load(SeqCst))).expect("in");
+                CALLS.lock().unwrap().extend((0..4).map(|_| thread::spawn(call)));
+                until(|| POOL.stats().in_use == 3 && POOL.stats().waiting == 1);
+            }
+        }
+    }
+    impl Runtime for Slow {
+        type Context = Drops;
+        type Error = ();
+        const SINCE: bool = true;
+        fn new_context(&self) -> Result<Drops, ()> {
+            Ok(Drops)
+        }
+    }
+    POOL.start().expect("starts");
+    POOL.prewarm(3).expect("warm");
+    ARMED.store(true, SeqCst);
+    assert_eq!(POOL.trim_unused(Duration::ZERO), 1);
+    GO.store(true, SeqCst);
+    CALLS.lock().unwrap().drain(..).for_each(|call| call.join().expect("no panic"));
+    assert_eq!(POOL.trim_unused(Duration::ZERO), 2);
+    POOL.close().expect("nobody is inside");
+}
+
 /// While whoever leaves drops a context that goes out of use, the pool is not closed to the end. (Whoever
 /// trims has nothing of the pool's in its hands then.)
 ///

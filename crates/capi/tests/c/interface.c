@@ -27,6 +27,7 @@ int extram_leave(extram_pool *pool, extram_m *m);
 int extram_unbind(extram_pool *pool);
 int extram_prewarm(extram_pool *pool, uint32_t spare);
 int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
+int extram_trim_unused(extram_pool *pool, uint32_t age_ms, uint32_t *dropped);
 int extram_stats_get(extram_pool *pool, extram_stats *stats);
 void *extram_context(const extram_m *m);
 uint32_t extram_m_id(const extram_m *m);

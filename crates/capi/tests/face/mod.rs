@@ -147,6 +147,15 @@ pub fn trim(pool: *mut extram_pool, keep: u32) -> Result<u32, extram_code> {
     }
 }
 
+pub fn trim_unused(pool: *mut extram_pool, age: Duration) -> Result<u32, extram_code> {
+    let mut dropped = 0;
+    // SAFETY: a place to write to.
+    match code(unsafe { extram_trim_unused(pool, age.as_millis() as u32, &mut dropped) }) {
+        EXTRAM_OK => Ok(dropped),
+        error => Err(error),
+    }
+}
+
 /// Waits for something that another thread does; fails by a clock of its own.
 #[track_caller]
 pub fn until(mut what: impl FnMut() -> bool) {

@@ -4,7 +4,7 @@ use crate::list::{GaveUp, Waited};
 use crate::models::model_loads;
 use crate::models::nodes::Extra;
 use crate::models::pool::{ModelPool, Moment, SharedPool, work};
-use crate::models::port::{Shared, spawn};
+use crate::models::port::{Shared, set_clock, spawn};
 use crate::{Binding, EnterError, Event, StartError};
 use core::cell::Cell;
 use core::time::Duration;
@@ -26,6 +26,11 @@ std::thread_local! {
 /// Two Ms are spare, and `trim` drops the context of one. One M is on the list all the while, or with
 /// somebody who brings it back, so what the drop does may be as long as it likes.
 fn trim_against_a_newcomer(limit: u32, dropping: fn(&'static SharedPool)) {
+    against_a_newcomer(limit, dropping, |pool| pool.trim(1));
+}
+
+fn against_a_newcomer(limit: u32, dropping: fn(&'static SharedPool), trim: fn(&'static SharedPool) -> u32) {
+    set_clock(1);
     let pool = ModelPool::<false>::with(Binding::Call, limit, move |moment| {
         if moment == Moment::Dropping {
             POOL.get().into_iter().for_each(dropping);
@@ -35,7 +40,7 @@ fn trim_against_a_newcomer(limit: u32, dropping: fn(&'static SharedPool)) {
     shared.prewarm(2).unwrap();
     POOL.set(Some(shared));
     let other = spawn(move || shared.callback(work));
-    let dropped = shared.trim(1);
+    let dropped = trim(shared);
     assert_eq!(other.join().unwrap(), Ok(()));
     POOL.set(None);
     assert!(dropped <= 1, "{dropped} dropped");
@@ -52,6 +57,21 @@ fn a_context_that_trim_drops_calls_in_against_a_newcomer_under_a_limit() {
 #[test]
 fn a_context_that_trim_drops_calls_in_against_a_newcomer() {
     model_loads(1, || trim_against_a_newcomer(UNLIMITED, |pool| pool.callback(work).unwrap()));
+}
+
+/// The same where what has been used stays: nothing is in hand while the context is dropped.
+#[test]
+fn an_unused_context_that_is_dropped_calls_in_against_a_newcomer_under_a_limit() {
+    model_loads(1, || {
+        against_a_newcomer(
+            2,
+            |pool| pool.callback(work).unwrap(),
+            |pool| {
+                set_clock(1_000);
+                pool.trim_unused(Duration::from_millis(500))
+            },
+        );
+    });
 }
 
 /// Nobody else is there, so it is on the list.

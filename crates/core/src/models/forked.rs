@@ -191,6 +191,17 @@ fn make_and_drop<const BARRIER: bool>(pool: &'static Forking<BARRIER>, go: &dyn 
     pool.trim(1);
 }
 
+/// Two are unused, and what has just been used lies on top of them.
+fn drop_unused<const BARRIER: bool>(pool: &'static Forking<BARRIER>, go: &dyn Fn()) {
+    port::set_clock(1);
+    pool.prewarm(4).unwrap();
+    port::set_clock(1_000);
+    pool.callback(work).unwrap();
+    pool.unbind();
+    go();
+    pool.trim_unused(Duration::from_millis(500));
+}
+
 fn discard<const BARRIER: bool>(pool: &'static Forking<BARRIER>, go: &dyn Fn()) {
     let inside = pool.enter().unwrap();
     go();
@@ -246,6 +257,14 @@ fn waiting_for_no_time() {
 fn making_and_dropping() {
     Case::<false>::new(Binding::Call, make_and_drop).check();
     Case::<true>::new(Binding::Thread, make_and_drop).check();
+}
+
+/// Edge: trim x fork.
+#[test]
+fn dropping_what_is_unused() {
+    Case::<false>::new(Binding::Call, drop_unused).check();
+    Case::<true>::new(Binding::Thread, drop_unused).check();
+    Case::<false> { spare_max: 4, ..Case::new(Binding::Call, drop_unused) }.check();
 }
 
 /// Edge: discard x fork.

@@ -23,7 +23,8 @@
 //! - **Waiting.** See [`port`].
 //! - **Freed memory.** Every word of a pool that goes asks whether all accesses to it came before
 //!   (`sync/watched.rs`); a model that frees a pool right after `close` so shows who is late.
-//! - **Time.** A time-out of zero gives up at the first look, and loom puts that look anywhere.
+//! - **Time.** A time-out of zero gives up at the first look, and loom puts that look anywhere. There is no clock,
+//!   unless a model sets it.
 
 mod bounds;
 mod calls;

@@ -49,6 +49,7 @@ unsafe impl Send for Context {}
 impl Runtime for ModelRuntime {
     type Context = Context;
     type Error = ();
+    const SINCE: bool = true;
 
     fn new_context(&self) -> Result<Context, ()> {
         if let Some(foreign) = &self.foreign {

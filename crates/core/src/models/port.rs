@@ -52,6 +52,7 @@ std::thread_local! {
     static OPENINGS: Cell<usize> = const { Cell::new(0) };
     static TOKENS: Cell<usize> = const { Cell::new(0) };
     static FORKED: Cell<usize> = const { Cell::new(0) };
+    static CLOCK: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 fn next_token() -> usize {
@@ -66,6 +67,12 @@ pub(super) fn reset() {
     OPENINGS.set(0);
     TOKENS.set(0);
     FORKED.set(0);
+    CLOCK.set(None);
+}
+
+/// There is a clock from now on, which says this until it is set again.
+pub(super) fn set_clock(milliseconds: u64) {
+    CLOCK.set(Some(Duration::from_millis(milliseconds)));
 }
 
 /// What the C library does in a forked child: the calling thread is its only one.
@@ -226,7 +233,7 @@ unsafe impl<const BARRIER: bool, const FORKS: bool> Port for ModelPort<BARRIER, 
     }
 
     fn now() -> Option<Duration> {
-        None
+        CLOCK.get()
     }
 
     fn in_handler() -> bool {
