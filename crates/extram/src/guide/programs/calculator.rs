@@ -58,16 +58,14 @@ unsafe extern "C" fn calculate(program: *const c_char) -> i64 {
 
 fn main() {
     POOL.start().expect("the first interpreter");
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                // SAFETY: strings.
-                let call = |program: &CStr| unsafe { calculate(program.as_ptr()) };
-                assert!((0..1000).all(|_| call(c"3 4 + 5 *") == 35));
-                assert_eq!(call(c"+"), -1);
-            });
-        }
-    });
+    let calls = || {
+        // SAFETY: strings.
+        let call = |program: &CStr| unsafe { calculate(program.as_ptr()) };
+        assert!((0..1000).all(|_| call(c"3 4 + 5 *") == 35));
+        assert_eq!(call(c"+"), -1);
+    };
+    let threads = [(); 8].map(|()| std::thread::spawn(calls));
+    threads.into_iter().for_each(|thread| thread.join().expect("the right numbers"));
     println!("8 threads, {} interpreters", POOL.stats().created);
     POOL.close().expect("nobody is inside");
 }

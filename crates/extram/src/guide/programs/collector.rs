@@ -160,17 +160,15 @@ fn main() {
     let calculator = POOL.runtime();
     *calculator.heap.lock().unwrap() = Heap { cells: vec![0; ROOM], free: (0..ROOM).collect() };
     POOL.start().expect("the first M");
-    std::thread::scope(|scope| {
-        for thread in 0..16 {
-            scope.spawn(move || {
-                let program = format!("{thread} 4 + 5 * 1 1 1 + + +");
-                for _ in 0..200 {
-                    let number = POOL.callback(|m| calculator.evaluate(m, &program)).expect("let in");
-                    assert_eq!(number, (thread + 4) * 5 + 3);
-                }
-            });
+    let calls = |thread: i64| {
+        let program = format!("{thread} 4 + 5 * 1 1 1 + + +");
+        for _ in 0..200 {
+            let number = POOL.callback(|m| calculator.evaluate(m, &program)).expect("let in");
+            assert_eq!(number, (thread + 4) * 5 + 3);
         }
-    });
+    };
+    let threads: Vec<_> = (0..16).map(|thread| std::thread::spawn(move || calls(thread))).collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("the right numbers"));
     let collections = calculator.world.lock().unwrap().collections;
     assert!(collections > 0);
     println!("{} Ms, {collections} collections", POOL.stats().created);
