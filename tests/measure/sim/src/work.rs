@@ -67,6 +67,13 @@ pub struct Cell {
     pub most_steps: u64,
 }
 
+impl Cell {
+    /// Its threads call until a time has come, and nothing they do takes any.
+    fn never_ends(&self) -> bool {
+        self.work == Work::Calls && self.algorithm == Algorithm::Floor && self.hold + self.blocked + self.pause == 0
+    }
+}
+
 /// What it came to. The field names are the JSON keys; what has no meaning is null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[allow(missing_docs)]
@@ -177,8 +184,12 @@ struct Outcome {
 ///
 /// # Errors
 ///
-/// Those of [`simulate`].
+/// Those of [`simulate`]; and calls that would never end are refused.
 pub fn run(cell: &Cell, costs: &Costs) -> Result<Row, Failure> {
+    if cell.never_ends() {
+        let why = "without a pool, calls that take no time never end: give a callback or a pause some (--hold-us, --pause-us)";
+        return Err(Failure::Refused(why.to_owned()));
+    }
     let inside = cell.clone();
     let done = simulate(costs, cell.cores, cell.seed, move || scene(&inside));
     let (outcome, figures) = match done {

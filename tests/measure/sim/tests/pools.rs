@@ -30,6 +30,15 @@ fn a_herd_that_is_all_inside_needs_as_many_ms_as_threads_and_a_spare_one() {
 }
 
 #[test]
+fn calls_that_would_never_end_are_refused() {
+    let refused = run(&cell(Work::Calls, Algorithm::Floor, 1, 1), &Costs::LINUX).unwrap_err();
+    assert!(refused.to_string().contains("--hold-us"), "{refused}");
+    let mut paused = cell(Work::Calls, Algorithm::Floor, 1, 1);
+    (paused.pause, paused.time) = (US, 10 * US);
+    assert!(row(&paused).calls_per_second > 0.0);
+}
+
+#[test]
 fn nobody_makes_more_ms_than_the_limit() {
     for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| algorithm.has_limit()) {
         let mut cell = cell(Work::Limit, algorithm, 4, 24);
