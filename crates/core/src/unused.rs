@@ -21,24 +21,24 @@ use crate::{M, MState, Pool, Runtime};
 use core::time::Duration;
 
 impl<R: Runtime, P: Port> Pool<R, P> {
-    /// Drops the contexts of spare Ms with which no thread has entered for `age` (one spare M always stays).
-    /// Returns how many it dropped. Stops early when a thread waits. For a timer: what a wave of calls has left
-    /// behind goes when it has been of no use for so long, and what is used stays.
+    /// Drops the contexts of spare Ms with which no thread has entered for `age`, except one, which stays ready for
+    /// whoever comes next. Returns how many it dropped. Stops early when a thread waits. For a timer: what a
+    /// wave of calls has left behind goes when it has been of no use for so long.
     ///
     /// ```ignore
     /// // An excerpt; the guide in the crate `extram` has a whole program.
-    /// loop {
-    ///     std::thread::sleep(Duration::from_secs(10));
+    /// while !ends.load(Ordering::Relaxed) {
+    ///     std::thread::park_timeout(Duration::from_secs(10));
     ///     POOL.trim_unused(Duration::from_secs(60));
     /// }
     /// ```
     ///
     /// The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its
-    /// thread gave it back, by [`unbind`](Pool::unbind) or because it ended. So a call of
-    /// [`Binding::Call`](crate::Binding::Call) that takes longer than `age` leaves an M that may go at once. Ages are
-    /// known to a millisecond, and begin again after 49 days; and only where the runtime asks for them
-    /// ([`Runtime::SINCE`]) and the port has a clock: else nothing is dropped. [`trim`](Pool::trim) and
-    /// [`spare_max`](Pool::spare_max) go by number, and need neither.
+    /// thread gave it back, by [`unbind`](Pool::unbind) or because it ended. So with
+    /// [`Binding::Call`](crate::Binding::Call) take an age that is longer than a call: one that takes longer leaves an
+    /// M that may go at once. Ages are known to a millisecond, and begin again after 49 days; and only where the
+    /// runtime asks for them ([`Runtime::SINCE`]) and the port has a clock: else nothing is dropped, and the
+    /// answer is 0. [`trim`](Pool::trim) and [`spare_max`](Pool::spare_max) go by number, and need neither.
     ///
     /// What has been made in advance ([`prewarm`](Pool::prewarm)) and not been used goes, too, but for one. So do not
     /// use this where handlers rely on several spare Ms; besides, the Ms are not on the list for a moment while
@@ -79,12 +79,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// How many spare Ms are unused and may go, roughly while others come and go. Takes nothing.
     fn unused(&'static self, age: Duration) -> u32 {
-        let (mut spare, mut unused) = (0u32, 0);
-        for m in self.table.iter().filter(|m| R::SINCE && state(m) == Some(MState::Spare)) {
-            spare += 1;
-            unused += u32::from(m.is_unused::<P>(age));
-        }
-        unused.min(spare.saturating_sub(1))
+        let spare = self.table.iter().filter(|m| R::SINCE && state(m) == Some(MState::Spare));
+        let unused = spare.filter(|m| m.is_unused::<P>(age)).count() as u32;
+        // The one that is kept ready beside those in use is never used itself, the list being a stack.
+        unused.saturating_sub(1)
     }
 
     /// Brings unused Ms to the top of the list, `most` of them at most, and leaves all others in their order.

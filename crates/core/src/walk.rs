@@ -70,9 +70,9 @@ impl<R: Runtime> Observed<R> {
     ///
     /// # Safety
     ///
-    /// The pointer is good as long as the context is neither taken out of its M (`trim`, `close`, `spare_max`
-    /// and `discard` do that, the last two on threads that have been retired already) nor used by its holder
-    /// in a way that conflicts with the caller's. `Context` need not be `Sync`.
+    /// The pointer is good as long as the context is neither taken out of its M (`trim`, `trim_unused`, `close`,
+    /// `spare_max` and `discard` do that, the last two on threads that have been retired already) nor used by its
+    /// holder in a way that conflicts with the caller's. `Context` need not be `Sync`.
     pub unsafe fn context_ptr(&self) -> *const R::Context {
         self.context
     }

@@ -82,12 +82,18 @@ fn a_slot_that_trim_frees_is_filled_again_for_those_who_wait() {
 
 const AGE: Duration = Duration::from_millis(500);
 
-/// A pool with so many spare Ms, of which all are unused but one, which lies on top.
-fn with_unused(limit: u32, spare: u32) -> ModelPool<false> {
+/// A pool with so many spare Ms, all of them unused.
+fn unused_ones(limit: u32, spare: u32) -> ModelPool<false> {
     set_clock(1);
     let pool = ModelPool::new(Binding::Call, limit);
     pool.get().prewarm(spare).unwrap();
     set_clock(1_000);
+    pool
+}
+
+/// The same but for one, which lies on top.
+fn with_unused(limit: u32, spare: u32) -> ModelPool<false> {
+    let pool = unused_ones(limit, spare);
     pool.get().callback(work).unwrap();
     pool
 }
@@ -97,21 +103,23 @@ fn unused(pool: &'static SharedPool) -> usize {
     pool.table.iter().filter(|m| m.stage() == Stage::Made && m.is_unused::<Shared>(AGE)).count()
 }
 
-/// Alone it does what it says: what is unused goes, what is used stays where it was.
+/// Alone it does what it says: what is unused goes but for one, what is used stays where it was.
 #[test]
 fn what_is_unused_goes_and_what_is_used_stays_on_top() {
     model(0, || {
-        let pool = with_unused(u32::MAX, 4);
+        let pool = with_unused(u32::MAX, 5);
         let shared = pool.get();
         let inside = [shared.enter_from_signal().unwrap(), shared.enter_from_signal().unwrap()];
         let [first, second] = inside.each_ref().map(|inside| inside.id());
         drop(inside);
-        assert_eq!((unused(shared), shared.trim_unused(AGE), shared.trim_unused(AGE)), (2, 2, 0));
+        assert_eq!((unused(shared), shared.trim_unused(AGE), shared.trim_unused(AGE)), (3, 2, 0));
         // Given back in this order.
-        assert!(shared.list.numbers(&shared.table).eq([second, first]));
-        assert_eq!(shared.trim_unused(AGE * 2), 0);
+        let used =
+            shared.list.numbers(&shared.table).filter(|m| !shared.table.get(*m).is_unused::<Shared>(AGE));
+        assert!(used.eq([second, first]));
+        assert_eq!((unused(shared), shared.trim_unused(AGE * 2)), (1, 0));
         set_clock(2_000);
-        assert_eq!((shared.trim_unused(AGE), shared.trim_unused(AGE)), (1, 0));
+        assert_eq!((shared.trim_unused(AGE), shared.trim_unused(AGE)), (2, 0));
         assert!(shared.list.numbers(&shared.table).eq([second]), "the one that was used last");
         pool.end_at_rest();
     });
@@ -128,7 +136,7 @@ fn no_context_is_used_after_it_was_dropped_as_unused() {
         let dropped = shared.trim_unused(AGE);
         other.join().unwrap();
         let stats = shared.stats();
-        assert!((1..=2).contains(&dropped), "{dropped} dropped");
+        assert!(dropped <= 1, "{dropped} dropped");
         let used = shared.table.get(used);
         assert!(
             used.stage() == Stage::Made && used.thread_id() != 0,
@@ -137,7 +145,7 @@ fn no_context_is_used_after_it_was_dropped_as_unused() {
         assert!(stats.spare >= 1, "{stats:?}");
         // What is left the other one has taken before it was looked at, or was to go when that had come back.
         shared.trim_unused(AGE);
-        assert_eq!(unused(shared), 0);
+        assert!(unused(shared) <= 1);
         pool.end_at_rest();
     });
 }
@@ -146,15 +154,15 @@ fn no_context_is_used_after_it_was_dropped_as_unused() {
 #[test]
 fn two_that_drop_what_is_unused_leave_what_is_used() {
     model(1, || {
-        let pool = with_unused(3, 3);
+        let pool = with_unused(4, 4);
         let shared = pool.get();
         let other = spawn(move || shared.trim_unused(AGE));
         let dropped = shared.trim_unused(AGE) + other.join().unwrap();
         let stats = shared.stats();
-        assert_eq!(stats.spare + dropped, 3, "{stats:?}");
-        assert!(stats.spare >= 1, "{stats:?}");
+        assert_eq!(stats.spare + dropped, 4, "{stats:?}");
+        assert!(stats.spare >= 2, "{stats:?}");
         shared.trim_unused(AGE);
-        assert_eq!((unused(shared), shared.stats().spare), (0, 1));
+        assert_eq!((unused(shared), shared.stats().spare), (1, 2));
         pool.end_at_rest();
     });
 }
@@ -192,7 +200,7 @@ fn two_come_at_any_step(limit: u32) {
         steps += 1;
         let came = Arc::clone(&came);
         explore(0, false, move || {
-            let pool = with_unused(limit, 2);
+            let pool = unused_ones(limit, 2);
             let shared = pool.get();
             // As if somebody had entered with each: a new one owes anyway.
             shared.table.iter().for_each(|m| m.owe(0));
@@ -254,7 +262,7 @@ fn what_is_unused_is_dropped_once_against_a_close() {
         let shared = pool.get();
         let other = spawn(move || shared.trim_unused(AGE));
         let closed = shared.close();
-        assert!(other.join().unwrap() <= 2);
+        assert!(other.join().unwrap() <= 1);
         assert!(closed.is_ok() || shared.stats().spare >= 1);
         assert_eq!((shared.close(), shared.callback(work)), (Ok(()), Err(EnterError::Closed)));
         pool.end();
@@ -273,7 +281,7 @@ fn no_more_stay_spare_than_may_when_the_others_were_looked_at() {
             assert!(shared.make(None).is_ok(), "the limit allows it");
         }
         set_clock(1_000);
-        drop([(); 2].map(|()| shared.enter_from_signal().unwrap()));
+        drop(shared.enter_from_signal().unwrap());
         let other = spawn(move || shared.trim_unused(AGE));
         drop(inside);
         other.join().unwrap();
