@@ -402,7 +402,7 @@ typedef struct {
     uint64_t thread_id;
     /**
      * When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none, and if
-     * none had it. Of a spare one that was bound: when the thread gave it back.
+     * none had it. Of a spare one: what extram_trim_unused goes by.
      */
     uint64_t since_ns;
     /**
@@ -545,8 +545,8 @@ int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
  * The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread
  * gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL take an age that is longer than
  * a call: one that takes longer leaves an M that may go at once. Ages begin again after 49 days. Where the
- * library has no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too, and a handler that
- * comes while the Ms are looked at finds fewer of them, or none: not where handlers rely on several.
+ * library has no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too: not where
+ * handlers rely on several.
  *
  * EXTRAM_INVALID as extram_trim.
  */

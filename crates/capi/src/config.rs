@@ -163,7 +163,7 @@ pub struct extram_m_info {
     /// The thread that has it, or had it last, as the system's tools number it; 0 = none had.
     pub thread_id: u64,
     /// When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none, and if
-    /// none had it. Of a spare one that was bound: when the thread gave it back.
+    /// none had it. Of a spare one: what extram_trim_unused goes by.
     pub since_ns: u64,
     /// The stack that the thread came in on, lowest address and one past the highest; 0 where it is not
     /// known.

@@ -347,8 +347,8 @@ pub unsafe extern "C" fn extram_trim(pool: *mut extram_pool, keep: u32, dropped:
 /// The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread
 /// gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL take an age that is longer than
 /// a call: one that takes longer leaves an M that may go at once. Ages begin again after 49 days. Where the
-/// library has no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too, and a handler that
-/// comes while the Ms are looked at finds fewer of them, or none: not where handlers rely on several.
+/// library has no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too: not where
+/// handlers rely on several.
 ///
 /// EXTRAM_INVALID as extram_trim.
 ///

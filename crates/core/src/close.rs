@@ -63,6 +63,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if self.mode.is_unshared::<P>() {
             for m in self.table.iter() {
                 if m.hold().reinstate() {
+                    m.note_now::<P>();
                     self.list.give::<P, _>(&self.table, m, m.id());
                 }
             }
