@@ -302,7 +302,7 @@ typedef struct {
     /**
      * The most Ms at once; 0 = no limit: as many as are needed, or as the storage has room for. (In
      * Rust, Pool::limit(0) is a limit, and such a pool does not start.) A context that is being freed after
-     * extram_discard or extram_trim does not count: N threads that discard may have N more while
+     * extram_discard, extram_trim or extram_trim_unused does not count: N threads that discard may have N more while
      * free_context runs. Threads that come may overtake threads that wait; after 256 that did, or some
      * 2 ms, in which none that waits was served, they step aside for it.
      */
@@ -402,7 +402,7 @@ typedef struct {
     uint64_t thread_id;
     /**
      * When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none, and if
-     * none had it. Of a spare one that was bound: when the thread gave it back.
+     * none had it. Of a spare one: what extram_trim_unused goes by.
      */
     uint64_t since_ns;
     /**
@@ -415,9 +415,9 @@ typedef struct {
      */
     uintptr_t stack_high;
     /**
-     * What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
-     * contexts, extram_discard and spare_max on threads that retire has seen already: a collection that
-     * keeps all threads outside admit does not hold them up. So use it where none of the four is
+     * What new_context made. extram_trim, extram_trim_unused, extram_discard, extram_pool_close and spare_max
+     * free contexts, extram_discard and spare_max on threads that retire has seen already: a collection that
+     * keeps all threads outside admit does not hold them up. So use it where none of the five is
      * under way. A collector in a pool that discards keeps a list of its own instead, which
      * new_context adds to and free_context takes from, under a lock that the collector has while it
      * looks.
@@ -480,8 +480,8 @@ size_t extram_pool_size(uint32_t max_ms);
  * it, not even when they exit: the library may be unloaded. Closing a pool that is closed does nothing
  * and returns EXTRAM_OK, until extram_pool_free. Not from a signal handler.
  *
- * EXTRAM_BUSY while an M is in use or being made, or another thread closes the pool right now; and
- * where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
+ * EXTRAM_BUSY while an M is in use or being made, a thread that was inside is just ending, or another thread
+ * closes the pool, prewarms or trims it right now; and where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
  * until the threads that the pool's Ms are bound to have exited. Newcomers are turned away all the
  * same: call again, or take it back with extram_pool_reopen. EXTRAM_INVALID, too, if free_context,
  * being written in Rust, panicked, now or where nobody could be told (when a thread left or exited);
@@ -538,15 +538,15 @@ int extram_prewarm(extram_pool *pool, uint32_t spare);
 int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
 
 /**
- * Frees the contexts of spare Ms with which no thread has entered for age_ms milliseconds (one spare M always
- * stays), and writes to *dropped, which may not be NULL, how many it freed. Stops early when a thread waits.
- * For a timer: what is used stays.
+ * Frees the contexts of spare Ms with which no thread has entered for age_ms milliseconds, except one, which
+ * stays ready for whoever comes next, and writes to *dropped, which may not be NULL, how many it freed. Stops
+ * early when a thread waits. For a timer.
  *
  * The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread
- * gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL a call that takes longer than
- * that leaves an M that may go at once. Ages begin again after 49 days. Where the library has
- * no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too, and a handler that
- * comes while the Ms are looked at finds fewer of them, or none: not where handlers rely on several.
+ * gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL take an age that is longer than
+ * a call: one that takes longer leaves an M that may go at once. Ages begin again after 49 days. Where the
+ * library has no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too: not where
+ * handlers rely on several.
  *
  * EXTRAM_INVALID as extram_trim.
  */

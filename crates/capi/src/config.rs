@@ -67,7 +67,7 @@ pub struct extram_config {
     pub retire: Option<unsafe extern "C-unwind" fn(runtime: *mut c_void, m: *mut extram_m)>,
     /// The most Ms at once; 0 = no limit: as many as are needed, or as the storage has room for. (In
     /// Rust, Pool::limit(0) is a limit, and such a pool does not start.) A context that is being freed after
-    /// extram_discard or extram_trim does not count: N threads that discard may have N more while
+    /// extram_discard, extram_trim or extram_trim_unused does not count: N threads that discard may have N more while
     /// free_context runs. Threads that come may overtake threads that wait; after 256 that did, or some
     /// 2 ms, in which none that waits was served, they step aside for it.
     pub max_ms: u32,
@@ -163,16 +163,16 @@ pub struct extram_m_info {
     /// The thread that has it, or had it last, as the system's tools number it; 0 = none had.
     pub thread_id: u64,
     /// When that thread got it, by the clock of extram_event, to a millisecond; 0 where there is none, and if
-    /// none had it. Of a spare one that was bound: when the thread gave it back.
+    /// none had it. Of a spare one: what extram_trim_unused goes by.
     pub since_ns: u64,
     /// The stack that the thread came in on, lowest address and one past the highest; 0 where it is not
     /// known.
     pub stack_low: address,
     /// See stack_low.
     pub stack_high: address,
-    /// What new_context made. extram_trim, extram_discard, extram_pool_close and spare_max free
-    /// contexts, extram_discard and spare_max on threads that retire has seen already: a collection that
-    /// keeps all threads outside admit does not hold them up. So use it where none of the four is
+    /// What new_context made. extram_trim, extram_trim_unused, extram_discard, extram_pool_close and spare_max
+    /// free contexts, extram_discard and spare_max on threads that retire has seen already: a collection that
+    /// keeps all threads outside admit does not hold them up. So use it where none of the five is
     /// under way. A collector in a pool that discards keeps a list of its own instead, which
     /// new_context adds to and free_context takes from, under a lock that the collector has while it
     /// looks.

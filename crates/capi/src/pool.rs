@@ -207,8 +207,8 @@ unsafe fn end(pool: *mut Pool) {
 /// it, not even when they exit: the library may be unloaded. Closing a pool that is closed does nothing
 /// and returns EXTRAM_OK, until extram_pool_free. Not from a signal handler.
 ///
-/// EXTRAM_BUSY while an M is in use or being made, or another thread closes the pool right now; and
-/// where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
+/// EXTRAM_BUSY while an M is in use or being made, a thread that was inside is just ending, or another thread
+/// closes the pool, prewarms or trims it right now; and where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
 /// until the threads that the pool's Ms are bound to have exited. Newcomers are turned away all the
 /// same: call again, or take it back with extram_pool_reopen. EXTRAM_INVALID, too, if free_context,
 /// being written in Rust, panicked, now or where nobody could be told (when a thread left or exited);
@@ -340,15 +340,15 @@ pub unsafe extern "C" fn extram_trim(pool: *mut extram_pool, keep: u32, dropped:
     unsafe { trim_by(pool, dropped, |pool| pool.trim(keep)) }
 }
 
-/// Frees the contexts of spare Ms with which no thread has entered for age_ms milliseconds (one spare M always
-/// stays), and writes to *dropped, which may not be NULL, how many it freed. Stops early when a thread waits.
-/// For a timer: what is used stays.
+/// Frees the contexts of spare Ms with which no thread has entered for age_ms milliseconds, except one, which
+/// stays ready for whoever comes next, and writes to *dropped, which may not be NULL, how many it freed. Stops
+/// early when a thread waits. For a timer.
 ///
 /// The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread
-/// gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL a call that takes longer than
-/// that leaves an M that may go at once. Ages begin again after 49 days. Where the library has
-/// no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too, and a handler that
-/// comes while the Ms are looked at finds fewer of them, or none: not where handlers rely on several.
+/// gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL take an age that is longer than
+/// a call: one that takes longer leaves an M that may go at once. Ages begin again after 49 days. Where the
+/// library has no clock (a kernel's) nothing is freed. What extram_prewarm made and nobody used goes, too: not where
+/// handlers rely on several.
 ///
 /// EXTRAM_INVALID as extram_trim.
 ///

@@ -17,7 +17,7 @@ const CONFIG: Config = Config {
     interrupts: None,
 };
 
-/// Shows what is told as it is told: it takes minutes.
+/// With `--nocapture` shows what is told as it is told: it takes minutes.
 struct Shown;
 
 impl std::fmt::Write for Shown {

@@ -18,7 +18,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// # Errors
     ///
     /// [`Busy`] while an M is in use, waited for or being made, a thread is just being turned away or
-    /// ending, or somebody else is starting or closing the pool; also while threads keep idle Ms on a
+    /// ending, or somebody else is starting, closing, prewarming or trimming the pool; also while threads keep idle Ms on a
     /// system that has begun to refuse its memory barrier. Newcomers are turned away from now on. Call
     /// again when those threads have left (`close` does not wait for them), or
     /// [`reopen`](Pool::reopen).
@@ -63,6 +63,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if self.mode.is_unshared::<P>() {
             for m in self.table.iter() {
                 if m.hold().reinstate() {
+                    m.note_now::<P>();
                     self.list.give::<P, _>(&self.table, m, m.id());
                 }
             }

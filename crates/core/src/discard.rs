@@ -78,9 +78,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.unbind_held(m);
         let parting = PartingWith { pool: self, m };
         self.runtime.observe(Event::Discarded { m: m.id() });
-        if let Some(shed) = self.shed(m) {
+        if let Some((context, guest)) = self.shed(m) {
             core::mem::forget(parting);
-            return drop(shed);
+            drop(context);
+            return self.keep_within(&guest);
         }
         let fresh = if makes { self.make_in_place(m) } else { None };
         core::mem::forget(parting);
@@ -135,14 +136,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         };
     }
 
-    /// Takes an M in this thread's hands out of use, if another one is spare.
-    pub(crate) fn shed(&'static self, m: &'static M<R>) -> Option<Shed<R, P>> {
+    /// Takes an M in this thread's hands out of use, if another one is spare. Until its context is dropped the pool is
+    /// there.
+    fn shed(&'static self, m: &'static M<R>) -> Option<(R::Context, Guest<'static, P>)> {
         if m.depth() > 1 {
             return None;
         }
         let guest = self.list.guest::<P>();
         let anchor = self.take_spare()?;
-        Some(Shed { _context: self.take_out_beside(m, anchor), _guest: guest })
+        Some((self.take_out_beside(m, anchor), guest))
     }
 
     /// Takes an M out of use while another one is in this thread's hands too, which goes back owing. To be
@@ -178,12 +180,6 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
 /// So often whoever drops what is too much looks again, where others came between: nobody does it in its place.
 const TIMES: u32 = 8;
-
-/// A context that was taken out of its M, to be dropped; until then the pool is there.
-pub(crate) struct Shed<R: Runtime, P: Port> {
-    _context: R::Context,
-    _guest: Guest<'static, P>,
-}
 
 /// Parts with the M even if a function of the runtime panics.
 struct PartingWith<R: Runtime, P: Port> {

@@ -21,16 +21,14 @@ pub(crate) unsafe extern "C" fn at_exit<R: Runtime, P: Port>(pool: *mut (), valu
     let Own::M { m, plain } = Own::<R>::from_value::<P>(value) else { return };
     match pool.come_again(m, plain) {
         // As after a call.
-        Resumed::Outermost => {
-            m.note_now::<P>();
-            pool.come_home::<false>(m);
-        }
+        Resumed::Outermost => pool.come_home::<false>(m),
         Resumed::Inside => {
             // The M does not stay with a thread that ends. A guard may still be dropped by what runs after
             // this hook, and then gives it back; or is leaked, and keeps it.
             m.hold().unbind(P::thread_token());
             m.call().unbind();
             if m.call().drop_raw() {
+                m.note_now::<P>();
                 pool.leave_otherwise::<false>(m);
             }
         }

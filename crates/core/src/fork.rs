@@ -73,6 +73,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             // handler forks also where the number has just been popped.
             for m in self.table.iter().filter(|m| m.stage() == Stage::Made) {
                 if m.hold().pop_idle(token) == Popped::Taken {
+                    m.note_now::<P>();
                     self.list.give::<P, _>(&self.table, m, m.id());
                 }
             }

@@ -147,6 +147,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// The last call of an M is over, which does not stay with its thread.
     #[inline(never)]
     pub(crate) fn come_home<const UNWINDING: bool>(&'static self, m: &'static M<R>) {
+        // Its thread has used it until now, at whichever call it was noted.
+        if R::SINCE && m.call().is_bound::<P>() {
+            m.note_now::<P>();
+        }
         self.unbind_held(m);
         self.give_back::<UNWINDING>(m);
     }
@@ -205,7 +209,6 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if !pool.mode.binds::<P>() || P::in_handler() || pool.come_again(m, plain) != Resumed::Outermost {
             return false;
         }
-        m.note_now::<P>();
         pool.come_home::<false>(m);
         true
     }

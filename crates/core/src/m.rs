@@ -24,9 +24,8 @@ use core::time::Duration;
 #[repr(C)]
 #[cfg_attr(all(target_pointer_width = "64", not(any(loom, shuttle))), repr(align(64)))]
 pub struct M<R: Runtime> {
-    /// The next spare, granted, bare or retired M by number, or the next one of those that a thread has set
-    /// aside, 0 for none. Atomic because a thread that loses the race for this M may read it at any time; what
-    /// it read then fails its compare-exchange.
+    /// The next spare, granted, bare or retired M by number, 0 for none. Atomic because a thread that
+    /// loses the race for this M may read it at any time; what it read then fails its compare-exchange.
     schedlink: AtomicU32,
     /// Index in the table plus one; set when the slot is first used.
     id: AtomicU32,
@@ -202,6 +201,11 @@ impl<R: Runtime> M<R> {
     /// Of a spare one: whether it is known that it has been of no use for so long.
     pub(crate) fn is_unused<P: Port>(&self, age: Duration) -> bool {
         self.held_for::<P>().is_some_and(|unused| unused >= age)
+    }
+
+    /// Counts as used when the other one was, if it is unused still.
+    pub(crate) fn inherit<P: Port>(&self, age: Duration, used: &M<R>) -> bool {
+        self.since.replace_aged::<P>(age, &used.since)
     }
 
     /// How many calls of this thread are inside: 1 in a callback, 2 in a callback of a callback.

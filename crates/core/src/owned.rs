@@ -11,9 +11,10 @@ use core::ptr::NonNull;
 /// made; [`close`](Owned::close) gives the runtime back, or the pool itself while it is in use.
 ///
 /// Threads share it by reference (`Arc<Owned<…>>`, a scope), and call the functions of [`Pool`], to which
-/// it derefs.
+/// it derefs. Join them before you close or drop it: the end of a scope does not wait until they have ended, if
+/// their handles are not joined.
 /// Dropping it closes the pool; if that is [`Busy`](crate::Busy) (a guard was leaked, or is inside on
-/// another thread), the pool and its contexts are leaked, closed for newcomers.
+/// another thread, or such a thread is just ending), the pool and its contexts are leaked, closed for newcomers.
 pub struct Owned<R: Runtime, P: Port> {
     /// From a box.
     pool: NonNull<Pool<R, P>>,

@@ -17,7 +17,7 @@ use crate::{EnterError, M};
 pub trait Runtime: Sync + Sized + 'static {
     /// What one M carries: an interpreter, an allocation cursor, a stack. It moves from thread to
     /// thread, and only the thread that holds the M uses it. It is moved into its M when it was made,
-    /// and out of it, onto the stack of whoever calls `trim` or `close`, to be dropped: put what is
+    /// and out of it, onto the stack of whoever trims or closes the pool, to be dropped: put what is
     /// large into a box.
     type Context: Send + 'static;
 

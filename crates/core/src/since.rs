@@ -25,10 +25,20 @@ impl Since {
 
     /// How long ago that was; `None` if it was not noted.
     pub(crate) fn elapsed<P: Port>(&self) -> Option<Duration> {
-        let since = self.0.load(Ordering::Relaxed);
-        let now = milliseconds::<P>().filter(|_| since != 0)?;
-        Some(Duration::from_millis(now.wrapping_sub(since).into()))
+        elapsed::<P>(self.0.load(Ordering::Relaxed))
     }
+
+    /// Takes over the other moment, if this one is so long ago, and nobody notes another one just now.
+    pub(crate) fn replace_aged<P: Port>(&self, age: Duration, by: &Since) -> bool {
+        let (since, other) = (self.0.load(Ordering::Relaxed), by.0.load(Ordering::Relaxed));
+        elapsed::<P>(since).is_some_and(|elapsed| elapsed >= age)
+            && self.0.compare_exchange(since, other, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+fn elapsed<P: Port>(since: u32) -> Option<Duration> {
+    let now = milliseconds::<P>().filter(|_| since != 0)?;
+    Some(Duration::from_millis(now.wrapping_sub(since).into()))
 }
 
 /// What the clock says; never 0, which is none.

@@ -5,7 +5,7 @@ use crate::list::Guest;
 use crate::m::LAST;
 use crate::port::Port;
 use crate::refill::NotMade;
-use crate::{EnterError, Entered, Pool, Runtime, StartError};
+use crate::{EnterError, Entered, M, Pool, Runtime, StartError};
 
 impl<R: Runtime, P: Port> Pool<R, P> {
     /// Makes Ms until `spare` of them are spare, so that as many threads can enter at once without waiting.
@@ -75,7 +75,18 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let surplus = pool.spare().saturating_sub(keep.max(1));
         // Until the last context is dropped: what it refers to may go when `close` has succeeded.
         let guest = pool.list.guest::<P>();
-        pool.drop_surplus(&guest, 0, |dropped| dropped < surplus)
+        let dropped = pool.drop_surplus(&guest, 0, |dropped| dropped < surplus);
+        pool.keep_within(&guest);
+        dropped
+    }
+
+    /// Whoever gave an M back meanwhile has not seen those that were in hand.
+    pub(crate) fn keep_within(&'static self, guest: &Guest<'_, P>) {
+        if guest.is_here()
+            && let Some(give) = self.give_within
+        {
+            give(self, None);
+        }
     }
 
     /// Drops contexts of spare Ms as long as `more`, told how many went, says so, and there is one to spare; returns
@@ -90,7 +101,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         let mut dropped = 0;
         // In a child that the drop of a context forks the guest is none, and the pool may be gone.
         while guest.is_here() && more(dropped) {
-            match self.take_surplus() {
+            match self.take_surplus(|_| ()) {
                 Some(context) => {
                     drop(context);
                     dropped += 1;
@@ -102,10 +113,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         dropped
     }
 
-    /// Takes the context of a spare M, unless that is the last one. Nothing foreign runs in here.
-    fn take_surplus(&'static self) -> Option<R::Context> {
+    /// Takes the context of a spare M, which `going` sees before, unless that is the last one. Nothing foreign runs
+    /// in here.
+    pub(crate) fn take_surplus(&'static self, going: impl FnOnce(&M<R>)) -> Option<R::Context> {
         let anchor = self.take_spare()?;
         if let Some(m) = self.take_spare() {
+            going(m);
             return Some(self.take_out_beside(m, anchor));
         }
         // It was the last one.

@@ -59,8 +59,8 @@ pub struct Observed<R: Runtime> {
     /// How many calls are inside.
     pub depth: u32,
     /// For how long the thread has had it, in milliseconds (less than 49 days); `None` unless the runtime
-    /// asks for it ([`Runtime::SINCE`]), where there is no clock, or if no thread had it. Of a spare one: how long ago
-    /// the thread got it, or, if it was bound, gave it back.
+    /// asks for it ([`Runtime::SINCE`]), where there is no clock, or if no thread had it. Of a spare one: the age that
+    /// [`Pool::trim_unused`] goes by.
     pub held_for: Option<Duration>,
     context: *const R::Context,
 }
@@ -70,9 +70,9 @@ impl<R: Runtime> Observed<R> {
     ///
     /// # Safety
     ///
-    /// The pointer is good as long as the context is neither taken out of its M (`trim`, `close`, `spare_max`
-    /// and `discard` do that, the last two on threads that have been retired already) nor used by its holder
-    /// in a way that conflicts with the caller's. `Context` need not be `Sync`.
+    /// The pointer is good as long as the context is neither taken out of its M (`trim`, `trim_unused`, `close`,
+    /// `spare_max` and `discard` do that, the last two on threads that have been retired already) nor used by its
+    /// holder in a way that conflicts with the caller's. `Context` need not be `Sync`.
     pub unsafe fn context_ptr(&self) -> *const R::Context {
         self.context
     }

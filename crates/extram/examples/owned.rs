@@ -47,14 +47,16 @@ fn main() {
     let names = Names(["print", "length"].map(str::to_owned).into());
     let engine = Engine::open(names, 2).expect("the first M");
     std::thread::scope(|scope| {
-        for _ in 0..8 {
+        let threads = [(); 8].map(|()| {
             scope.spawn(|| {
                 for _ in 0..100 {
                     assert_eq!(engine.knows("length"), Ok(true));
                     assert_eq!(engine.knows("width"), Ok(false));
                 }
-            });
-        }
+            })
+        });
+        // A scope by itself does not wait until its threads have ended.
+        threads.into_iter().for_each(|thread| thread.join().expect("the right answers"));
     });
     println!("{} interpreters for 8 threads", engine.pool.stats().created);
 

@@ -34,7 +34,7 @@ fn main() {
     POOL.start().expect("the first M");
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let calls = scope.spawn(|| {
             let stuck = || {
                 while !over.load(Ordering::Relaxed) {
                     std::thread::sleep(Duration::from_millis(1));
@@ -54,6 +54,8 @@ fn main() {
         });
         watchdog.join().expect("it saw the slow call");
         over.store(true, Ordering::Relaxed);
+        // A scope by itself does not wait until its threads have ended.
+        calls.join().expect("let in");
     });
     POOL.close().expect("nobody is inside");
 }

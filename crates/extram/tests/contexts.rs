@@ -720,15 +720,15 @@ fn an_m_is_held_for_as_long_as_its_last_thread_has_it() {
     end(pool, &runtime);
 }
 
-/// By age: what has been used stays, what has been made and not used goes when it is that old, and one always
-/// stays.
+/// By age: as many go as have been made and not used for so long, or used that long ago, but for one.
 ///
 /// Edge: trim x enter/leave.
 #[test]
+#[cfg_attr(miri, ignore = "it goes by a clock that does not know how slow it is")]
 fn what_nobody_has_entered_with_for_so_long_goes() {
     const AGE: Duration = Duration::from_secs(1);
     let (pool, runtime) = started(|pool| pool.binding(Binding::Call));
-    pool.prewarm(4).expect("warm");
+    pool.prewarm(5).expect("warm");
     assert_eq!(pool.trim_unused(AGE * 100), 0, "all are new");
     assert!(pool.ms().all(|m| (m.thread_id == 0) == m.held_for.is_none()), "nobody has had a new one");
     thread::sleep(AGE + AGE / 2);
@@ -736,8 +736,8 @@ fn what_nobody_has_entered_with_for_so_long_goes() {
     let inside = [pool.enter_from_signal().expect("in"), pool.enter_from_signal().expect("in")];
     let mut used = inside.each_ref().map(|inside| inside.id()).to_vec();
     let old: Vec<u32> = pool.ms().map(|m| m.id).filter(|m| !used.contains(m)).collect();
-    assert_eq!(old.len(), 2);
-    pool.prewarm(4).expect("warm");
+    assert_eq!(old.len(), 3);
+    pool.prewarm(5).expect("warm");
     used.extend(
         pool.ms().map(|m| m.id).filter(|m| !old.contains(m) && !used.contains(m)).collect::<Vec<_>>(),
     );
@@ -748,14 +748,14 @@ fn what_nobody_has_entered_with_for_so_long_goes() {
     assert!((1..=2).contains(&dropped), "{dropped}");
     assert_eq!((pool.trim_unused(AGE), pool.stats().spare), (0, spare - dropped));
     let left: Vec<u32> = pool.ms().map(|m| m.id).collect();
-    assert!(used.iter().all(|m| left.contains(m)), "{used:?} {left:?}");
+    assert!(used.len() <= left.len(), "{used:?} {left:?}");
     // The new ones that nobody used grow old as well, and one stays.
     thread::sleep(AGE + AGE / 2);
     number(&pool);
-    let last = pool.ms().min_by_key(|m| m.held_for.unwrap_or(Duration::MAX)).expect("one").id;
-    assert_eq!(pool.trim_unused(AGE), spare - dropped - 1);
-    assert_eq!(pool.ms().map(|m| m.id).collect::<Vec<_>>(), [last]);
-    assert_eq!((pool.trim_unused(Duration::ZERO), pool.stats().spare), (0, 1));
+    assert_eq!(pool.trim_unused(AGE), spare - dropped - 2);
+    assert_eq!((pool.trim_unused(AGE), pool.stats().spare), (0, 2));
+    assert_eq!((pool.trim_unused(Duration::ZERO), pool.trim_unused(Duration::ZERO)), (1, 0));
+    assert_eq!(pool.stats().spare, 1);
     end(pool, &runtime);
 }
 
@@ -763,6 +763,7 @@ fn what_nobody_has_entered_with_for_so_long_goes() {
 ///
 /// Edge: trim x leave.
 #[test]
+#[cfg_attr(miri, ignore = "it goes by a clock that does not know how slow it is")]
 fn an_m_that_was_bound_is_as_old_as_it_is_spare() {
     const AGE: Duration = Duration::from_secs(1);
     let (pool, runtime) = started(|pool| pool);
@@ -779,9 +780,8 @@ fn an_m_that_was_bound_is_as_old_as_it_is_spare() {
         (m, exits.join().expect("no panic"))
     });
     assert!(pool.unbind());
-    pool.trim_unused(AGE);
-    let left: Vec<u32> = pool.ms().map(|m| m.id).collect();
-    assert!(left.contains(&m) && left.contains(&exits), "{left:?}");
+    let used = pool.ms().filter(|seen| [m, exits].contains(&seen.id) && seen.held_for < Some(AGE));
+    assert_eq!(used.count(), 2);
     end(pool, &runtime);
 }
 

@@ -206,7 +206,7 @@ fn a_thread_has_no_words_until_it_stores_one() {
 #[cfg_attr(miri, ignore = "takes minutes")]
 fn there_is_room_for_1024_pools_and_no_more() {
     let (pools, _alone) = opened(POOLS);
-    const { assert!(POOLS >= 1024) };
+    const { assert!(POOLS >= 1024 || cfg!(miri)) };
     let one_more = Pool::new();
     assert_eq!(one_more.open(), Err(Refused));
     assert!(one_more.local.close() && one_more.get() == 0 && one_more.set(1).is_err());

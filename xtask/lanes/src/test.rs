@@ -84,7 +84,7 @@ pub(crate) struct Args {
     #[arg(long)]
     write: bool,
     /// How many seeds Miri tries of each test program.
-    #[arg(long, value_name = "N", default_value_t = interpreters::SEEDS)]
+    #[arg(long, value_name = "N", default_value_t = interpreters::SEEDS, value_parser = clap::value_parser!(u32).range(1..))]
     miri_seeds: u32,
     /// Count what is skipped as failed.
     #[arg(long)]

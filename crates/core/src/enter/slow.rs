@@ -275,11 +275,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.pop_idle()
     }
 
-    /// Pops the stack of idle Ms until one is idle indeed.
+    /// Pops the stack of idle Ms until one is idle indeed, which counts as used until now.
     pub(crate) fn pop_idle(&'static self) -> Option<&'static M<R>> {
         loop {
             let m = self.table.get(self.idle.pop::<P, _>(&self.table, M::idlelink)?);
             if m.hold().pop_idle(P::thread_token()) == Popped::Taken {
+                m.note_now::<P>();
                 return Some(m);
             }
         }

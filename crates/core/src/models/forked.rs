@@ -191,7 +191,7 @@ fn make_and_drop<const BARRIER: bool>(pool: &'static Forking<BARRIER>, go: &dyn 
     pool.trim(1);
 }
 
-/// Two are unused, and what has just been used lies on top of them.
+/// Some are unused, and what has just been used lies on top of them.
 fn drop_unused<const BARRIER: bool>(pool: &'static Forking<BARRIER>, go: &dyn Fn()) {
     port::set_clock(1);
     pool.prewarm(4).unwrap();

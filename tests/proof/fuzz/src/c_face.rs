@@ -310,6 +310,10 @@ fn step() -> bool {
             // SAFETY: null, misaligned, or a place to write to.
             let code = unsafe { extram_trim(handle(bits(pool)), keep.into(), into.pointer(&mut room)) };
             expect(code, into.allow(&[EXTRAM_OK, EXTRAM_INVALID]));
+            // SAFETY: the same.
+            let code =
+                unsafe { extram_trim_unused(handle(bits(pool)), keep.into(), into.pointer(&mut room)) };
+            expect(code, into.allow(&[EXTRAM_OK, EXTRAM_INVALID]));
         }
         Call::Stats { pool, size, into } => {
             let mut room =
