@@ -538,8 +538,8 @@ int extram_prewarm(extram_pool *pool, uint32_t spare);
 int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
 
 /**
- * Frees the contexts of spare Ms with which no thread has entered for age_ms milliseconds, except one, which
- * stays ready for whoever comes next, and writes to *dropped, which may not be NULL, how many it freed. Stops
+ * Frees the contexts of as many spare Ms as there are with which no thread has entered for age_ms milliseconds,
+ * except one, which stays ready for whoever comes next, and writes to *dropped, which may not be NULL, how many it freed. Stops
  * early when a thread waits. For a timer.
  *
  * The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread

@@ -340,8 +340,8 @@ pub unsafe extern "C" fn extram_trim(pool: *mut extram_pool, keep: u32, dropped:
     unsafe { trim_by(pool, dropped, |pool| pool.trim(keep)) }
 }
 
-/// Frees the contexts of spare Ms with which no thread has entered for age_ms milliseconds, except one, which
-/// stays ready for whoever comes next, and writes to *dropped, which may not be NULL, how many it freed. Stops
+/// Frees the contexts of as many spare Ms as there are with which no thread has entered for age_ms milliseconds,
+/// except one, which stays ready for whoever comes next, and writes to *dropped, which may not be NULL, how many it freed. Stops
 /// early when a thread waits. For a timer.
 ///
 /// The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread

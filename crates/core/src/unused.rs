@@ -11,9 +11,9 @@ use crate::{M, MState, Pool, Runtime};
 use core::time::Duration;
 
 impl<R: Runtime, P: Port> Pool<R, P> {
-    /// Drops the contexts of spare Ms with which no thread has entered for `age`, except one, which stays ready for
-    /// whoever comes next. Returns how many it dropped. Stops early when a thread waits. For a timer: what a
-    /// wave of calls has left behind goes when it has been of no use for so long.
+    /// Drops the contexts of as many spare Ms as there are with which no thread has entered for `age`, except one, which
+    /// stays ready for whoever comes next. Returns how many it dropped. Stops early when a thread waits. For a
+    /// timer: what a wave of calls has left behind goes when it has been of no use for so long.
     ///
     /// ```ignore
     /// // An excerpt; the guide in the crate `extram` has a whole program.
@@ -33,9 +33,10 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// What has been made in advance ([`prewarm`](Pool::prewarm)) and not been used goes, too, but for one: do not use
     /// this where handlers rely on several spare Ms.
     ///
-    /// How many go is judged once, at the beginning, by their ages. Which ones go is not: what was used lately lies on
-    /// top of the list, and those are taken. The age of one that was used is passed on to one that was not, so the same
-    /// call once more drops nothing more.
+    /// How many go is judged once, at the beginning; two threads that do this at a time may drop more, but one stays.
+    /// Which ones go has nothing to do with their ages: they are taken from the top of the list, where what was used
+    /// lately lies. The age of one that was used is passed on to one that was not, so the same call once more drops
+    /// nothing more.
     ///
     /// Each context is moved to the caller's stack and dropped there when its M is out of use, so its
     /// drop may call into the pool. Not for handlers.
