@@ -70,7 +70,9 @@ pub struct Cell {
 impl Cell {
     /// Its threads call until a time has come, and nothing they do takes any.
     fn never_ends(&self) -> bool {
-        self.work == Work::Calls && self.algorithm == Algorithm::Floor && self.hold + self.blocked + self.pause == 0
+        self.work == Work::Calls
+            && self.algorithm == Algorithm::Floor
+            && self.hold + self.blocked + self.pause == 0
     }
 }
 
