@@ -61,7 +61,7 @@ fn an_m_that_was_given_back_is_not_the_threads_any_more() {
     let (taken, done) = (Barrier::new(2), Barrier::new(2));
     let there = pool.addr();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let other = scope.spawn(|| {
             let pool = std::ptr::without_provenance_mut(there);
             // The list is a stack, so it is the one that was given back.
             let m = enter(pool).expect("in");
@@ -76,6 +76,7 @@ fn an_m_that_was_given_back_is_not_the_threads_any_more() {
         assert_ne!(m.addr(), mine);
         assert_eq!((extram_depth(m), leave(pool, m)), (1, EXTRAM_OK));
         done.wait();
+        other.join().expect("no panic");
     });
     end(pool);
 }

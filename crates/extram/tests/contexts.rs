@@ -497,7 +497,7 @@ fn a_dump_names_who_is_inside() {
     thread::scope(|scope| {
         // Goes if an assertion fails, so that the thread does.
         let (pool, out) = (&pool, out);
-        scope.spawn(move || {
+        let holder = scope.spawn(move || {
             let m = pool.enter().expect("in");
             let again = pool.enter().expect("nested");
             in_.send((m.id(), m.thread_id())).expect("somebody listens");
@@ -518,6 +518,7 @@ fn a_dump_names_who_is_inside() {
         let held = pool.ms().find(|observed| observed.id == m).and_then(|observed| observed.held_for);
         assert!(held >= Some(Duration::from_millis(20)) && held < Some(Duration::from_secs(60)), "{held:?}");
         out.send(()).expect("somebody listens");
+        holder.join().expect("no panic");
     });
     let mut text = String::new();
     pool.dump(&mut text).expect("a String takes all");

@@ -93,7 +93,7 @@ fn is_left<const BY_EVENT: bool>() -> bool {
         }
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let task = scope.spawn(|| {
             THREAD.set(1);
             let m = pool.enter().unwrap();
             kept.wait();
@@ -107,6 +107,7 @@ fn is_left<const BY_EVENT: bool>() -> bool {
         });
         kept.wait();
         drop(pool.enter().unwrap());
+        task.join().unwrap();
     });
     assert_eq!(pool.close(), Ok(()));
     EVENT.load(SeqCst)

@@ -124,7 +124,7 @@ mod tests {
             let (inside, most) = (AtomicU32::new(0), AtomicU32::new(0));
             let calls = AtomicU32::new(0);
             thread::scope(|scope| {
-                for _ in 0..6 {
+                let threads = [(); 6].map(|()| {
                     scope.spawn(|| {
                         for _ in 0..200 {
                             pool.callback(&mut |_, owned| {
@@ -137,8 +137,9 @@ mod tests {
                             })
                             .unwrap();
                         }
-                    });
-                }
+                    })
+                });
+                threads.into_iter().for_each(|thread| thread.join().unwrap());
             });
             assert_eq!(calls.into_inner(), 1200, "{}", kind.name());
             assert_eq!(most.into_inner(), 2, "{}", kind.name());
