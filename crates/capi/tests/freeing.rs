@@ -21,7 +21,7 @@ fn a_pool_that_is_not_freed_is_missed_by_nobody() {
         assert_eq!(code(extram_pool_close(pool)), EXTRAM_OK);
         let (there, gone) = (pool.addr(), AtomicBool::new(false));
         std::thread::scope(|scope| {
-            for _ in 0..3 {
+            let threads = [(); 3].map(|()| {
                 scope.spawn(|| {
                     let pool = without_provenance_mut(there);
                     let mut missed = false;
@@ -32,8 +32,8 @@ fn a_pool_that_is_not_freed_is_missed_by_nobody() {
                             other => panic!("{other:?}"),
                         }
                     }
-                });
-            }
+                })
+            });
             let given_up = Instant::now() + Duration::from_millis(50);
             while Instant::now() < given_up {
                 let freed = code(extram_pool_free(pool));
@@ -44,6 +44,8 @@ fn a_pool_that_is_not_freed_is_missed_by_nobody() {
                 busy.fetch_add(1, SeqCst);
             }
             gone.store(true, SeqCst);
+            // Else the end of one may still be in the way of the next pool's close.
+            threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
         });
         if code(extram_pool_close(pool)) == EXTRAM_OK {
             face::free(pool);
