@@ -481,8 +481,8 @@ size_t extram_pool_size(uint32_t max_ms);
  * and returns EXTRAM_OK, until extram_pool_free. Not from a signal handler.
  *
  * EXTRAM_BUSY while an M is in use or being made, a thread that was inside is just ending, or another thread
- * closes the pool, prewarms or trims it right now; and where the system has begun to refuse memory barriers (a program that put itself into a sandbox),
- * until the threads that the pool's Ms are bound to have exited. Newcomers are turned away all the
+ * closes the pool, prewarms or trims it right now; and where the system has begun to refuse memory
+ * barriers (a program that put itself into a sandbox), until the threads that the pool's Ms are bound to have exited. Newcomers are turned away all the
  * same: call again, or take it back with extram_pool_reopen. EXTRAM_INVALID, too, if free_context,
  * being written in Rust, panicked, now or where nobody could be told (when a thread left or exited);
  * that context counts as freed. Call again.
@@ -539,8 +539,8 @@ int extram_trim(extram_pool *pool, uint32_t keep, uint32_t *dropped);
 
 /**
  * Frees the contexts of as many spare Ms as there are with which no thread has entered for age_ms milliseconds,
- * except one, which stays ready for whoever comes next, and writes to *dropped, which may not be NULL, how many it freed. Stops
- * early when a thread waits. For a timer.
+ * except one, which stays ready for whoever comes next, and writes to *dropped, which may not be NULL, how many
+ * it freed. Stops early when a thread waits. For a timer.
  *
  * The age of an M counts from when a thread got it last, or it was made; of one that was bound, from when its thread
  * gave it back, by extram_unbind or because it ended. So with EXTRAM_BIND_CALL take an age that is longer than

@@ -18,9 +18,9 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// # Errors
     ///
     /// [`Busy`] while an M is in use, waited for or being made, a thread is just being turned away or
-    /// ending, or somebody else is starting, closing, prewarming or trimming the pool; also while threads keep idle Ms on a
-    /// system that has begun to refuse its memory barrier. Newcomers are turned away from now on. Call
-    /// again when those threads have left (`close` does not wait for them), or
+    /// ending, or somebody else is starting, closing, prewarming or trimming the pool; also while threads
+    /// keep idle Ms on a system that has begun to refuse its memory barrier. Newcomers are turned away from
+    /// now on. Call again when those threads have left (`close` does not wait for them), or
     /// [`reopen`](Pool::reopen).
     pub fn close(&'static self) -> Result<(), Busy> {
         self.settle();

@@ -174,7 +174,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
             self.list.give::<P, _>(&self.table, m, m.id());
         }
         let too_many = self.spare_max.max(1).saturating_add(1);
-        self.drop_surplus(&guest, TIMES, |_| self.list.has_at_least(&self.table, too_many));
+        let more = |_| self.list.has_at_least(&self.table, too_many);
+        self.drop_surplus(&guest, TIMES, more, |_| ());
     }
 }
 

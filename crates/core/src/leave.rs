@@ -140,6 +140,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Gives what is on the stack of idle Ms, and idle, to whoever waits.
     pub(crate) fn give_idle(&'static self) {
         while let Some(idle) = self.pop_idle() {
+            // Its thread may have used it until now. (Who enters with it notes that.)
+            idle.note_now::<P>();
             self.list.give::<P, _>(&self.table, idle, idle.id());
         }
     }

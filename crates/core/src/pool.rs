@@ -154,7 +154,8 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// Never more than `max` Ms at once; without this, as many as are needed or there are slots for. 0 is a
     /// limit, too: such a pool does not start ([`StartError::Exhausted`]). (In the C face, `max_ms = 0` means
     /// that there is no limit.) A context that [`trim`](Pool::trim),
-    /// [`trim_unused`](Pool::trim_unused) or [`discard`](crate::Entered::discard) drops does not count: another may be made before its drop is done.
+    /// [`trim_unused`](Pool::trim_unused) or [`discard`](crate::Entered::discard) drops does not count: another
+    /// may be made before its drop is done.
     pub const fn limit(mut self, max: u32) -> Self {
         self.limit = max;
         self

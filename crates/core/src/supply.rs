@@ -73,10 +73,15 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     pub fn trim(&self, keep: u32) -> u32 {
         let pool = self.lasting();
         let surplus = pool.spare().saturating_sub(keep.max(1));
+        pool.drop_spare(surplus, |_| ())
+    }
+
+    /// Drops the contexts of so many spare Ms, each of which `going` sees before. One stays.
+    pub(crate) fn drop_spare(&'static self, surplus: u32, going: impl FnMut(&M<R>)) -> u32 {
         // Until the last context is dropped: what it refers to may go when `close` has succeeded.
-        let guest = pool.list.guest::<P>();
-        let dropped = pool.drop_surplus(&guest, 0, |dropped| dropped < surplus);
-        pool.keep_within(&guest);
+        let guest = self.list.guest::<P>();
+        let dropped = self.drop_surplus(&guest, 0, |dropped| dropped < surplus, going);
+        self.keep_within(&guest);
         dropped
     }
 
@@ -97,11 +102,12 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         guest: &Guest<'_, P>,
         mut times: u32,
         more: impl Fn(u32) -> bool,
+        mut going: impl FnMut(&M<R>),
     ) -> u32 {
         let mut dropped = 0;
         // In a child that the drop of a context forks the guest is none, and the pool may be gone.
         while guest.is_here() && more(dropped) {
-            match self.take_surplus(|_| ()) {
+            match self.take_surplus(&mut going) {
                 Some(context) => {
                     drop(context);
                     dropped += 1;
@@ -115,7 +121,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
 
     /// Takes the context of a spare M, which `going` sees before, unless that is the last one. Nothing foreign runs
     /// in here.
-    pub(crate) fn take_surplus(&'static self, going: impl FnOnce(&M<R>)) -> Option<R::Context> {
+    fn take_surplus(&'static self, going: impl FnOnce(&M<R>)) -> Option<R::Context> {
         let anchor = self.take_spare()?;
         if let Some(m) = self.take_spare() {
             going(m);

@@ -42,31 +42,18 @@ impl<R: Runtime, P: Port> Pool<R, P> {
     /// drop may call into the pool. Not for handlers.
     pub fn trim_unused(&self, age: Duration) -> u32 {
         let pool = self.lasting();
-        // Until the last context is dropped: what it refers to may go when `close` has succeeded.
-        let guest = pool.list.guest::<P>();
+        let unused = pool.aged_ones().filter(|m| m.is_unused::<P>(age)).count() as u32;
+        let mut heirs = pool.aged_ones();
         // The one that is kept ready beside those in use is never used itself, the list being a stack.
-        let surplus = (pool.unused(age).count() as u32).saturating_sub(1);
-        let mut heirs = pool.unused(age);
-        let mut dropped = 0;
-        // In a child that the drop of a context forks the guest is none, and the pool may be gone.
-        while guest.is_here()
-            && dropped < surplus
-            && let Some(context) = pool.take_surplus(|m| {
-                if !m.is_unused::<P>(age) {
-                    let _ = heirs.find(|heir| heir.inherit::<P>(age, m));
-                }
-            })
-        {
-            drop(context);
-            dropped += 1;
-        }
-        pool.keep_within(&guest);
-        dropped
+        pool.drop_spare(unused.saturating_sub(1), |m| {
+            if !m.is_unused::<P>(age) {
+                let _ = heirs.find(|heir| heir.inherit::<P>(age, m));
+            }
+        })
     }
 
-    /// The spare Ms that are unused, while others come and go.
-    fn unused(&'static self, age: Duration) -> impl Iterator<Item = &'static M<R>> {
-        let spare = self.table.iter().filter(|m| R::SINCE && state(m) == Some(MState::Spare));
-        spare.filter(move |m| m.is_unused::<P>(age))
+    /// The spare Ms, where their ages are known, while others come and go.
+    fn aged_ones(&'static self) -> impl Iterator<Item = &'static M<R>> {
+        self.table.iter().filter(|m| R::SINCE && state(m) == Some(MState::Spare))
     }
 }

@@ -139,18 +139,18 @@ pub fn enter_from_signal(pool: *mut extram_pool) -> Result<*mut extram_m, extram
 }
 
 pub fn trim(pool: *mut extram_pool, keep: u32) -> Result<u32, extram_code> {
-    let mut dropped = 0;
     // SAFETY: a place to write to.
-    match code(unsafe { extram_trim(pool, keep, &mut dropped) }) {
-        EXTRAM_OK => Ok(dropped),
-        error => Err(error),
-    }
+    dropped(|place| unsafe { extram_trim(pool, keep, place) })
 }
 
 pub fn trim_unused(pool: *mut extram_pool, age: Duration) -> Result<u32, extram_code> {
-    let mut dropped = 0;
     // SAFETY: a place to write to.
-    match code(unsafe { extram_trim_unused(pool, age.as_millis() as u32, &mut dropped) }) {
+    dropped(|place| unsafe { extram_trim_unused(pool, age.as_millis() as u32, place) })
+}
+
+fn dropped(trim: impl FnOnce(&mut u32) -> c_int) -> Result<u32, extram_code> {
+    let mut dropped = 0;
+    match code(trim(&mut dropped)) {
         EXTRAM_OK => Ok(dropped),
         error => Err(error),
     }

@@ -214,6 +214,7 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         if let Some(m) = self.take_idle_back() {
             // Told when the wait is over: a thread that is counted runs nothing foreign.
             returned = m.id();
+            m.note_now::<P>();
             self.list.give::<P, _>(&self.table, m, returned);
         }
         let waited = match manner.wait {
@@ -275,12 +276,11 @@ impl<R: Runtime, P: Port> Pool<R, P> {
         self.pop_idle()
     }
 
-    /// Pops the stack of idle Ms until one is idle indeed, which counts as used until now.
+    /// Pops the stack of idle Ms until one is idle indeed.
     pub(crate) fn pop_idle(&'static self) -> Option<&'static M<R>> {
         loop {
             let m = self.table.get(self.idle.pop::<P, _>(&self.table, M::idlelink)?);
             if m.hold().pop_idle(P::thread_token()) == Popped::Taken {
-                m.note_now::<P>();
                 return Some(m);
             }
         }

@@ -59,7 +59,7 @@ fn a_context_that_trim_drops_calls_in_against_a_newcomer() {
     model_loads(1, || trim_against_a_newcomer(UNLIMITED, |pool| pool.callback(work).unwrap()));
 }
 
-/// The same where what has been used stays: nothing is in hand while the context is dropped.
+/// The same by age: nothing is in hand while the context is dropped.
 #[test]
 fn an_unused_context_that_is_dropped_calls_in_against_a_newcomer_under_a_limit() {
     model_loads(1, || {
